@@ -1,0 +1,205 @@
+"""What is said to and by a provider actor."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from actors.errors import FailureClass, Owner
+from actors.messages.chat import ChatRequest, Completion, Delta, ModelInfo, Usage
+
+BreakerPhase = Literal["closed", "open", "half_open"]
+CostSource = Literal["provider", "config", "table", "unknown"]
+
+DeltaSink = Callable[[Delta], None]
+"""Receives deltas in order, in the provider's task; must not block or raise."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """Command: make exactly one upstream call. Answered with an ``Outcome``.
+
+    ``deadline`` is on the event loop's clock. With ``sink`` the call is streamed and
+    every delta goes there as it arrives. ``max_tokens``/``temperature``/
+    ``reasoning_effort`` defaults of the provider are already in ``request``.
+    """
+
+    attempt_id: str
+    request_id: str
+    model: str
+    request: ChatRequest
+    deadline: float
+    sink: DeltaSink | None = None
+
+
+class CancelAttempt(Struct, frozen=True):
+    """Command: stop that call now; its ``Outcome`` still comes, as ``cancelled``."""
+
+    attempt_id: str
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why an attempt failed, in words the retry rules and the caller understand.
+
+    ``neutral`` failures say nothing about the provider's health (a stale keep-alive
+    connection, a breaker or limiter of ours that refused before calling).
+    """
+
+    failure: FailureClass
+    message: str
+    owner: Owner
+    status: int | None = None
+    code: str | None = None
+    retry_after_s: float | None = None
+    neutral: bool = False
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How one attempt ended: with ``completion``, or with ``failure``, never both.
+
+    ``usage`` and ``cost_usd`` are what it cost either way; a failed or cancelled call
+    may cost money too. ``called`` is false when nothing was sent upstream (breaker,
+    limiter), so that it counts neither as an attempt nor as money. ``emitted`` says
+    that at least one delta with content went to the sink. ``dropped`` lists parameters
+    the model refuses, that were left out.
+    """
+
+    attempt_id: str
+    provider: str
+    model: str
+    latency_s: float
+    completion: Completion | None = None
+    failure: Failure | None = None
+    time_to_first_token_s: float | None = None
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+    cost_source: CostSource = "unknown"
+    called: bool = True
+    emitted: bool = False
+    dropped: tuple[str, ...] = ()
+    provider_request_id: str | None = None
+
+
+class CheckHealth(Struct, frozen=True):
+    """Command: probe now. Answered with a ``ProbeResult``."""
+
+    model: str | None = None
+
+
+class ProbeResult(Struct, frozen=True, kw_only=True):
+    """One health probe. ``cost_usd`` is 0 for the free probe, known by construction."""
+
+    provider: str
+    healthy: bool
+    at: float
+    latency_s: float | None
+    probe: Literal["models", "completion", "none"]
+    failure: Failure | None = None
+    models: tuple[ModelInfo, ...] = ()
+
+
+class BreakerTransition(Struct, frozen=True, kw_only=True):
+    """Event: a breaker changed its phase."""
+
+    provider: str
+    model: str
+    before: BreakerPhase
+    after: BreakerPhase
+    reason: str
+    at: float
+
+
+class ModelSnapshot(Struct, frozen=True, kw_only=True):
+    """One model of a provider as the router sees it when it ranks.
+
+    Latencies in seconds; ``success_rate`` in [0, 1] over the rolling window, ``None``
+    without calls; ``blocked_until`` is the loop time before which the limiter admits
+    nothing (0.0: free now). ``success_alpha``/``success_beta`` are the discounted
+    posterior of success. Prices in USD per million tokens, ``None`` when unknown.
+    """
+
+    provider: str
+    model: str
+    breaker: BreakerPhase = "closed"
+    breaker_open_until: float = 0.0
+    probe_permit_free: bool = False
+    blocked_until: float = 0.0
+    in_flight: int = 0
+    concurrency_limit: int | None = None
+    calls: int = 0
+    failures: int = 0
+    success_rate: float | None = None
+    success_alpha: float = 1.0
+    success_beta: float = 1.0
+    latency_avg_s: float | None = None
+    latency_p50_s: float | None = None
+    latency_p95_s: float | None = None
+    time_to_first_token_s: float | None = None
+    seconds_per_token: float | None = None
+    consecutive_failures: int = 0
+    input_price: Decimal | None = None
+    output_price: Decimal | None = None
+    cached_input_price: Decimal | None = None
+    price_source: CostSource = "unknown"
+    context_window: int | None = None
+
+
+class ProviderTotals(Struct, frozen=True, kw_only=True):
+    """Since the first start with this state folder; money only of priced calls."""
+
+    requests: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced_calls: int = 0
+    last_request_at: float | None = None
+
+
+class ProviderSnapshot(Struct, frozen=True, kw_only=True):
+    """Published by a provider actor whenever something changed.
+
+    ``healthy`` is ``None`` before the first probe. ``served`` are the model names of
+    the last models list. ``cost_per_1k_tokens_usd`` is over the rolling window.
+    """
+
+    provider: str
+    kind: str
+    version: int
+    models: tuple[ModelSnapshot, ...]
+    default_model: str
+    healthy: bool | None = None
+    last_probe: ProbeResult | None = None
+    served: tuple[str, ...] = ()
+    simulated: bool = False
+    totals: ProviderTotals = ProviderTotals()
+    success_rate: float | None = None
+    latency_avg_s: float | None = None
+    cost_per_1k_tokens_usd: Decimal | None = None
+    restarts: int = 0
+
+
+class GetSnapshot(Struct, frozen=True):
+    """Query: answered with the actor's ``ProviderSnapshot``."""
+
+
+class ProviderRef(Protocol):
+    """The typed handle on a provider actor."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def attempt(self, attempt: Attempt) -> Outcome:
+        """Make one upstream call.
+
+        Never raises for a failed call. If the actor crashes or is stopped while the
+        call runs, an ``Outcome`` with an ``internal`` failure comes back.
+        """
+
+    def cancel(self, attempt_id: str) -> None:
+        """Stop that call; its ``attempt`` returns an ``Outcome`` soon."""
+
+    async def check_health(self, model: str | None = None) -> ProbeResult: ...
+
+    def snapshot(self) -> ProviderSnapshot:
+        """The newest snapshot, at once."""

@@ -1,0 +1,302 @@
+"""What the router is asked, what it decides, and what is written down about it."""
+
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from actors.errors import (
+    ErrorKind,
+    FailureClass,
+    GitBridgeError,
+    InvalidRequest,
+    Owner,
+)
+from actors.messages.chat import ChatRequest, FinishReason, ToolCall, Usage
+from actors.messages.provider import CostSource, DeltaSink
+
+Strategy = Literal[
+    "cost", "performance", "availability", "hybrid", "round_robin", "priority"
+]
+StreamMode = Literal["passthrough", "buffered"]
+Door = Literal["http", "json", "msgpack", "internal"]
+
+
+class Weights(Struct, frozen=True):
+    """Weights of the hybrid strategy; normalised to a sum of 1 where they are used."""
+
+    cost: float = 0.4
+    performance: float = 0.3
+    availability: float = 0.3
+
+
+class RouteRequest(Struct, frozen=True, kw_only=True):
+    """Command to the router: get this answered.
+
+    ``model`` is ``auto``, ``auto:<strategy>``, ``<provider>/<model>``, an alias or a
+    served name; ``None`` means ``auto``. ``deadline_s`` counts from arrival.
+    ``simulated`` and ``user`` come from the door, ``metadata`` is the caller's own.
+    """
+
+    request_id: str
+    chat: ChatRequest
+    model: str | None = None
+    provider: str | None = None
+    strategy: Strategy | None = None
+    task_type: str | None = None
+    stream: bool = False
+    stream_mode: StreamMode | None = None
+    deadline_s: float | None = None
+    budget_usd: Decimal | None = None
+    metadata: dict[str, object] = {}
+    user: str | None = None
+    door: Door = "internal"
+
+
+class Target(Struct, frozen=True):
+    """A provider and the model to ask it for."""
+
+    provider: str
+    model: str
+
+
+class ScoreTerm(Struct, frozen=True):
+    """One factor of a score. ``value`` is in [0, 1]; ``raw`` is what it came from."""
+
+    name: Literal["cost", "performance", "availability", "rank"]
+    value: float
+    weight: float
+    raw: float | None
+    unit: str
+    note: str | None = None
+
+
+class RankedCandidate(Struct, frozen=True):
+    """A candidate with its score in [0, 1], best first."""
+
+    target: Target
+    score: float
+    terms: tuple[ScoreTerm, ...]
+    expected_cost_usd: Decimal | None = None
+    expected_latency_s: float | None = None
+
+
+class Exclusion(Struct, frozen=True):
+    """A candidate that could not be chosen, and why.
+
+    ``code`` is one of ``breaker_open``, ``rate_limited``, ``at_capacity``, ``context``,
+    ``budget``, ``not_listed`` (task rule), ``unavailable`` (availability gate),
+    ``unhealthy``, ``auth`` and ``failed`` (tried already).
+    """
+
+    target: Target
+    code: str
+    detail: str
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """Why this provider: every candidate, every score term, every exclusion.
+
+    ``candidates`` keeps the best eight; ``snapshot_version`` identifies the provider
+    snapshots that were ranked; ``seed`` is the seed of the random draw, where one was
+    made. ``confidence`` in [0, 1]; ``None`` with fewer than two candidates to compare.
+    ``degraded`` says that every breaker was open and the least bad was taken.
+    """
+
+    decision_id: str
+    strategy: Strategy
+    weights: Weights
+    candidates: tuple[RankedCandidate, ...]
+    excluded: tuple[Exclusion, ...] = ()
+    candidate_count: int = 0
+    snapshot_version: int = 0
+    confidence: float | None = None
+    degraded: bool = False
+    seed: int | None = None
+    reason: str = ""
+
+
+class AttemptRecord(Struct, frozen=True, kw_only=True):
+    """One upstream call as the ledger keeps it. ``outcome`` is ``ok`` or a failure."""
+
+    attempt_id: str
+    provider: str
+    model: str
+    outcome: Literal["ok"] | FailureClass
+    started_at: float
+    latency_s: float
+    time_to_first_token_s: float | None = None
+    answered_model: str | None = None
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+    cost_source: CostSource = "unknown"
+    status: int | None = None
+    message: str | None = None
+    retry_after_s: float | None = None
+    dropped: tuple[str, ...] = ()
+    provider_request_id: str | None = None
+
+
+class AttemptSummary(Struct, frozen=True, kw_only=True):
+    """One upstream call as the caller sees it."""
+
+    provider: str
+    model: str
+    outcome: Literal["ok"] | FailureClass
+    latency_s: float
+    cost_usd: Decimal | None = None
+
+
+class ErrorInfo(Struct, frozen=True, kw_only=True):
+    """An error as data: what the doors turn into their protocol's shape."""
+
+    kind: ErrorKind
+    message: str
+    owner: Owner
+    retryable: bool
+    retry_after_s: float | None = None
+    provider: str | None = None
+    field: str | None = None
+    got: str | None = None
+    wanted: str | None = None
+    decision_id: str | None = None
+    attempts: tuple[AttemptSummary, ...] = ()
+
+
+class RouteResult(Struct, frozen=True, kw_only=True):
+    """The answer, who gave it, what it cost and why it was chosen.
+
+    ``latency_s`` is the whole request, ``overhead_s`` what of it was not spent
+    waiting for providers or for a back-off. ``cost_usd`` is the sum over all
+    attempts, ``None`` as soon as one of them is unknown.
+    """
+
+    request_id: str
+    content: str | None
+    finish_reason: FinishReason
+    provider: str
+    model: str
+    usage: Usage
+    cost_usd: Decimal | None
+    cost_source: CostSource
+    latency_s: float
+    overhead_s: float
+    decision_id: str
+    attempts: tuple[AttemptSummary, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str | None = None
+    refusal: str | None = None
+    time_to_first_token_s: float | None = None
+    confidence: float | None = None
+    response_id: str | None = None
+    cached: bool = False
+    simulated: bool = False
+    dropped: tuple[str, ...] = ()
+
+
+class RequestRecord(Struct, frozen=True, kw_only=True):
+    """Everything that is written down about one request: one spool entry.
+
+    ``outcome`` is ``ok`` or the kind of the error the caller got. ``prompt_chars`` is
+    the length of all message text, the text itself is never kept. ``cost_usd`` as in
+    ``RouteResult``; ``known_cost_usd`` is the sum of the attempts that are known.
+    """
+
+    request_id: str
+    at: float
+    door: Door
+    decision: Decision
+    attempts: tuple[AttemptRecord, ...]
+    outcome: Literal["ok"] | ErrorKind
+    requested_model: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    task_type: str | None = None
+    user: str | None = None
+    stream: bool = False
+    latency_s: float = 0.0
+    overhead_s: float = 0.0
+    time_to_first_token_s: float | None = None
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+    known_cost_usd: Decimal = Decimal(0)
+    cost_source: CostSource = "unknown"
+    prompt_chars: int = 0
+    finish_reason: FinishReason | None = None
+    error_message: str | None = None
+    simulated: bool = False
+    metadata: dict[str, object] = {}
+
+
+class TaskRule(Struct, frozen=True, kw_only=True):
+    """Who is eligible for a task type; the strategy ranks them."""
+
+    providers: tuple[str, ...] = ()
+    strategy: Strategy | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+
+
+class Alias(Struct, frozen=True, kw_only=True):
+    """A configured model name: these candidates, in this order where it matters."""
+
+    candidates: tuple[str, ...]
+    strategy: Strategy | None = None
+    stream_mode: StreamMode | None = None
+    max_tokens: int | None = None
+
+
+class RouteHandle(Protocol):
+    """One request in the router's hands."""
+
+    async def result(self) -> RouteResult | ErrorInfo:
+        """Wait for the end; the request's record is in the spool when this returns.
+
+        Never raises for a failed request: errors are data. Cancelling the waiter does
+        not cancel the request; ``cancel`` does.
+        """
+
+    def cancel(self) -> None:
+        """The caller left: stop the upstream call now and record what it cost."""
+
+
+class RouterRef(Protocol):
+    """The typed handle on the router actor."""
+
+    def route(
+        self, request: RouteRequest, sink: DeltaSink | None = None
+    ) -> RouteHandle: ...
+
+    def strategy(self) -> tuple[Strategy, Weights]: ...
+
+    def set_strategy(self, strategy: Strategy | None) -> None:
+        """Change it until told otherwise; ``None`` drops the override."""
+
+    def set_weights(self, weights: Weights | None) -> None: ...
+
+
+class RecordSpool(Protocol):
+    """Where records go before the answer leaves; survives ``kill -9``."""
+
+    def append(self, record: RequestRecord) -> None:
+        """Write the record with one system call.
+
+        Raises:
+            OSError: The record is not on disk; the answer leaves all the same.
+        """
+
+
+def error_info(error: GitBridgeError) -> ErrorInfo:
+    """The error as data, without the request's own decision and attempts."""
+    invalid = error if isinstance(error, InvalidRequest) else None
+    return ErrorInfo(
+        kind=error.kind,
+        message=error.message,
+        owner=error.owner,
+        retryable=error.retryable,
+        retry_after_s=error.retry_after_s,
+        provider=error.provider,
+        field=invalid.field if invalid else None,
+        got=invalid.got if invalid else None,
+        wanted=invalid.wanted if invalid else None,
+    )

@@ -1,0 +1,22 @@
+"""Shared fixtures: I/O tests run on asyncio with uvloop, as the daemon does."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("GITBRIDGE_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return ("asyncio", {"use_uvloop": True})
+
+
+@pytest.fixture(scope="session")
+def recorded_exchanges() -> Path:
+    """Path of the recorded provider traffic, which is not part of this project."""
+    path = SHARED / "recorded" / "exchanges.jsonl"
+    if not path.is_file():
+        pytest.skip(f"recorded traffic not found at {path}; set GITBRIDGE_SHARED")
+    return path
