@@ -1,0 +1,59 @@
+# Everything sets itself up: `make demo` and `make test` need only Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check fmt bench crash soak clean
+
+help:
+	@echo "make demo    the main job, shown on simulated providers (sets itself up)"
+	@echo "make test    every test (sets itself up; ARGS='-k name' is handed to pytest)"
+	@echo "make check   format check, lint, types, import contracts"
+	@echo "make bench   the benchmarks, as ratios within one run"
+	@echo "make crash   the kill -9 run, long"
+	@echo "make soak    the provider-outage and hostile-input runs, long"
+	@echo "make fmt     format and fix what can be fixed"
+	@echo "make clean   remove the virtual environment and caches"
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "GitBridge needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(INSTALLED)
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m daemon.demo
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: $(INSTALLED)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)
+	@$(BIN)/python benchmarks/ask_roundtrip.py
+	@$(BIN)/python benchmarks/footprint.py
+
+crash: $(INSTALLED)
+	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_kill_nine.py $(ARGS)
+
+soak: $(INSTALLED)
+	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_outages.py tests/system/test_hostile_input.py $(ARGS)
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
