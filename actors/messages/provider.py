@@ -10,7 +10,10 @@ from actors.errors import FailureClass, Owner
 from actors.messages.chat import ChatRequest, Completion, Delta, ModelInfo, Usage
 
 BreakerPhase = Literal["closed", "open", "half_open"]
-CostSource = Literal["provider", "config", "table", "unknown"]
+CostSource = Literal["provider", "config", "table", "estimated", "free", "unknown"]
+"""Where a cost comes from: the provider's own figure, a configured price, the price
+table, estimated tokens at one of those prices (a stream that was cut before its usage),
+nothing billed (never reached, or refused with an error status), or not known."""
 
 DeltaSink = Callable[[Delta], None]
 """Receives deltas in order, in the provider's task; must not block or raise."""
@@ -116,6 +119,8 @@ class ModelSnapshot(Struct, frozen=True, kw_only=True):
     without calls; ``blocked_until`` is the loop time before which the limiter admits
     nothing (0.0: free now). ``success_alpha``/``success_beta`` are the discounted
     posterior of success. Prices in USD per million tokens, ``None`` when unknown.
+    ``healthy`` is the last probe's verdict, ``auth_refused`` that our key was refused
+    and no probe has passed since; ``weight`` is the configured round-robin weight.
     """
 
     provider: str
@@ -142,6 +147,9 @@ class ModelSnapshot(Struct, frozen=True, kw_only=True):
     cached_input_price: Decimal | None = None
     price_source: CostSource = "unknown"
     context_window: int | None = None
+    healthy: bool | None = None
+    auth_refused: bool = False
+    weight: float = 1.0
 
 
 class ProviderTotals(Struct, frozen=True, kw_only=True):
