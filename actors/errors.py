@@ -208,6 +208,7 @@ class ProviderConnectionError(ProviderError):
     Attributes:
         reused: The connection was a kept-alive one that closed before any byte came
             back, which says nothing about the provider's health.
+        sent: The request may have been received, and so may be billed.
     """
 
     failure: ClassVar[FailureClass] = "connect"
@@ -218,9 +219,11 @@ class ProviderConnectionError(ProviderError):
         *,
         provider: str | None = None,
         reused: bool = False,
+        sent: bool = False,
     ) -> None:
         super().__init__(message, provider=provider)
         self.reused = reused
+        self.sent = sent
 
 
 class ProviderTimeout(ProviderError):

@@ -24,7 +24,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
     ``deadline`` is on the event loop's clock. With ``sink`` the call is streamed and
     every delta goes there as it arrives. ``max_tokens``/``temperature``/
-    ``reasoning_effort`` defaults of the provider are already in ``request``.
+    ``reasoning_effort`` defaults of the provider are already in ``request``. ``forced``
+    goes through an open breaker, because every other candidate is out too;
+    ``counted`` is false when the request has already added a failure to this
+    provider's count of consecutive ones.
     """
 
     attempt_id: str
@@ -33,6 +36,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     request: ChatRequest
     deadline: float
     sink: DeltaSink | None = None
+    forced: bool = False
+    counted: bool = True
 
 
 class CancelAttempt(Struct, frozen=True):
@@ -90,7 +95,7 @@ class CheckHealth(Struct, frozen=True):
 
 
 class ProbeResult(Struct, frozen=True, kw_only=True):
-    """One health probe. ``cost_usd`` is 0 for the free probe, known by construction."""
+    """One health probe. ``outcome`` is there when it was a completion and cost money."""
 
     provider: str
     healthy: bool
@@ -99,6 +104,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     probe: Literal["models", "completion", "none"]
     failure: Failure | None = None
     models: tuple[ModelInfo, ...] = ()
+    outcome: Outcome | None = None
 
 
 class BreakerTransition(Struct, frozen=True, kw_only=True):
