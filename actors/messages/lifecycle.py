@@ -1,6 +1,6 @@
 """Starting, stopping and dying."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -32,3 +32,11 @@ class Condition(Struct, frozen=True, kw_only=True):
     since: float
     advice: str
     provider: str | None = None
+
+
+class StateKeeper(Protocol):
+    """Keeps an actor's last dump over its own and the process's restarts."""
+
+    def load(self, key: str) -> bytes | None: ...
+
+    def save(self, key: str, state: bytes) -> None: ...

@@ -1,0 +1,164 @@
+"""What is asked of the ledger, and what it answers."""
+
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from actors.errors import ErrorKind
+from actors.messages.chat import FinishReason
+from actors.messages.lifecycle import Condition
+from actors.messages.provider import CostSource, ProviderTotals
+from actors.messages.routing import Door, RequestRecord, Strategy
+
+UsageGrouping = Literal["provider", "model", "task_type", "user"]
+
+
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    """One request in the history. ``cursor`` continues the listing after it.
+
+    ``attempts`` counts upstream calls; ``cost_usd`` is ``None`` when the price of one
+    of them is not known, ``known_cost_usd`` is what is known of it.
+    """
+
+    cursor: str
+    request_id: str
+    decision_id: str
+    at: float
+    door: Door
+    strategy: Strategy
+    outcome: Literal["ok"] | ErrorKind
+    requested_model: str | None
+    provider: str | None
+    model: str | None
+    task_type: str | None
+    user: str | None
+    stream: bool
+    attempts: int
+    latency_s: float
+    overhead_s: float
+    time_to_first_token_s: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: Decimal | None
+    known_cost_usd: Decimal
+    cost_source: CostSource
+    confidence: float | None
+    degraded: bool
+    finish_reason: FinishReason | None
+    error_message: str | None
+    simulated: bool
+
+
+class UsageRow(Struct, frozen=True, kw_only=True):
+    """What one provider, model, task type or user used.
+
+    ``key`` is its name, ``provider/model`` for models, ``None`` for requests without
+    one. Every attempt counts, failed and cancelled ones too: they cost money. The
+    token counts are sums over the attempts that reported any. ``cost_usd`` is the exact
+    sum over the priced attempts, ``None`` when there are attempts and none is priced;
+    ``unpriced_attempts`` says how many are missing from it. ``failures`` counts, for
+    providers and models, attempts, and for task types and users, requests that neither
+    succeeded nor were cancelled.
+    """
+
+    key: str | None
+    requests: int
+    attempts: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    cost_usd: Decimal | None
+    unpriced_attempts: int
+
+
+class Folded(Struct, frozen=True, kw_only=True):
+    """What one round of moving records from the spool into the database did.
+
+    ``more`` says that the spool holds further records. ``damaged`` counts pieces that
+    could not be read or stored and were set aside; ``replaced`` is the path where a
+    corrupt database was moved, when that happened.
+    """
+
+    records: int = 0
+    more: bool = False
+    damaged: int = 0
+    replaced: str | None = None
+
+
+class LedgerStore(Protocol):
+    """What the ledger actor works on: spool, database and usage logs together.
+
+    Every method but ``close`` raises ``LedgerUnavailable`` when it could not be done
+    now; nothing is lost by that.
+    """
+
+    async def fold(self, limit: int, states: dict[str, bytes]) -> Folded:
+        """Move up to ``limit`` records and all ``states`` into the database.
+
+        Idempotent: a record folded again is in there once.
+        """
+
+    async def history(
+        self, limit: int, cursor: str | None
+    ) -> tuple[HistoryEntry, ...]: ...
+
+    async def explain(self, any_id: str) -> RequestRecord | None: ...
+
+    async def usage(
+        self, since: float | None, by: UsageGrouping
+    ) -> tuple[UsageRow, ...]: ...
+
+    async def totals(self) -> dict[str, ProviderTotals]: ...
+
+    async def load_state(self, key: str) -> bytes | None: ...
+
+    async def sweep(self, before: float, limit: int) -> int:
+        """Delete up to ``limit`` requests older than ``before``; returns how many."""
+
+
+class LedgerRef(Protocol):
+    """The typed handle on the ledger actor.
+
+    The queries see every record that was spooled before they were called. They raise
+    ``LedgerUnavailable`` when the database cannot be read now.
+    """
+
+    def wake(self) -> None:
+        """Something was spooled: fold it soon."""
+
+    async def history(
+        self, limit: int = 20, cursor: str | None = None
+    ) -> tuple[HistoryEntry, ...]:
+        """Newest first; ``cursor`` is that of the last entry already seen.
+
+        Raises:
+            InvalidRequest: ``cursor`` is not one.
+        """
+
+    async def explain(self, any_id: str) -> RequestRecord | None:
+        """The record with this decision id or request id."""
+
+    async def usage(
+        self, since: float | None = None, by: UsageGrouping = "provider"
+    ) -> tuple[UsageRow, ...]:
+        """Usage of requests since ``since`` (UTC epoch seconds), largest cost first."""
+
+    async def totals(self) -> dict[str, ProviderTotals]:
+        """Per provider since the first start with this state folder."""
+
+    async def load_state(self, key: str) -> bytes | None:
+        """The value last saved under this key."""
+
+    def save_state(self, key: str, value: bytes) -> None:
+        """Keep a small value over restarts; written with the next fold."""
+
+    async def flush(self) -> bool:
+        """Fold everything now; false when something could not be folded."""
+
+    def spool_trouble(self, error: OSError | None) -> None:
+        """The spool could not be written, or (``None``) can be again."""
+
+    def conditions(self) -> tuple[Condition, ...]: ...
