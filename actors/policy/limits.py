@@ -66,6 +66,13 @@ class _Rate:
         wait_s = self.backlog_s(now) + need_s - self.depth_s
         return wait_s if wait_s > EPSILON_S else 0.0
 
+    @property
+    def free_at(self) -> float:
+        """When one unit fits."""
+        if self.unit_s == inf:
+            return inf
+        return self.full_at + self.unit_s - self.depth_s
+
     def backlog_s(self, now: float) -> float:
         return max(0.0, self.full_at - now)
 
@@ -101,7 +108,7 @@ class Limiter:
         until = self._blocked_until
         for rate in (self._rpm, self._tpm):
             if rate is not None:
-                until = max(until, rate.full_at + rate.unit_s - rate.depth_s)
+                until = max(until, rate.free_at)
         return until
 
     def would_wait(self, now: float, tokens_estimate: int) -> float:
