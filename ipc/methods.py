@@ -1,0 +1,322 @@
+"""The one table of methods: params, result, permission; and what serves them.
+
+Server, client, HTTP routes, CLI help and docs derive from ``METHODS``. A method that is
+not in the table does not exist.
+"""
+
+from collections.abc import Mapping
+from typing import (
+    Annotated,
+    Final,
+    Literal,
+    Protocol,
+    TypeVar,
+    get_args,
+    get_type_hints,
+)
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+from actors.errors import InvalidRequest
+from actors.messages.ledger import UsageGrouping
+from actors.messages.provider import DeltaSink
+from actors.messages.routing import Door, RequestRecord, RouteHandle, RouteRequest
+from ipc import fields, results
+from ipc.route import RouteParams, parse_strategy
+
+Tier = Literal["user", "admin"]
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """Who is on the other side of a connection, as far as the kernel or a token says."""
+
+    door: Door
+    tier: Tier = "user"
+    uid: int | None = None
+    gid: int | None = None
+    pid: int | None = None
+    user: str | None = None
+
+
+class NoParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing to say."""
+
+
+class HelloParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """Optional courtesy of a client: who it is and which protocol it speaks."""
+
+    client: str | None = None
+    version: str | None = None
+    protocol: int | None = None
+
+
+class CancelParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """The id of the request to cancel, on this same connection."""
+
+    id: int | str | None
+
+
+class HistoryParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """``cursor`` comes from the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 20
+    cursor: str | None = None
+
+
+class ExplainParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the three: the id of a decision, of a request, or of either."""
+
+    decision_id: str | None = None
+    request_id: str | None = None
+    id: str | None = None
+
+    def __post_init__(self) -> None:
+        fields.name(self.any_id, "decision_id")
+
+    @property
+    def any_id(self) -> str:
+        return self.decision_id or self.request_id or self.id or ""
+
+
+class UsageParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """``since``: UTC epoch seconds, an ISO 8601 date or time, or an age (``7d``)."""
+
+    since: float | str | None = None
+    by: UsageGrouping = "provider"
+
+
+class StrategySetParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """A strategy by any of its spellings; ``reset`` drops the override instead."""
+
+    strategy: str | None = None
+    reset: bool = False
+
+    def __post_init__(self) -> None:
+        if self.strategy is not None:
+            structs.force_setattr(self, "strategy", parse_strategy(self.strategy))
+        if (self.strategy is None) is not self.reset:
+            raise fields.wrong("strategy", self.strategy, "either a strategy or reset")
+
+
+Weight = Annotated[float, Meta(ge=0, le=1e9)]
+
+
+class WeightsSetParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """A weight that is left out stays as it is; ``reset`` drops the override instead."""
+
+    cost: Weight | None = None
+    performance: Weight | None = None
+    availability: Weight | None = None
+    reset: bool = False
+
+    def __post_init__(self) -> None:
+        given = (self.cost, self.performance, self.availability)
+        if all(weight is None for weight in given) is not self.reset:
+            raise fields.wrong("cost", self.cost, "either weights or reset")
+
+
+class HealthCheckParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """All providers when none is named. ``retries`` back off exponentially."""
+
+    provider: str | None = None
+    model: str | None = None
+    max_latency_s: Annotated[float, Meta(gt=0)] | None = None
+    retries: Annotated[int, Meta(ge=0, le=10)] = 0
+
+
+class Method(Struct, frozen=True, kw_only=True):
+    """One row of the table.
+
+    ``reading`` methods change nothing: HTTP serves them as ``GET /api/<name>`` too.
+    ``permission`` is the tier a caller needs.
+    """
+
+    name: str
+    params: type[Struct]
+    result: type[Struct]
+    summary: str
+    permission: Tier = "user"
+    reading: bool = False
+
+
+class Service(Protocol):
+    """What stands behind every door."""
+
+    def route(self, request: RouteRequest, sink: DeltaSink | None) -> RouteHandle:
+        """Take a request in.
+
+        Raises:
+            GitBridgeError: It is not taken (draining).
+        """
+
+    def new_id(self) -> str:
+        """A new request id."""
+
+    async def call(self, method: str, params: object, peer: Peer) -> object:
+        """Serve every method but ``hello``, ``route`` and ``cancel``.
+
+        ``params`` is the method's params Struct, permission has been checked.
+
+        Raises:
+            GitBridgeError: It cannot be done.
+        """
+
+
+_TABLE: Final = (
+    Method(
+        name="hello",
+        params=HelloParams,
+        result=results.HelloResult,
+        summary="Who answers, which protocol, which methods.",
+    ),
+    Method(
+        name="route",
+        params=RouteParams,
+        result=results.RouteReply,
+        summary="Send a request to the provider that suits it best.",
+    ),
+    Method(
+        name="cancel",
+        params=CancelParams,
+        result=results.CancelResult,
+        summary="Cancel a request in flight on this connection.",
+    ),
+    Method(
+        name="status",
+        params=NoParams,
+        result=results.StatusResult,
+        summary="The daemon and its providers at a glance.",
+        reading=True,
+    ),
+    Method(
+        name="providers",
+        params=NoParams,
+        result=results.ProvidersResult,
+        summary="Every provider and model as the router sees it.",
+        reading=True,
+    ),
+    Method(
+        name="metrics",
+        params=NoParams,
+        result=results.MetricsResult,
+        summary="Rolling and total figures of every provider.",
+        reading=True,
+    ),
+    Method(
+        name="history",
+        params=HistoryParams,
+        result=results.HistoryResult,
+        summary="Past requests, newest first.",
+        reading=True,
+    ),
+    Method(
+        name="explain",
+        params=ExplainParams,
+        result=RequestRecord,
+        summary="Why a request went where it went.",
+        reading=True,
+    ),
+    Method(
+        name="usage",
+        params=UsageParams,
+        result=results.UsageResult,
+        summary="Tokens and money, grouped.",
+        reading=True,
+    ),
+    Method(
+        name="strategy.get",
+        params=NoParams,
+        result=results.StrategyResult,
+        summary="The strategy and weights in force.",
+        reading=True,
+    ),
+    Method(
+        name="strategy.set",
+        params=StrategySetParams,
+        result=results.StrategyResult,
+        summary="Change the strategy, kept over a restart.",
+        permission="admin",
+    ),
+    Method(
+        name="weights.set",
+        params=WeightsSetParams,
+        result=results.StrategyResult,
+        summary="Change the weights of the hybrid strategy, kept over a restart.",
+        permission="admin",
+    ),
+    Method(
+        name="health.check",
+        params=HealthCheckParams,
+        result=results.HealthResult,
+        summary="Probe providers now.",
+    ),
+)
+
+METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE}
+
+P = TypeVar("P", bound=Struct)
+
+
+def read_params(kind: type[P], document: object, *, strict: bool = True) -> P:
+    """Params of a call as their Struct.
+
+    Args:
+        kind: ``Method.params``.
+        document: What came: an object, or ``None`` for none.
+        strict: False reads numbers and booleans from text too (a query string).
+
+    Raises:
+        InvalidRequest: With the path of the field, what came and what was wanted.
+    """
+    given = fields.mapping(
+        {} if document is None else document, "params", "an object of params by name"
+    )
+    try:
+        return msgspec.convert(given, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), kind, given) from None
+
+
+def _explained(
+    reason: str, kind: type[Struct], given: Mapping[str, object]
+) -> InvalidRequest:
+    """Say what came, too: msgspec names only path and type."""
+    names = kind.__struct_fields__
+    for field, value in given.items():
+        if field not in names:
+            return _unknown(field, value, names)
+    wanted, _, path = reason.partition(" - at `$.")
+    field = path.rstrip("`")
+    if not field:
+        return fields.missing(reason.split("`")[1], "it among the params")
+    if wanted.startswith("Invalid enum value"):
+        options = get_args(get_type_hints(kind)[field])
+        return fields.wrong(field, given[field], "one of " + ", ".join(options))
+    return fields.wrong(field, given.get(field), _in_words(wanted))
+
+
+def _unknown(field: str, value: object, names: tuple[str, ...]) -> InvalidRequest:
+    hint = fields.nearest(field, names)
+    return InvalidRequest(
+        f"{fields.shown(field)} is no param of this method{hint}",
+        field=field[:200],
+        got=fields.shown(value),
+        wanted="one of " + ", ".join(names) if names else "no params",
+    )
+
+
+def _in_words(reason: str) -> str:
+    wanted = reason.removeprefix("Expected ").partition(", got")[0].replace("`", "")
+    for name, word in _JSON_NAMES:
+        wanted = wanted.replace(name, word)
+    return wanted
+
+
+_JSON_NAMES: Final = (
+    (" | ", " or "),
+    ("str", "string"),
+    ("int", "integer"),
+    ("float", "number"),
+    ("bool", "true or false"),
+)

@@ -1,0 +1,168 @@
+"""The params of ``route`` -> one ``RouteRequest``."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Final, get_args
+
+from msgspec import Struct, structs
+
+from actors.messages.chat import ChatRequest, Message
+from actors.messages.routing import Door, RouteRequest, Strategy, StreamMode
+from ipc import fields
+from ipc.conversation import chat_request
+
+STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
+STREAM_MODES: Final[tuple[StreamMode, ...]] = get_args(StreamMode)
+
+_CHAT_PARAMS: Final = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "stop",
+    "seed",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "reasoning_effort",
+)
+_NOT_YET: Final = ("cache", "idempotency_key", "priority", "hedge")
+
+
+class RouteParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask a provider. ``prompt`` or ``messages`` (OpenAI's shape) must be there.
+
+    What is typed ``object`` is read, and refused with its path, by ``chat_request``.
+    ``deadline_s`` counts from arrival; ``budget_usd`` is the most it may cost.
+    """
+
+    prompt: str | None = None
+    messages: list[object] | None = None
+    system: str | None = None
+    task_type: str | None = None
+    strategy: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    max_tokens: object = None
+    temperature: object = None
+    top_p: object = None
+    stop: object = None
+    seed: object = None
+    tools: object = None
+    tool_choice: object = None
+    parallel_tool_calls: object = None
+    response_format: object = None
+    reasoning_effort: object = None
+    stream: bool | None = None
+    stream_mode: str | None = None
+    deadline_s: object = None
+    budget_usd: object = None
+    metadata: object = None
+    cache: object = None
+    idempotency_key: object = None
+    priority: object = None
+    hedge: object = None
+
+
+def route_request(
+    params: RouteParams, *, request_id: str, user: str | None, door: Door
+) -> RouteRequest:
+    """The request as the router takes it.
+
+    Raises:
+        InvalidRequest: A param does not hold what it must, or its feature does not
+            exist yet.
+    """
+    for name in _NOT_YET:
+        value = getattr(params, name)
+        if value is not None and value is not False:
+            raise fields.unsupported(name, value)
+    return RouteRequest(
+        request_id=request_id,
+        chat=_chat(params),
+        model=_name(params.model, "model"),
+        provider=_name(params.provider, "provider"),
+        strategy=None if params.strategy is None else parse_strategy(params.strategy),
+        task_type=_name(params.task_type, "task_type"),
+        stream=params.stream or False,
+        stream_mode=parse_stream_mode(params.stream_mode),
+        deadline_s=parse_deadline(params.deadline_s),
+        budget_usd=parse_budget(params.budget_usd),
+        metadata={}
+        if params.metadata is None
+        else fields.plain_object(params.metadata, "metadata"),
+        user=user,
+        door=door,
+    )
+
+
+def _chat(params: RouteParams) -> ChatRequest:
+    body: dict[str, object] = {
+        name: value
+        for name in _CHAT_PARAMS
+        if (value := getattr(params, name)) is not None
+    }
+    if params.prompt is None:
+        if params.messages is None:
+            raise fields.missing("prompt", "a prompt, or messages in its place")
+        body["messages"] = params.messages
+    elif params.messages is None:
+        prompt = fields.name(params.prompt, "prompt")
+        body["messages"] = [{"role": "user", "content": prompt}]
+    else:
+        raise fields.wrong("messages", params.messages, "either prompt or messages")
+    chat = chat_request(body)
+    if not params.system:
+        return chat
+    system = Message("system", params.system)
+    return structs.replace(chat, messages=(system, *chat.messages))
+
+
+def _name(value: str | None, field: str) -> str | None:
+    return None if value is None else fields.name(value, field)
+
+
+def parse_strategy(value: object, field: str = "strategy") -> Strategy:
+    """A strategy by its name; ``cost_optimized`` and ``cost-optimized`` mean ``cost``."""
+    name = fields.text(value, field, "one of " + ", ".join(STRATEGIES))
+    plain = name.strip().lower().replace("-", "_").removesuffix("_optimized")
+    for strategy in STRATEGIES:
+        if strategy == plain:
+            return strategy
+    raise fields.wrong(field, value, "one of " + ", ".join(STRATEGIES))
+
+
+def parse_stream_mode(value: object, field: str = "stream_mode") -> StreamMode | None:
+    if value is None:
+        return None
+    if value == "resume":
+        raise fields.unsupported(field, value, "there are passthrough and buffered")
+    for mode in STREAM_MODES:
+        if mode == value:
+            return mode
+    raise fields.wrong(field, value, "one of " + ", ".join(STREAM_MODES))
+
+
+def parse_deadline(value: object, field: str = "deadline_s") -> float | None:
+    """Seconds, more than none."""
+    if value is None:
+        return None
+    seconds = fields.number(value, field, 0.0)
+    if seconds == 0.0:
+        raise fields.wrong(field, value, "a number of seconds above 0")
+    return seconds
+
+
+def parse_budget(value: object, field: str = "budget_usd") -> Decimal | None:
+    """US dollars as a number or, exactly, as a decimal string."""
+    wanted = "a number of US dollars, at least 0"
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return Decimal(repr(fields.number(value, field, 0.0)))
+    try:
+        budget = Decimal(value)
+    except InvalidOperation:
+        raise fields.wrong(field, value, wanted) from None
+    if not budget.is_finite() or budget < 0:
+        raise fields.wrong(field, value, wanted)
+    return budget
