@@ -1,0 +1,237 @@
+"""Neutral request -> body of ``POST /chat/completions`` (provider-apis 2.1)."""
+
+from msgspec.json import Encoder
+
+from actors.errors import InvalidRequest
+from actors.messages.chat import (
+    AudioPart,
+    ChatRequest,
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ResponseFormat,
+    TextPart,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
+from actors.wire.model_rules import SAMPLING, ModelRule
+from actors.wire.quirks import Quirks
+
+_ENCODER = Encoder(decimal_format="number")
+
+_OURS = ("model", "messages", "stream")
+"""Fields that ``extra`` cannot set: they decide how the answer is read."""
+
+Json = dict[str, object]
+
+
+def encode_body(
+    quirks: Quirks, model: str, request: ChatRequest, *, stream: bool
+) -> tuple[bytes, tuple[str, ...]]:
+    """The body and the parameters left out because the model refuses them.
+
+    Raises:
+        InvalidRequest: Something that this dialect cannot carry at all.
+    """
+    rule = quirks.rule_for(model)
+    dropped: list[str] = []
+    body = dict(request.extra)
+    for field in _OURS:
+        body.pop(field, None)
+    body["model"] = model
+    body["messages"] = _messages(quirks, request.messages, dropped)
+    _add_limits(body, quirks, request)
+    _add_tools(body, quirks, request, dropped)
+    _add_reasoning(body, rule, request, dropped)
+    _leave_out_refused(body, rule, dropped)
+    if stream:
+        body["stream"] = True
+    _add_stream_options(body, quirks, stream=stream)
+    if body.get("n", 1) not in (1, None):
+        text = "several choices (n > 1) are not supported"
+        raise InvalidRequest(text, field="n", got=str(body["n"])[:20], wanted="1")
+    return _encode(body), tuple(dict.fromkeys(dropped))
+
+
+def _encode(body: Json) -> bytes:
+    try:
+        return _ENCODER.encode(body)
+    except UnicodeEncodeError as error:
+        text = "the request holds half of a surrogate pair, which is not text"
+        raise InvalidRequest(text, wanted="valid Unicode") from error
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidRequest(f"the request is no JSON: {error}") from error
+
+
+def _add_limits(body: Json, quirks: Quirks, request: ChatRequest) -> None:
+    if request.max_tokens is not None:
+        body[quirks.output_cap] = request.max_tokens
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.top_p is not None:
+        body["top_p"] = request.top_p
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.user is not None:
+        body["user"] = request.user
+    if request.response_format is not None:
+        body["response_format"] = _response_format(request.response_format)
+
+
+def _add_tools(
+    body: Json, quirks: Quirks, request: ChatRequest, dropped: list[str]
+) -> None:
+    if request.tools:
+        body["tools"] = [_tool(quirks, tool, dropped) for tool in request.tools]
+    if request.tool_choice is not None:
+        body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+    if not body.get("tools"):  # servers refuse these without tools
+        if body.get("tool_choice") in ("auto", "none"):
+            del body["tool_choice"]
+        if body.pop("parallel_tool_calls", None) is not None:
+            dropped.append("parallel_tool_calls")
+
+
+def _add_reasoning(
+    body: Json, rule: ModelRule, request: ChatRequest, dropped: list[str]
+) -> None:
+    effort = request.reasoning_effort
+    refused = effort and rule.efforts is not None and effort not in rule.efforts
+    with_tools = rule.tools if body.get("tools") else "always"
+    if with_tools == "never":
+        text = f"{body['model']} takes tools only through the Responses API"
+        raise InvalidRequest(text, field="tools", wanted="no tools, or another model")
+    if with_tools == "no_reasoning" and effort != "none":
+        body["reasoning_effort"] = "none"
+        refused = effort is not None
+    elif effort and not refused:
+        body["reasoning_effort"] = effort
+    if refused:
+        dropped.append("reasoning_effort")
+
+
+def _leave_out_refused(body: Json, rule: ModelRule, dropped: list[str]) -> None:
+    refused = rule.refused
+    if not _takes_sampling(rule, body.get("reasoning_effort")):
+        refused = refused | SAMPLING
+    found = sorted(refused & body.keys())
+    dropped.extend(field for field in found if body.pop(field) is not None)
+
+
+def _takes_sampling(rule: ModelRule, effort: object) -> bool:
+    if rule.sampling == "without_reasoning":
+        return effort == "none" or (effort is None and rule.idle_by_default)
+    return rule.sampling == "always"
+
+
+def _add_stream_options(body: Json, quirks: Quirks, *, stream: bool) -> None:
+    asked = body.pop("stream_options", None)
+    if stream and quirks.stream_usage:
+        options = dict(asked) if isinstance(asked, dict) else {}
+        options["include_usage"] = True
+        body["stream_options"] = options
+
+
+def _messages(
+    quirks: Quirks, messages: tuple[Message, ...], dropped: list[str]
+) -> list[Json]:
+    return [_message(quirks, message, dropped) for message in messages]
+
+
+def _message(quirks: Quirks, message: Message, dropped: list[str]) -> Json:
+    role = message.role
+    if role == "developer" and not quirks.developer_role:
+        role = "system"
+    wire: Json = {"role": role}
+    content = message.content
+    if content is not None:
+        wire["content"] = (
+            content if isinstance(content, str) else [_part(part) for part in content]
+        )
+    elif not message.tool_calls:
+        wire["content"] = None if message.refusal is not None else ""
+    if role == "tool":
+        wire["tool_call_id"] = message.tool_call_id or ""
+    elif message.name is not None:
+        if quirks.message_name:
+            wire["name"] = message.name
+        else:
+            dropped.append("messages.name")
+    if role == "assistant":
+        _add_assistant(wire, quirks, message)
+    return wire
+
+
+def _add_assistant(wire: Json, quirks: Quirks, message: Message) -> None:
+    if message.tool_calls:
+        wire["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+    if message.refusal is not None:
+        wire["refusal"] = message.refusal
+    if message.reasoning and quirks.reasoning_echo:
+        wire[quirks.reasoning_echo] = message.reasoning
+
+
+def _part(part: Part) -> Json:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            image: Json = {"url": part.url}
+            if part.detail is not None:
+                image["detail"] = part.detail
+            return {"type": "image_url", "image_url": image}
+        case AudioPart():
+            audio = {"data": part.data, "format": part.format}
+            return {"type": "input_audio", "input_audio": audio}
+        case FilePart():
+            file = {
+                "file_data": part.data,
+                "file_id": part.file_id,
+                "filename": part.filename,
+            }
+            given = {key: value for key, value in file.items() if value is not None}
+            return {"type": "file", "file": given}
+
+
+def _tool_call(call: ToolCall) -> Json:
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _tool(quirks: Quirks, tool: Tool, dropped: list[str]) -> Json:
+    function: Json = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    if tool.parameters is not None:
+        function["parameters"] = tool.parameters
+    if tool.strict is not None:
+        if quirks.tool_strict:
+            function["strict"] = tool.strict
+        else:
+            dropped.append("tools.strict")
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: ToolChoice) -> object:
+    if choice.mode != "function":
+        return choice.mode
+    return {"type": "function", "function": {"name": choice.name}}
+
+
+def _response_format(form: ResponseFormat) -> Json:
+    if form.type != "json_schema":
+        return {"type": form.type}
+    schema: Json = {"name": form.name or "answer"}
+    if form.description is not None:
+        schema["description"] = form.description
+    if form.schema is not None:
+        schema["schema"] = form.schema
+    if form.strict is not None:
+        schema["strict"] = form.strict
+    return {"type": "json_schema", "json_schema": schema}
