@@ -1,0 +1,258 @@
+"""What the shape of a value cannot say: features to come, and how keys go together."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from daemon.config import (
+    AliasConfig,
+    Config,
+    HybridWeights,
+    ProviderConfig,
+    TaskConfig,
+)
+from daemon.config_check import shown
+from daemon.exits import Problem
+
+NOT_YET = "is not supported yet"
+STRATEGY_SPELLINGS = {
+    "cost_optimized": "cost",
+    "performance_optimized": "performance",
+    "availability_optimized": "availability",
+    "roundrobin": "round_robin",
+}
+
+_SECTIONS_TO_COME = ("consensus", "queue", "cache", "budgets", "events")
+_KEYS_TO_COME = {
+    "providers": ("preset", "discover", "api_version", "resume"),
+    "models": ("timeouts",),
+}
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+_TAKEN_NAMES = ("auto", "consensus")
+
+
+def strategy_name(text: str) -> str:
+    """The strategy's name for any spelling of it, the seeds' ones included."""
+    plain = text.strip().lower().replace("-", "_")
+    return STRATEGY_SPELLINGS.get(plain, plain)
+
+
+def take_out_features_to_come(data: dict[str, object]) -> list[Problem]:
+    """Remove and report what is in the contract but does not exist yet."""
+    problems = []
+    for section in _SECTIONS_TO_COME:
+        if section in data:
+            del data[section]
+            problems.append(Problem(f"[{section}]", None, NOT_YET))
+    for section, keys in _KEYS_TO_COME.items():
+        for name, table in _tables(data.get(section)):
+            found = [key for key in keys if key in table]
+            problems += [_not_yet(table, key, f"{section}.{name}") for key in found]
+    routing = data.get("routing")
+    if isinstance(routing, dict) and routing.get("hedge", 0) != 0:
+        problems.append(_not_yet(routing, "hedge", "routing"))
+    for path, table in _with_stream_mode(data):
+        if table.get("stream_mode") == "resume":
+            problems.append(_not_yet(table, "stream_mode", path))
+    return problems + _take_out_token_budgets(data)
+
+
+def _not_yet(table: dict[str, object], key: str, path: str) -> Problem:
+    value = table.pop(key)
+    got = "a table" if isinstance(value, dict) else shown(value)
+    return Problem(f"{path}.{key}", got, NOT_YET)
+
+
+def _tables(section: object) -> list[tuple[str, dict[str, object]]]:
+    if not isinstance(section, dict):
+        return []
+    return [(name, t) for name, t in section.items() if isinstance(t, dict)]
+
+
+def _with_stream_mode(
+    data: dict[str, object],
+) -> Iterator[tuple[str, dict[str, object]]]:
+    yield from ((name, t) for name, t in _tables(data) if name == "routing")
+    yield from ((f"models.{name}", t) for name, t in _tables(data.get("models")))
+
+
+def _take_out_token_budgets(data: dict[str, object]) -> list[Problem]:
+    access = data.get("access")
+    tokens = access.get("tokens") if isinstance(access, dict) else None
+    return [
+        _not_yet(token, "budget_usd_per_day", f"access.tokens[{index}]")
+        for index, token in enumerate(tokens if isinstance(tokens, list) else ())
+        if isinstance(token, dict) and "budget_usd_per_day" in token
+    ]
+
+
+def normalise_spellings(data: dict[str, object]) -> None:
+    """Strategies to their names; ``fast = [...]`` to an alias table."""
+    models = data.get("models")
+    if isinstance(models, dict):
+        for name, value in models.items():
+            if isinstance(value, list):
+                models[name] = {"candidates": value}
+    routing = data.get("routing")
+    tasks = routing.get("tasks") if isinstance(routing, dict) else None
+    holders = [t for name, t in _tables(data) if name == "routing"]
+    holders += [t for _, t in _tables(tasks) + _tables(data.get("models"))]
+    for holder in holders:
+        strategy = holder.get("strategy")
+        if isinstance(strategy, str):
+            holder["strategy"] = strategy_name(strategy)
+
+
+def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
+    """Everything about a well-shaped configuration that cannot work."""
+    found = [
+        *_weights(config),
+        *_server(config),
+        *_spans(config),
+        *_providers(config),
+        *_tasks(config),
+        *_aliases(config),
+    ]
+    return [
+        msgspec.structs.replace(p, origin=origins.get(p.key, p.origin)) for p in found
+    ]
+
+
+def _weights(config: Config) -> Iterator[Problem]:
+    weights = config.routing.weights
+    if weights.cost + weights.performance + weights.availability <= 0:
+        yield Problem("routing.weights", "all zero", "wanted at least one above 0")
+
+
+def normalised(weights: HybridWeights) -> HybridWeights:
+    """The same proportions with a sum of 1."""
+    total = weights.cost + weights.performance + weights.availability
+    if total == 1.0:
+        return weights
+    return HybridWeights(
+        cost=weights.cost / total,
+        performance=weights.performance / total,
+        availability=weights.availability / total,
+    )
+
+
+def _server(config: Config) -> Iterator[Problem]:
+    names = [token.name for token in config.access.tokens]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem("access.tokens", shown(name), "wanted each name once")
+    listen = config.server.listen
+    if listen is None:
+        return
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        yield Problem("server.listen", shown(listen), "wanted HOST:PORT")
+    elif not is_loopback(host) and not config.access.tokens:
+        text = "wanted [access] tokens, without them only a loopback address may listen"
+        yield Problem("server.listen", shown(listen), text)
+
+
+def _spans(config: Config) -> Iterator[Problem]:
+    for key, low, high in (
+        ("breaker.open_s", config.breaker.open_s, config.breaker.open_max_s),
+        ("retry.base_delay_s", config.retry.base_delay_s, config.retry.max_delay_s),
+    ):
+        if low > high:
+            most = "breaker.open_max_s" if "open" in key else "retry.max_delay_s"
+            yield Problem(key, f"{low:g}", f"wanted at most {most} ({high:g})")
+
+
+def _providers(config: Config) -> Iterator[Problem]:
+    for name, provider in config.providers.items():
+        path = f"providers.{name}"
+        if _NAME.match(name) is None or name in _TAKEN_NAMES:
+            text = "wanted a name of letters, digits, ._- that is not auto or consensus"
+            yield Problem(path, None, text)
+        if provider.base_url is None:
+            yield Problem(f"{path}.base_url", None, "is missing for this kind")
+        else:
+            yield from _base_url(f"{path}.base_url", provider.base_url, provider)
+        if not provider.models:
+            text = "is missing for this kind: wanted model, or models"
+            yield Problem(f"{path}.model", None, text)
+        yield from _window(path, provider)
+    if not config.enabled_providers:
+        yield Problem("providers", None, "none is enabled")
+
+
+def _base_url(key: str, url: str, provider: ProviderConfig) -> Iterator[Problem]:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+        parts = urlsplit("")
+    wanted = "wanted http(s)://HOST[:PORT]/... with the version prefix, no ? or #"
+    if parts.scheme not in {"http", "https"} or not host or parts.query:
+        yield Problem(key, shown(url), wanted)
+    elif parts.username is not None or parts.fragment:
+        yield Problem(key, None, f"{wanted}, no user or password")
+    elif parts.scheme == "http" and not (provider.allow_http or is_loopback(host)):
+        text = "wanted https: plain http is for loopback unless allow_http = true"
+        yield Problem(key, shown(url), text)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host part (``localhost``, an address) can only be this machine."""
+    bare = host.removeprefix("[").removesuffix("]").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def _window(path: str, provider: ProviderConfig) -> Iterator[Problem]:
+    window, most = provider.context_window, provider.max_tokens
+    if window is not None and most is not None and most > window:
+        text = f"wanted at most context_window ({window})"
+        yield Problem(f"{path}.max_tokens", str(most), text)
+
+
+def _known_provider(config: Config, name: str) -> bool:
+    return name in config.providers or name in config.provider_aliases
+
+
+def _known_text(config: Config) -> str:
+    known = [*config.providers, *config.provider_aliases]
+    return f"wanted a configured provider: {', '.join(known)}"
+
+
+def _tasks(config: Config) -> Iterator[Problem]:
+    for name, task in config.routing.tasks.items():
+        yield from _task(config, f"routing.tasks.{name}.providers", task)
+
+
+def _task(config: Config, key: str, task: TaskConfig) -> Iterator[Problem]:
+    for provider in task.providers:
+        if not _known_provider(config, provider):
+            yield Problem(key, shown(provider), _known_text(config))
+
+
+def _aliases(config: Config) -> Iterator[Problem]:
+    for name, alias in config.models.items():
+        taken = name in _TAKEN_NAMES or _known_provider(config, name)
+        if taken or "/" in name or ":" in name or not name:
+            text = (
+                "wanted a name without / and : that is no provider, auto or consensus"
+            )
+            yield Problem(f"models.{name}", None, text)
+        yield from _alias(config, f"models.{name}.candidates", alias)
+
+
+def _alias(config: Config, key: str, alias: AliasConfig) -> Iterator[Problem]:
+    if not alias.candidates:
+        yield Problem(key, "an empty list", "wanted at least one candidate")
+    for candidate in alias.candidates:
+        provider, slash, model = candidate.partition("/")
+        if not _known_provider(config, provider) or (slash and not model):
+            text = f"{_known_text(config)}, alone or with /model"
+            yield Problem(key, shown(candidate), text)
