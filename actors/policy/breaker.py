@@ -16,7 +16,6 @@ Times are seconds on the event loop's clock, random draws are in [0, 1); both ar
 arguments.
 """
 
-from collections import deque
 from math import isfinite
 from typing import NamedTuple, Self
 
@@ -32,6 +31,7 @@ from actors.policy.breaker_table import (
     Verdict,
     next_phase,
 )
+from actors.policy.outcomes import Outcomes
 
 __all__ = [
     "TRANSITIONS",
@@ -57,14 +57,12 @@ class Breaker:
         "_calls",
         "_config",
         "_exponent",
-        "_failures",
         "_floor",
         "_generation",
         "_open_until",
         "_outcomes",
         "_permit",
         "_phase",
-        "_slow",
         "_streak",
         "_successes",
     )
@@ -80,9 +78,7 @@ class Breaker:
         self._generation = 0
         self._permit: str | None = None
         self._calls: dict[str, _Call] = {}
-        self._outcomes: deque[tuple[float, Verdict]] = deque()
-        self._failures = 0
-        self._slow = 0
+        self._outcomes = Outcomes(config)
 
     @property
     def phase(self) -> BreakerPhase:
@@ -212,8 +208,8 @@ class Breaker:
         breaker._successes = state.successes
         breaker._streak = state.consecutive_failures
         for age_s, verdict in state.outcomes:
-            breaker._remember(verdict, now - age_s)
-        breaker._expire(now)
+            breaker._outcomes.add(verdict, now - age_s)
+        breaker._outcomes.expire(now)
         return breaker
 
     def _enter(self, call_id: str, now: float) -> None:
@@ -223,13 +219,11 @@ class Breaker:
     def _settle_closed(
         self, verdict: Verdict, now: float, draw: float, *, counted: bool
     ) -> Change | None:
-        self._remember(verdict, now)
-        self._expire(now)
+        self._outcomes.add(verdict, now)
         if verdict != "failure":
             self._streak = 0
         elif counted:
             self._streak += 1
-        next_phase(self._phase, verdict)
         reason = self._trip_reason()
         return None if reason is None else self._open("tripped", reason, now, draw)
 
@@ -252,16 +246,9 @@ class Breaker:
         return change
 
     def _trip_reason(self) -> str | None:
-        config, count = self._config, len(self._outcomes)
-        if self._streak >= config.consecutive_failures:
+        if self._streak >= self._config.consecutive_failures:
             return f"{self._streak} consecutive failures"
-        if count < config.min_calls:
-            return None
-        if self._failures >= config.failure_ratio * count:
-            return f"{self._failures} of {count} calls failed"
-        if self._slow >= config.slow_ratio * count:
-            return f"{self._slow} of {count} calls were slow"
-        return None
+        return self._outcomes.fault()
 
     def _open(self, event: Event, reason: str, now: float, draw: float) -> Change:
         config = self._config
@@ -280,7 +267,6 @@ class Breaker:
         self._successes = 0
         self._open_until = 0.0
         self._outcomes.clear()
-        self._failures = self._slow = 0
         if after == "closed":
             self._streak = 0
             self._exponent = max(0, self._exponent - EXPONENT_DECAY)
@@ -313,17 +299,3 @@ class Breaker:
             del self._calls[call_id]
             if self._permit == call_id:
                 self._permit = None
-
-    def _remember(self, verdict: Verdict, at: float) -> None:
-        self._outcomes.append((at, verdict))
-        self._failures += verdict == "failure"
-        self._slow += verdict == "slow"
-
-    def _expire(self, now: float) -> None:
-        outcomes, oldest = self._outcomes, now - self._config.window_s
-        while outcomes and (
-            outcomes[0][0] <= oldest or len(outcomes) > self._config.window_calls
-        ):
-            _, verdict = outcomes.popleft()
-            self._failures -= verdict == "failure"
-            self._slow -= verdict == "slow"

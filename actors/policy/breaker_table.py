@@ -59,6 +59,8 @@ class BreakerConfig(Struct, frozen=True, kw_only=True):
 
     ``open_s`` doubles with each opening up to ``open_max_s``, ``jitter`` spreads it by
     that share to both sides. ``min_calls`` outcomes are needed before a ratio judges.
+    ``permit_lease_s`` is at least the longest total timeout: a call nobody settled by
+    then is forgotten.
     """
 
     consecutive_failures: int = 3
