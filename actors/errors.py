@@ -27,6 +27,8 @@ The second column is whose fault it is, the third the ``kind`` callers see::
         ├── Overloaded                         overloaded
         ├── NoProvider                         no_provider
         ├── Interrupted                        interrupted
+        ├── LedgerUnavailable                  internal
+        ├── LedgerRefused                      internal
         └── InternalError                      internal
 
 A caller's mistake never counts against a provider; our own bug never opens a breaker.
@@ -301,6 +303,16 @@ class Interrupted(OurError):
 
     kind: ClassVar[ErrorKind] = "interrupted"
     retryable: ClassVar[bool] = True
+
+
+class LedgerUnavailable(OurError):
+    """Raised when the ledger's database cannot be read or written now."""
+
+    retryable: ClassVar[bool] = True
+
+
+class LedgerRefused(OurError):
+    """Raised when the ledger's database was made by a newer version."""
 
 
 class InternalError(OurError):

@@ -79,19 +79,21 @@ class Folded(Struct, frozen=True, kw_only=True):
 
     ``more`` says that the spool holds further records. ``damaged`` counts pieces that
     could not be read or stored and were set aside; ``replaced`` is the path where a
-    corrupt database was moved, when that happened.
+    corrupt database was moved, when that happened; ``export_error`` says why the usage
+    logs are behind, if they are.
     """
 
     records: int = 0
     more: bool = False
     damaged: int = 0
+    export_error: str | None = None
     replaced: str | None = None
 
 
 class LedgerStore(Protocol):
     """What the ledger actor works on: spool, database and usage logs together.
 
-    Every method but ``close`` raises ``LedgerUnavailable`` when it could not be done
+    Every method raises ``LedgerUnavailable`` or ``OSError`` when it could not be done
     now; nothing is lost by that.
     """
 
@@ -113,14 +115,15 @@ class LedgerStore(Protocol):
 
     async def totals(self) -> dict[str, ProviderTotals]: ...
 
-    async def load_state(self, key: str) -> bytes | None: ...
+    async def states(self) -> dict[str, bytes]:
+        """Every value that was folded, by its key."""
 
     async def sweep(self, before: float, limit: int) -> int:
         """Delete up to ``limit`` requests older than ``before``; returns how many."""
 
 
 class LedgerRef(Protocol):
-    """The typed handle on the ledger actor.
+    """The typed handle on the ledger actor, and a ``StateKeeper``.
 
     The queries see every record that was spooled before they were called. They raise
     ``LedgerUnavailable`` when the database cannot be read now.
@@ -149,10 +152,10 @@ class LedgerRef(Protocol):
     async def totals(self) -> dict[str, ProviderTotals]:
         """Per provider since the first start with this state folder."""
 
-    async def load_state(self, key: str) -> bytes | None:
-        """The value last saved under this key."""
+    def load(self, key: str) -> bytes | None:
+        """The value last saved under this key, in this or an earlier process."""
 
-    def save_state(self, key: str, value: bytes) -> None:
+    def save(self, key: str, state: bytes) -> None:
         """Keep a small value over restarts; written with the next fold."""
 
     async def flush(self) -> bool:

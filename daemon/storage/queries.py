@@ -1,0 +1,177 @@
+"""Reading the ledger: history, one record, usage sums, totals.
+
+Costs are summed as integers in two halves, so that no sum can overflow.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import InvalidRequest
+from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.provider import ProviderTotals
+from actors.messages.routing import RequestRecord
+from daemon.storage.records import decode_record
+from daemon.storage.rows import dollars
+from daemon.storage.sqlite import Database, Row
+
+_HALF = 10**9
+
+_HISTORY = [
+    name
+    for name in HistoryEntry.__struct_fields__
+    if name not in {"cursor", "cost_usd", "known_cost_usd"}
+]
+_HISTORY_SQL = (
+    f"SELECT id, cost, known_cost, {', '.join(_HISTORY)} FROM requests"  # noqa: S608 - constants
+    " WHERE id < ? ORDER BY id DESC LIMIT ?"
+)
+_EXPLAIN_SQL = (
+    "SELECT record FROM requests WHERE decision_id = ?1 OR request_id = ?1"
+    " ORDER BY id DESC LIMIT 1"
+)
+_SUMS = (
+    "COALESCE(SUM(a.prompt_tokens), 0), COALESCE(SUM(a.completion_tokens), 0),"
+    " COALESCE(SUM(a.cached_tokens), 0), COALESCE(SUM(a.reasoning_tokens), 0),"
+    f" COALESCE(SUM(a.cost / {_HALF}), 0), COALESCE(SUM(a.cost % {_HALF}), 0),"
+    " COUNT(a.id) - COUNT(a.cost)"
+)
+_FAILED = "NOT IN ('ok', 'cancelled')"
+_BY_ATTEMPT = (
+    "SELECT {key}, COUNT(DISTINCT r.id), COUNT(a.id),"  # noqa: S608 - constants
+    f" SUM(a.outcome {_FAILED}),"
+    f" {_SUMS} FROM requests r JOIN attempts a ON a.request = r.id"
+    " WHERE r.at >= ? GROUP BY 1"
+)
+_BY_REQUEST = (
+    "SELECT {key}, COUNT(DISTINCT r.id), COUNT(a.id),"  # noqa: S608 - constants
+    f" COUNT(DISTINCT CASE WHEN r.outcome {_FAILED} THEN r.id END), {_SUMS}"
+    " FROM requests r LEFT JOIN attempts a ON a.request = r.id"
+    " WHERE r.at >= ? GROUP BY 1"
+)
+_USAGE_SQL: dict[UsageGrouping, str] = {
+    "provider": _BY_ATTEMPT.format(key="a.provider"),
+    "model": _BY_ATTEMPT.format(key="a.provider || '/' || a.model"),
+    "task_type": _BY_REQUEST.format(key="r.task_type"),
+    "user": _BY_REQUEST.format(key="r.user"),
+}
+_TOTALS_SQL = (
+    "SELECT provider, requests, failures, prompt_tokens, completion_tokens, cost,"
+    " unpriced_calls, last_request_at FROM totals"
+)
+
+
+class _Sums(Struct, frozen=True, array_like=True):
+    """A row of usage; cost = ``cost_high`` * 10**9 + ``cost_low`` pico-dollars."""
+
+    key: str | None
+    requests: int
+    attempts: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    cost_high: int
+    cost_low: int
+    unpriced: int
+
+
+class _Totals(Struct, frozen=True, array_like=True):
+    provider: str
+    requests: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: int | float  # SQLite makes it a float where an integer would overflow
+    unpriced_calls: int
+    last_request_at: float | None
+
+
+async def history(
+    database: Database, limit: int, cursor: str | None
+) -> tuple[HistoryEntry, ...]:
+    """Newest first, from ``cursor`` on.
+
+    Raises:
+        InvalidRequest: ``cursor`` did not come from an earlier answer.
+    """
+    rows = await database.read(_HISTORY_SQL, (_position(cursor), limit))
+    return tuple(_history_entry(row) for row in rows)
+
+
+async def explain(database: Database, any_id: str) -> RequestRecord | None:
+    """The record with this decision id or request id."""
+    rows = await database.read(_EXPLAIN_SQL, (any_id,))
+    return decode_record(msgspec.convert(rows[0][0], bytes)) if rows else None
+
+
+async def usage(
+    database: Database, since: float | None, by: UsageGrouping
+) -> tuple[UsageRow, ...]:
+    """Sums since ``since`` (UTC epoch seconds), the largest cost first."""
+    rows = await database.read(_USAGE_SQL[by], (since or 0.0,))
+    found = [_usage_row(row) for row in rows]
+    found.sort(key=lambda row: (-(row.cost_usd or 0), -row.requests, row.key or ""))
+    return tuple(found)
+
+
+async def totals(database: Database) -> dict[str, ProviderTotals]:
+    """Per provider since the database was made, deleted requests included."""
+    rows = msgspec.convert(await database.read(_TOTALS_SQL), list[_Totals])
+    return {
+        row.provider: ProviderTotals(
+            requests=row.requests,
+            failures=row.failures,
+            prompt_tokens=row.prompt_tokens,
+            completion_tokens=row.completion_tokens,
+            cost_usd=dollars(int(row.cost)),
+            unpriced_calls=row.unpriced_calls,
+            last_request_at=row.last_request_at,
+        )
+        for row in rows
+    }
+
+
+async def states(database: Database) -> dict[str, bytes]:
+    """Every kept value by its key."""
+    rows = await database.read("SELECT key, value FROM state")
+    return dict(msgspec.convert(rows, list[tuple[str, bytes]]))
+
+
+def _position(cursor: str | None) -> int:
+    if cursor is None:
+        return 2**63 - 1
+    if cursor.isascii() and cursor.isdecimal() and len(cursor) < 19:
+        return int(cursor)
+    raise InvalidRequest(
+        f"cursor {cursor!r} is not one that history has given",
+        field="cursor",
+        got=cursor[:80],
+        wanted="the cursor of an entry of an earlier answer",
+    )
+
+
+def _history_entry(row: Row) -> HistoryEntry:
+    number, cost, known_cost, *rest = row
+    fields: dict[str, object] = dict(zip(_HISTORY, rest, strict=True))
+    fields["cursor"] = str(number)
+    fields["cost_usd"] = dollars(cost) if isinstance(cost, int) else None
+    fields["known_cost_usd"] = dollars(msgspec.convert(known_cost, int))
+    return msgspec.convert(fields, HistoryEntry, strict=False)
+
+
+def _usage_row(row: Row) -> UsageRow:
+    sums = msgspec.convert(row, _Sums)
+    known = sums.attempts > sums.unpriced or not sums.attempts
+    return UsageRow(
+        key=sums.key,
+        requests=sums.requests,
+        attempts=sums.attempts,
+        failures=sums.failures,
+        prompt_tokens=sums.prompt_tokens,
+        completion_tokens=sums.completion_tokens,
+        cached_tokens=sums.cached_tokens,
+        reasoning_tokens=sums.reasoning_tokens,
+        cost_usd=dollars(sums.cost_high * _HALF + sums.cost_low) if known else None,
+        unpriced_attempts=sums.unpriced,
+    )

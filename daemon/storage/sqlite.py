@@ -1,0 +1,214 @@
+"""The one database: a connection that writes, one that reads, and its layout.
+
+A write is one ``BEGIN IMMEDIATE`` transaction that runs to its end whatever happens to
+the caller: aiosqlite cannot stop SQL that is under way, so a cancelled ``await`` must
+not leave half a transaction open. Every connection is a thread that blocks the exit of
+the process until it is closed.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from actors.errors import LedgerRefused, LedgerUnavailable
+from daemon.storage.migrations import scripts
+from daemon.storage.rows import Value
+
+T = TypeVar("T")
+Row = tuple[Value, ...]
+Work = Callable[[aiosqlite.Connection], Awaitable[T]]
+
+_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+# Due to what was to be written, not to the database: trying again does not help.
+VALUE_ERRORS = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    UnicodeError,
+)
+
+
+class DatabaseCorrupt(LedgerUnavailable):
+    """Raised when the file is damaged, or is no database at all."""
+
+
+class Database:
+    """The file, opened when first needed and again after it failed to open.
+
+    Args:
+        path: The file; its folder must exist. Not on a network file system.
+        sync: Wait for the disk at each commit.
+        busy_timeout_s: How long to wait for somebody else's lock.
+    """
+
+    def __init__(
+        self, path: Path, *, sync: bool = False, busy_timeout_s: float = 5.0
+    ) -> None:
+        self.path = path
+        self._sync = "FULL" if sync else "NORMAL"
+        self._busy_timeout_s = busy_timeout_s
+        self._writer: aiosqlite.Connection | None = None
+        self._reader: aiosqlite.Connection | None = None
+        self._lock = asyncio.Lock()
+        self._running: set[asyncio.Event] = set()
+
+    async def open(self) -> None:
+        """Open and migrate; does nothing when it is open.
+
+        Raises:
+            LedgerRefused: It was made by a newer version.
+            DatabaseCorrupt: It is damaged.
+            LedgerUnavailable: It cannot be opened now.
+        """
+        await self._to_the_end(self._open_locked())
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` as one transaction, to its end even if the caller is cancelled.
+
+        Raises what ``open`` does. Errors that are due to the values that were to be
+        written (``sqlite3.IntegrityError`` and its like) are raised as they are.
+        """
+        return await self._to_the_end(self._transaction(work))
+
+    async def read(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
+        """Rows of one query; raises what ``open`` does."""
+        await self.open()
+        assert self._reader is not None
+        try:
+            return [
+                tuple(row)
+                for row in await self._reader.execute_fetchall(sql, tuple(values))
+            ]
+        except (sqlite3.Error, ValueError) as error:
+            raise self._explained(error) from error
+
+    async def release_space(self) -> None:
+        """Give pages of deleted rows back to the file system, some at a time."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.execute_fetchall("PRAGMA incremental_vacuum(500)")
+
+        await self.write(work)
+
+    async def move_aside(self) -> Path:
+        """Give a damaged file another name, so that ``open`` makes a new one."""
+        await self.close()
+        number = 1
+        while (target := self._aside(number)).exists():
+            number += 1
+        for suffix in ("-wal", "-shm", ""):
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.rename(target.with_name(target.name + suffix))
+        return target
+
+    async def close(self) -> None:
+        """Wait for writes under way and end both threads; opening again is fine."""
+        for ended in tuple(self._running):
+            await ended.wait()
+        await self._to_the_end(self._close())
+
+    def _aside(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.corrupt-{number}")
+
+    async def _to_the_end(self, job: Coroutine[object, object, T]) -> T:
+        ended = asyncio.Event()
+
+        def end(task: asyncio.Task[T]) -> None:
+            self._running.discard(ended)
+            ended.set()
+            if not task.cancelled():
+                task.exception()  # seen: perhaps nobody waits for it any more
+
+        task = asyncio.ensure_future(job)
+        self._running.add(ended)
+        task.add_done_callback(end)
+        return await asyncio.shield(task)
+
+    async def _open_locked(self) -> None:
+        async with self._lock:
+            await self._open()
+
+    async def _open(self) -> None:
+        if self._reader is not None:
+            return
+        try:
+            self._writer = await self._connect()
+            await self._prepare(self._writer)
+            self._reader = await self._connect()
+            await self._reader.execute("PRAGMA query_only = 1")
+        except (sqlite3.Error, ValueError) as error:
+            await self._close()
+            raise self._explained(error) from error
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _connect(self) -> aiosqlite.Connection:
+        return await aiosqlite.connect(
+            self.path, timeout=self._busy_timeout_s, isolation_level=None
+        )
+
+    async def _prepare(self, writer: aiosqlite.Connection) -> None:
+        await writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before any table
+        await writer.execute("PRAGMA journal_mode = WAL")
+        await writer.execute("PRAGMA journal_size_limit = 16777216")
+        await writer.execute(f"PRAGMA synchronous = {self._sync}")
+        await writer.execute("PRAGMA foreign_keys = 1")
+        migrations = scripts()
+        version = await self._version(writer)
+        if version > len(migrations):
+            raise LedgerRefused(
+                f"{self.path} has layout {version}, made by a newer version of"
+                f" GitBridge; this one knows layouts up to {len(migrations)}. Install"
+                " the newer version again, or use another state folder."
+            )
+        for number, script in enumerate(migrations[version:], start=version + 1):
+            await writer.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
+
+    @staticmethod
+    async def _version(connection: aiosqlite.Connection) -> int:
+        rows = await connection.execute_fetchall("PRAGMA user_version")
+        return int(next(iter(rows))[0])
+
+    async def _transaction(self, work: Work[T]) -> T:
+        async with self._lock:
+            await self._open()
+            assert self._writer is not None
+            try:
+                return await self._run(self._writer, work)
+            except VALUE_ERRORS:
+                raise
+            except (sqlite3.Error, ValueError) as error:
+                raise self._explained(error) from error
+
+    async def _run(self, writer: aiosqlite.Connection, work: Work[T]) -> T:
+        await writer.execute("BEGIN IMMEDIATE")
+        try:
+            result = await work(writer)
+            await writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                await writer.execute("ROLLBACK")
+            raise
+        return result
+
+    async def _close(self) -> None:
+        connections = (self._reader, self._writer)
+        self._reader = self._writer = None
+        for connection in connections:
+            if connection is not None:
+                await connection.close()
+
+    def _explained(self, error: Exception) -> LedgerUnavailable:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        kind = DatabaseCorrupt if name.startswith(_CORRUPT) else LedgerUnavailable
+        return kind(f"the ledger's database {self.path}: {error}")

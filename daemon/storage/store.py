@@ -1,0 +1,190 @@
+"""Spool, database and usage logs behind ``actors.messages.ledger.LedgerStore``."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+import anyio.to_thread
+
+from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.provider import ProviderTotals
+from actors.messages.routing import RequestRecord
+from daemon.storage import queries
+from daemon.storage.rows import (
+    ADD_TOTALS,
+    INSERT_ATTEMPT,
+    INSERT_REQUEST,
+    attempt_rows,
+    request_row,
+)
+from daemon.storage.spool import Batch, Entry, Spool, read_batch, set_aside
+from daemon.storage.sqlite import VALUE_ERRORS, Database, DatabaseCorrupt
+from daemon.storage.usage_log import UsageLog
+
+T = TypeVar("T")
+States = dict[str, bytes]
+
+_SAVE_STATE = (
+    "INSERT INTO state VALUES (?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
+_SWEEP = (
+    "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at < ?"
+    " AND NOT EXISTS (SELECT 1 FROM attempts WHERE request = requests.id"
+    " AND attempts.id > (SELECT attempt FROM exported)) ORDER BY at LIMIT ?)"
+)
+
+
+class Store:
+    """The ledger's storage in the state folder: ``gitbridge.db``, ``spool``, ``logs``.
+
+    Args:
+        folder: The state folder; it must exist.
+        spool: What the router appends to; folded from here.
+        sync: Wait for the disk at each commit (power-loss safety).
+    """
+
+    def __init__(self, folder: Path, spool: Spool, *, sync: bool = False) -> None:
+        self._spool = spool
+        self._database = Database(folder / "gitbridge.db", sync=sync)
+        self._usage_log = UsageLog(folder / "logs", self._database, sync=sync)
+
+    async def open(self) -> None:
+        """Open the database now rather than at first use; a corrupt one is replaced.
+
+        Raises:
+            LedgerRefused: It was made by a newer version.
+            LedgerUnavailable: It cannot be opened now; a later use tries again.
+        """
+        await self._repairing(self._database.open)
+
+    async def fold(self, limit: int, states: States) -> Folded:
+        """Move up to ``limit`` records and all ``states`` into the database.
+
+        A record that the database refuses for what it holds is set aside, so that it
+        does not hold up the ones after it.
+
+        Raises:
+            LedgerUnavailable: The database could not be written; the spool is kept.
+            OSError: The spool could not be read, or a segment not be removed.
+        """
+
+        async def once() -> Folded:
+            return await self._fold(limit, states)
+
+        result, replaced = await self._repairing(once)
+        return Folded(
+            records=result.records,
+            more=result.more,
+            damaged=result.damaged,
+            export_error=result.export_error,
+            replaced=replaced,
+        )
+
+    async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
+        return await queries.history(self._database, limit, cursor)
+
+    async def explain(self, any_id: str) -> RequestRecord | None:
+        return await queries.explain(self._database, any_id)
+
+    async def usage(
+        self, since: float | None, by: UsageGrouping
+    ) -> tuple[UsageRow, ...]:
+        return await queries.usage(self._database, since, by)
+
+    async def totals(self) -> dict[str, ProviderTotals]:
+        return await queries.totals(self._database)
+
+    async def states(self) -> States:
+        return await queries.states(self._database)
+
+    async def sweep(self, before: float, limit: int) -> int:
+        """Delete up to ``limit`` requests older than ``before`` (UTC epoch seconds).
+
+        Returns how many. Attempts that are not in the usage logs yet are kept.
+        """
+
+        async def delete(connection: aiosqlite.Connection) -> int:
+            cursor = await connection.execute(_SWEEP, (before, limit))
+            return cursor.rowcount
+
+        deleted = await self._database.write(delete)
+        if deleted:
+            await self._database.release_space()
+        return deleted
+
+    async def close(self) -> None:
+        """End the database's threads and the live segment; waits for writes."""
+        self._spool.close()
+        await self._database.close()
+
+    async def _repairing(self, job: Callable[[], Awaitable[T]]) -> tuple[T, str | None]:
+        try:
+            return await job(), None
+        except DatabaseCorrupt:
+            moved = await self._database.move_aside()
+            self._usage_log.forget()
+        return await job(), str(moved)
+
+    async def _fold(self, limit: int, states: States) -> Folded:
+        batch = await self._next_batch(limit)
+        entries = batch.entries if batch else ()
+        damaged = batch.damaged if batch else 0
+        try:
+            if entries or states:
+                await self._insert(entries, states)
+        except VALUE_ERRORS:
+            if batch is None or not entries:
+                raise
+            if len(entries) > 1:
+                return await self._fold(1, states)
+            await self._refuse(batch)
+            damaged += 1
+        if batch is not None:
+            self._spool.done(batch)
+        return Folded(
+            records=len(entries),
+            more=self._spool.pending,
+            damaged=damaged,
+            export_error=await self._export(),
+        )
+
+    async def _export(self) -> str | None:
+        try:
+            await self._usage_log.export()
+        except OSError as error:
+            return str(error)
+        return None
+
+    async def _next_batch(self, limit: int) -> Batch | None:
+        while (place := self._spool.next_place()) is not None:
+            batch = await anyio.to_thread.run_sync(read_batch, place, limit)
+            if batch is not None:
+                return batch
+            self._spool.skip(place)
+        return None
+
+    async def _insert(self, entries: tuple[Entry, ...], states: States) -> None:
+        async def work(connection: aiosqlite.Connection) -> None:
+            before = await _last_attempt(connection)
+            await connection.executemany(INSERT_REQUEST, map(request_row, entries))
+            await connection.executemany(
+                INSERT_ATTEMPT,
+                (row for entry in entries for row in attempt_rows(entry.record)),
+            )
+            await connection.execute(ADD_TOTALS, (before,))
+            await connection.executemany(_SAVE_STATE, states.items())
+
+        await self._database.write(work)
+
+    async def _refuse(self, batch: Batch) -> None:
+        payload = batch.entries[0].payload
+        await anyio.to_thread.run_sync(
+            set_aside, batch.place.path, batch.end - len(payload), payload
+        )
+
+
+async def _last_attempt(connection: aiosqlite.Connection) -> int:
+    rows = await connection.execute_fetchall("SELECT MAX(id) FROM attempts")
+    return int(next(iter(rows))[0] or 0)

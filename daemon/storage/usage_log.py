@@ -1,0 +1,265 @@
+"""``logs/<provider>_usage.jsonl``: one JSON line for every attempt that used tokens.
+
+Written from the database, exactly once even over ``kill -9``: the size of each file is
+recorded in the transaction that records the last attempt exported. What a crash left
+behind that size is cut off and written again. A file that was rotated away is begun
+anew; a file that was put in its place is appended to.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import BinaryIO
+
+import aiosqlite
+import anyio.to_thread
+import msgspec
+from msgspec import Struct
+
+from daemon.storage.rows import dollars
+from daemon.storage.sqlite import Database
+
+_GROUP = 500
+_LINE = msgspec.json.Encoder(decimal_format="number").encode
+_SELECT = """
+SELECT a.id, a.started_at + a.latency_s, a.provider, a.model, a.prompt_tokens,
+  a.completion_tokens, COALESCE(a.total_tokens, a.prompt_tokens + a.completion_tokens),
+  a.cost, a.cost_source, r.prompt_chars, r.request_id, r.decision_id, r.task_type, a.outcome,
+  r.simulated
+FROM attempts a JOIN requests r ON r.id = a.request
+WHERE a.id > (SELECT attempt FROM exported) ORDER BY a.id LIMIT ?
+"""
+_REMEMBER = (
+    "INSERT INTO usage_logs VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
+    " SET inode = excluded.inode, size = excluded.size"
+)
+
+
+class _Attempt(Struct, frozen=True, array_like=True):
+    id: int
+    ended_at: float
+    provider: str
+    model: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_tokens: int | None
+    cost: int | None
+    cost_source: str
+    prompt_chars: int
+    request_id: str
+    decision_id: str
+    task_type: str | None
+    outcome: str
+    simulated: bool
+
+    @property
+    def reported(self) -> bool:
+        counts = (self.prompt_tokens, self.completion_tokens, self.total_tokens)
+        return bool(self.cost) or any(count is not None for count in counts)
+
+
+class Metadata(Struct, frozen=True):
+    """What else a line says. ``prompt_length`` is in characters."""
+
+    prompt_length: int
+    request_id: str
+    decision_id: str
+    task_type: str | None
+    outcome: str
+    simulated: bool
+
+
+class Line(Struct, frozen=True):
+    """One line. ``cost`` is in US dollars, ``None`` when the price is not known."""
+
+    timestamp: str
+    provider: str
+    model: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_tokens: int | None
+    cost: Decimal | None
+    cost_source: str
+    metadata: Metadata
+
+
+class Mark(Struct, frozen=True):
+    """A file and how much of it is known to be whole."""
+
+    inode: int
+    size: int
+
+
+def file_name(provider: str) -> str:
+    """The log's name, without anything that could leave the folder."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", provider)[:100]
+    return f"{safe or '_'}_usage.jsonl"
+
+
+class UsageLog:
+    """Exports attempts; one at a time, called after every fold."""
+
+    def __init__(self, folder: Path, database: Database, *, sync: bool = False) -> None:
+        self._folder = folder
+        self._database = database
+        self._sync = sync
+        self._marks: dict[str, Mark] | None = None
+        self._whole: set[str] = set()  # names whose recorded size is the true one
+
+    async def export(self) -> None:
+        """Write a line for every attempt that has none yet.
+
+        Raises:
+            OSError: A file cannot be written; what is missing comes with the next call.
+            LedgerUnavailable: The database cannot be used now; likewise.
+        """
+        while rows := await self._database.read(_SELECT, (_GROUP,)):
+            attempts = [msgspec.convert(row, _Attempt, strict=False) for row in rows]
+            await self._write(_lines(attempts), attempts[-1].id)
+
+    def forget(self) -> None:
+        """The database was replaced: what it recorded is gone."""
+        self._marks = None
+        self._whole.clear()
+
+    async def _write(self, lines: dict[str, bytes], last: int) -> None:
+        known = await self._known_marks()
+        marks = await anyio.to_thread.run_sync(self._prepare, list(lines), known)
+        if any(known.get(name) != mark for name, mark in marks.items()):
+            await self._remember(marks, None)
+        self._whole.difference_update(lines)
+        written = await anyio.to_thread.run_sync(self._append, lines, marks)
+        await self._remember(written, last)
+        self._whole.update(lines)
+
+    async def _known_marks(self) -> dict[str, Mark]:
+        if self._marks is None:
+            rows = await self._database.read("SELECT name, inode, size FROM usage_logs")
+            self._marks = {
+                msgspec.convert(name, str): msgspec.convert(
+                    {"inode": inode, "size": size}, Mark
+                )
+                for name, inode, size in rows
+            }
+        return self._marks
+
+    async def _remember(self, marks: dict[str, Mark], last: int | None) -> None:
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.executemany(
+                _REMEMBER,
+                ((name, mark.inode, mark.size) for name, mark in marks.items()),
+            )
+            if last is not None:
+                await connection.execute("UPDATE exported SET attempt = ?", (last,))
+
+        await self._database.write(work)
+        self._marks = {**(self._marks or {}), **marks}
+
+    def _prepare(self, names: Iterable[str], known: dict[str, Mark]) -> dict[str, Mark]:
+        """Find or make the files and where in them to go on; blocking."""
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return {
+            name: _adopt(
+                self._folder / name, known.get(name), whole=name in self._whole
+            )
+            for name in names
+        }
+
+    def _append(
+        self, lines: dict[str, bytes], marks: dict[str, Mark]
+    ) -> dict[str, Mark]:
+        return {
+            name: _extend(self._folder / name, marks[name], data, sync=self._sync)
+            for name, data in lines.items()
+        }
+
+
+def _lines(attempts: Iterable[_Attempt]) -> dict[str, bytes]:
+    """The lines to write by file; attempts that reported nothing have none."""
+    lines: dict[str, bytes] = {}
+    for attempt in attempts:
+        if attempt.reported:
+            name = file_name(attempt.provider)
+            lines[name] = lines.get(name, b"") + _LINE(_line(attempt)) + b"\n"
+    return lines
+
+
+def _line(attempt: _Attempt) -> Line:
+    return Line(
+        timestamp=_rfc3339(attempt.ended_at),
+        provider=attempt.provider,
+        model=attempt.model,
+        prompt_tokens=attempt.prompt_tokens,
+        completion_tokens=attempt.completion_tokens,
+        total_tokens=attempt.total_tokens,
+        cost=None if attempt.cost is None else dollars(attempt.cost),
+        cost_source=attempt.cost_source,
+        metadata=Metadata(
+            prompt_length=attempt.prompt_chars,
+            request_id=attempt.request_id,
+            decision_id=attempt.decision_id,
+            task_type=attempt.task_type,
+            outcome=attempt.outcome,
+            simulated=attempt.simulated,
+        ),
+    )
+
+
+def _rfc3339(at: float) -> str:
+    try:
+        moment = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):  # no such time
+        moment = datetime.fromtimestamp(0, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _adopt(path: Path, known: Mark | None, *, whole: bool) -> Mark:
+    """Where in this file to go on.
+
+    Args:
+        path: The file; made when it is not there.
+        known: What was recorded of it.
+        whole: Nothing was written since without being recorded.
+    """
+    with path.open("ab+") as file:
+        status = os.fstat(file.fileno())
+        size = status.st_size
+        if known is not None and known.inode == status.st_ino:
+            if size > known.size and not whole:
+                file.truncate(known.size)
+                size = known.size
+            if size == known.size:
+                return known
+        return Mark(status.st_ino, size + _end_line(file, size))
+
+
+def _end_line(file: BinaryIO, size: int) -> int:
+    """Finish somebody else's last line; returns the bytes added."""
+    if size == 0:
+        return 0
+    file.seek(size - 1)
+    return 0 if file.read(1) == b"\n" else file.write(b"\n")
+
+
+def _extend(path: Path, mark: Mark, data: bytes, *, sync: bool) -> Mark:
+    """Append the lines; all of them, or (``OSError``) none."""
+    with path.open("ab", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if (status.st_ino, status.st_size) != (mark.inode, mark.size):
+            raise OSError(errno.ESTALE, "the file was changed meanwhile", str(path))
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
+            if sync:
+                os.fdatasync(file.fileno())
+        except OSError:
+            with suppress(OSError):  # the next export cuts it off
+                file.truncate(mark.size)
+            raise
+    return Mark(mark.inode, mark.size + len(data))
