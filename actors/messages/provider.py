@@ -124,7 +124,8 @@ class ModelSnapshot(Struct, frozen=True, kw_only=True):
     Latencies in seconds; ``success_rate`` in [0, 1] over the rolling window, ``None``
     without calls; ``blocked_until`` is the loop time before which the limiter admits
     nothing (0.0: free now). ``success_alpha``/``success_beta`` are the discounted
-    posterior of success. Prices in USD per million tokens, ``None`` when unknown.
+    posterior of success, ``last_call_at`` the loop time of the newest call in it.
+    Prices in USD per million tokens, ``None`` when unknown.
     ``healthy`` is the last probe's verdict, ``auth_refused`` that our key was refused
     and no probe has passed since; ``weight`` is the configured round-robin weight.
     """
@@ -142,6 +143,7 @@ class ModelSnapshot(Struct, frozen=True, kw_only=True):
     success_rate: float | None = None
     success_alpha: float = 1.0
     success_beta: float = 1.0
+    last_call_at: float | None = None
     latency_avg_s: float | None = None
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None

@@ -1,0 +1,63 @@
+"""One budget of extra calls for the whole daemon: retries, failovers and hedges.
+
+Without it a provider's outage multiplies the load by the number of attempts.
+"""
+
+import math
+
+_MEMORY_S = 10.0
+
+
+class RetryBudget:
+    """A bucket of extra calls: a share of all requests, some a second, and a burst.
+
+    Over any time, extra calls <= ``ratio`` x requests + ``min_per_s`` x seconds +
+    ``burst``. What quiet hours earned is not hoarded: the bucket holds the burst and
+    the share of about the last ten seconds' requests (Finagle's time to live).
+
+    Args:
+        ratio: Extra calls earned by each request.
+        min_per_s: Extra calls earned by each second.
+        burst: Extra calls there from the start, and held at rest.
+    """
+
+    __slots__ = ("_at", "_balance", "_burst", "_min_per_s", "_ratio", "_recent")
+
+    def __init__(
+        self, ratio: float = 0.1, min_per_s: float = 1.0, burst: float = 10.0
+    ) -> None:
+        self._ratio = ratio
+        self._min_per_s = min_per_s
+        self._burst = burst
+        self._balance = burst
+        self._recent = 0.0  # requests, fading with a time constant of _MEMORY_S
+        self._at: float | None = None
+
+    def on_request(self, now: float) -> None:
+        """A request arrived (its first call is not an extra one)."""
+        self._advance(now)
+        self._recent += 1.0
+        self._balance = min(self._balance + self._ratio, self._capacity())
+
+    def try_take(self, now: float) -> bool:
+        """Take one extra call; false when the budget is spent."""
+        self._advance(now)
+        if self._balance < 1.0:
+            return False
+        self._balance -= 1.0
+        return True
+
+    @property
+    def balance(self) -> float:
+        """Extra calls left, as of the last call."""
+        return self._balance
+
+    def _capacity(self) -> float:
+        return self._burst + self._ratio * self._recent
+
+    def _advance(self, now: float) -> None:
+        elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
+        self._at = now if self._at is None else max(self._at, now)
+        self._recent *= math.exp(-elapsed / _MEMORY_S)
+        earned = self._balance + self._min_per_s * elapsed
+        self._balance = min(earned, self._capacity())
