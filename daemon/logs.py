@@ -1,0 +1,259 @@
+"""Logs: one JSON object a line on stdout, keys and prompts taken out last.
+
+Fields: ``timestamp`` (UTC, RFC 3339, ``Z``), ``level``, ``event`` (snake_case),
+``service``, ``actor``, then what was bound (``request_id``, ``decision_id``) and said.
+On a journal stream each line carries its ``<N>`` priority. Get loggers with
+``structlog.get_logger(actor="router")``; bind ids with ``.bind(request_id=...)``.
+"""
+
+import atexit
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from daemon.config import LogConfig
+from daemon.log_writer import LogWriter
+from daemon.redaction import Redactor
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+SERVICE = "gitbridge"
+MAX_LINE_BYTES = 16 * 1024 - 16  # journald's readers; a prefix and a newline fit in
+_SYSLOG = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+_NAMES = {"warn": "warning", "exception": "error", "fatal": "critical"}
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_HEAD = ("timestamp", "level", "event", "service", "actor")
+_FRAMES = 12
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class LineLogger:
+    """What structlog calls with a finished line; every level goes the same way."""
+
+    __slots__ = ("critical", "debug", "error", "exception", "fatal", "info", "warning")
+
+    def __init__(self, put: Callable[[bytes], None]) -> None:
+        self.debug = self.info = self.warning = self.error = put
+        self.critical = self.exception = self.fatal = put
+
+
+class Stamp:
+    """The first processor: timestamp, level, event, service, actor, in this order."""
+
+    def __init__(self, clock_ns: Callable[[], int]) -> None:
+        self._clock_ns = clock_ns
+
+    def __call__(
+        self, _logger: object, method: str, event: MutableMapping[str, object]
+    ) -> MutableMapping[str, object]:
+        stamped: dict[str, object] = {
+            "timestamp": timestamp(self._clock_ns()),
+            "level": _NAMES.get(method, method),
+            "event": event.pop("event", ""),
+            "service": SERVICE,
+            "actor": event.pop("actor", "daemon"),
+        }
+        exc_info = event.pop("exc_info", None)
+        stamped.update(event)
+        if exc_info:
+            stamped.update(exception_fields(exc_info))
+        return stamped
+
+
+class JsonRenderer:
+    """The last processor: one line of JSON, below 16 KiB, newline included."""
+
+    def __init__(self, *, journal: bool) -> None:
+        self._prefix = {
+            level: f"<{number}>".encode() if journal else b""
+            for level, number in _SYSLOG.items()
+        }
+
+    def __call__(
+        self, _logger: object, _method: str, event: Mapping[str, object]
+    ) -> bytes:
+        prefix = self._prefix.get(str(event.get("level")), b"")
+        return b"%b%b\n" % (prefix, encode_line(event))
+
+
+class ConsoleRenderer:
+    """For people: time, level, event, then the rest as ``key=value``."""
+
+    def __init__(self, *, colours: bool) -> None:
+        self._colours = colours
+
+    def __call__(
+        self, _logger: object, _method: str, event: Mapping[str, object]
+    ) -> bytes:
+        level = str(event.get("level"))
+        rest = " ".join(
+            f"{key}={_shown(value)}" for key, value in event.items() if key not in _HEAD
+        )
+        mark = f"{level:<8}"
+        if self._colours and _SYSLOG.get(level, 6) <= 4:
+            mark = f"\x1b[{31 if _SYSLOG[level] <= 3 else 33}m{mark}\x1b[0m"
+        clock = str(event.get("timestamp"))[11:23]
+        name = f"{event.get('actor')}: {event.get('event')}"
+        line = f"{clock} {mark} {name} {rest}".rstrip()[:MAX_LINE_BYTES]
+        return line.replace("\n", "\\n").encode("utf-8", "backslashreplace") + b"\n"
+
+
+class LogPipeline:
+    """The running pipeline. ``redactor`` learns further keys; ``close`` flushes."""
+
+    def __init__(self, writer: LogWriter, redactor: Redactor) -> None:
+        self._writer = writer
+        self.redactor = redactor
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were not written since the start."""
+        return self._writer.dropped
+
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """Flush, for at most so many seconds; whether everything was written."""
+        atexit.unregister(self._writer.close)
+        for handler in list(logging.root.handlers):
+            if isinstance(handler, _Bridge):
+                logging.root.removeHandler(handler)
+        return self._writer.close(timeout_s)
+
+
+def configure_logging(
+    config: LogConfig,
+    *,
+    secrets: Iterable[str] = (),
+    descriptor: int = 1,
+    environ: Mapping[str, str] = os.environ,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> LogPipeline:
+    """Send structlog and the standard library's logging to one descriptor.
+
+    Call it before the first line is logged: loggers are cached on first use.
+    """
+    redactor = Redactor(secrets, prompts=config.prompts)
+    render: JsonRenderer | ConsoleRenderer
+    if config.format == "console":
+        render = ConsoleRenderer(colours=os.isatty(descriptor))
+    else:
+        render = JsonRenderer(journal=is_journal(descriptor, environ))
+    stamp = Stamp(clock_ns)
+
+    def dropped_line(count: int) -> bytes:
+        event = {"event": "log_lines_dropped", "count": count}
+        return render(None, "warning", stamp(None, "warning", dict(event)))
+
+    writer = LogWriter(descriptor, dropped_line)
+    atexit.register(writer.close)
+    structlog.configure(
+        processors=[stamp, redactor, render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
+        logger_factory=lambda *_: LineLogger(writer.put),
+        cache_logger_on_first_use=True,
+    )
+    _take_over_standard_logging(_LEVELS[config.level])
+    return LogPipeline(writer, redactor)
+
+
+def timestamp(ns: int) -> str:
+    """UTC epoch nanoseconds as RFC 3339 with milliseconds and ``Z``."""
+    moment = datetime.fromtimestamp(ns // 1_000_000 / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
+    """Whether the descriptor is the journal stream systemd opened (``device:inode``)."""
+    named = environ.get("JOURNAL_STREAM", "")
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return named == f"{status.st_dev}:{status.st_ino}"
+
+
+def exception_fields(exc_info: object) -> dict[str, object]:
+    """``error`` and the innermost frames as ``traceback``, without values."""
+    if isinstance(exc_info, tuple):
+        error = exc_info[1]
+    else:
+        error = exc_info if isinstance(exc_info, BaseException) else sys.exception()
+    if not isinstance(error, BaseException):
+        return {}
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return {
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": [f"{f.filename}:{f.lineno} {f.name}" for f in frames],
+    }
+
+
+def encode_line(event: Mapping[str, object]) -> bytes:
+    """JSON of at most ``MAX_LINE_BYTES``: long texts are cut and ``truncated`` set."""
+    line = _encode(event)
+    limit = 4096
+    while len(line) > MAX_LINE_BYTES and limit:
+        short = {k: _cut(v, limit) for k, v in event.items()}
+        line = _encode({**short, "truncated": True})
+        limit //= 8
+    if len(line) > MAX_LINE_BYTES:
+        head = {k: _cut(v, 512) for k, v in event.items() if k in _HEAD}
+        line = _encode({**head, "truncated": True})
+    return line
+
+
+def _encode(event: Mapping[str, object]) -> bytes:
+    try:
+        return _encoder.encode(event)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        # A lone surrogate, an integer beyond 64 bits: still worth a line.
+        plain = {
+            _utf8(str(key)): _utf8(value if isinstance(value, str) else repr(value))
+            for key, value in event.items()
+        }
+        return _encoder.encode(plain)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _cut(value: object, limit: int) -> object:
+    text = value if isinstance(value, str) else None
+    if text is None and isinstance(value, list | dict):
+        text = _encode({"value": value}).decode()
+    return value if text is None or len(text) <= limit else text[:limit] + "…"
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else _encode({"": value})[4:-1].decode()
+
+
+class _Bridge(logging.Handler):
+    """Lines of libraries that use the standard library's logging."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        name = logging.getLevelName(record.levelno).lower()
+        logger = structlog.get_logger(actor=record.name)
+        log = getattr(logger, name if name in _LEVELS else "info")
+        text = record.getMessage()
+        log("library_message", message=text, exc_info=record.exc_info)
+
+
+def _take_over_standard_logging(level: int) -> None:
+    root = logging.root
+    for handler in list(root.handlers):
+        if type(handler) in {_Bridge, logging.StreamHandler}:
+            root.removeHandler(handler)
+    root.addHandler(_Bridge())
+    root.setLevel(max(level, logging.WARNING))
