@@ -125,11 +125,11 @@ def _not_now(measured: Measured, ask: RankInput) -> Exclusion | None:
     snapshot, target = measured.snapshot, measured.target
     code: str | None = None
     detail = ""
-    if target.provider in ask.refused:
+    if snapshot.auth_refused or target.provider in ask.refused:
         code, detail = "auth", "the provider refuses our key"
     elif measured.state == 0.0:
         code, detail = "breaker_open", _breaker_detail(snapshot, ask.now)
-    elif target.provider in ask.unhealthy:
+    elif snapshot.healthy is False or target.provider in ask.unhealthy:
         code, detail = "unhealthy", "its last health probe failed"
     elif snapshot.blocked_until > ask.now:
         wait_s = snapshot.blocked_until - ask.now

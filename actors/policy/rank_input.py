@@ -22,7 +22,7 @@ class RankInput(Struct, frozen=True, kw_only=True):
     ``max_output_tokens`` is what the caller reserves of a window,
     ``expected_output_tokens`` what is likely to come. ``order`` is the caller's order,
     for ``priority``; ``rotation`` the turns so far, for ``round_robin``. ``unhealthy``
-    and ``refused`` are provider names. ``exploration`` is the share of requests that
+    and ``refused`` are names of providers besides those whose snapshots say so. ``exploration`` is the share of requests that
     go to another than the best, where the strategy explores at all.
     """
 

@@ -1,10 +1,10 @@
 """Smooth weighted round robin, as nginx does it.
 
-Every turn each provider's credit grows by its weight, the richest goes first and pays
+Every turn each candidate's credit grows by its weight, the richest goes first and pays
 the sum of all weights. Weights 3 and 1 give a a b a, not a a a b.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from actors.messages.routing import Target
 
@@ -12,32 +12,28 @@ _SMALLEST_WEIGHT = 1e-6
 
 
 class RoundRobin:
-    """Whose turn it is. Keep one for as long as the rotation shall go on.
+    """Whose turn it is. Keep one for as long as the rotation shall go on."""
 
-    Args:
-        weights: Share by provider name; 1.0 where nothing is said. A weight of 0 or
-            less counts as almost nothing.
-    """
+    __slots__ = ("_credit",)
 
-    __slots__ = ("_credit", "_weights")
-
-    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
-        self._weights = dict(weights or {})
+    def __init__(self) -> None:
         self._credit: dict[Target, float] = {}
 
-    def turn(self, eligible: Sequence[Target]) -> list[Target]:
-        """Take one turn among ``eligible``: all of them, in order of their credit.
+    def turn(self, weights: Mapping[Target, float]) -> list[Target]:
+        """Take one turn among the eligible: all of them, in order of their credit.
 
         Who is not eligible now neither gains nor pays. Ties keep the given order.
+
+        Args:
+            weights: The share of each eligible target; 0 or less is almost nothing.
         """
-        if not eligible:
-            return []
         credit = self._credit
         total = 0.0
-        for target in eligible:
-            weight = max(_SMALLEST_WEIGHT, self._weights.get(target.provider, 1.0))
+        for target, given in weights.items():
+            weight = max(_SMALLEST_WEIGHT, given)
             credit[target] = credit.get(target, 0.0) + weight
             total += weight
-        order = sorted(eligible, key=lambda target: -credit[target])
-        credit[order[0]] -= total
+        order = sorted(weights, key=lambda target: -credit[target])
+        if order:
+            credit[order[0]] -= total
         return order

@@ -157,9 +157,10 @@ def _score_by_place(pool: Sequence[Measured], ask: RankInput) -> list[RankedCand
 def _order(pool: Sequence[Measured], ask: RankInput) -> list[Target]:
     targets = [item.target for item in pool]
     if ask.strategy == "round_robin" and ask.rotation is not None:
-        preferred = [item.target for item in pool if not item.rest] or targets
-        turn = ask.rotation.turn(preferred)
-        return [*turn, *(target for target in targets if target not in set(turn))]
+        first = [item for item in pool if not item.rest] or pool
+        turn = ask.rotation.turn({item.target: item.snapshot.weight for item in first})
+        taken = set(turn)
+        return [*turn, *(target for target in targets if target not in taken)]
     given = {target: place for place, target in enumerate(ask.order)}
     return sorted(targets, key=lambda target: given.get(target, len(given)))
 
