@@ -98,8 +98,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """Why this provider: every candidate, every score term, every exclusion.
 
     ``candidates`` keeps the best eight; ``snapshot_version`` identifies the provider
-    snapshots that were ranked; ``seed`` is the seed of the random draw, where one was
-    made. ``confidence`` in [0, 1]; ``None`` with fewer than two candidates to compare.
+    snapshots that were ranked; ``draw`` in [0, 1) is the random number the ranking was
+    given. ``confidence`` in [0, 1]; ``None`` with fewer than two candidates to compare.
     ``degraded`` says that every breaker was open and the least bad was taken.
     """
 
@@ -112,7 +112,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     snapshot_version: int = 0
     confidence: float | None = None
     degraded: bool = False
-    seed: int | None = None
+    draw: float | None = None
     reason: str = ""
 
 
@@ -269,10 +269,13 @@ class RouterRef(Protocol):
 
     def strategy(self) -> tuple[Strategy, Weights]: ...
 
-    def set_strategy(self, strategy: Strategy | None) -> None:
-        """Change it until told otherwise; ``None`` drops the override."""
+    def overridden(self) -> bool:
+        """Strategy or weights are not those of the configuration."""
 
-    def set_weights(self, weights: Weights | None) -> None: ...
+    async def set_strategy(self, strategy: Strategy | None) -> None:
+        """Change it for all later requests; ``None`` drops the override."""
+
+    async def set_weights(self, weights: Weights | None) -> None: ...
 
 
 class RecordSpool(Protocol):
