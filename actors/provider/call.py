@@ -1,0 +1,290 @@
+"""One upstream call: encode, send, decode, and always an ``Outcome`` at the end.
+
+The call has one timer. Before the first content of a stream it stands for the
+first-token deadline, afterwards for the idle one; the total deadline and the caller's
+own bound both. Whoever stops a call says why first, so that the cancellation that
+reaches the coroutine can be told from the actor being stopped itself.
+"""
+
+from typing import Literal
+
+import anyio
+import structlog
+
+from actors.errors import CallerError, ProviderConnectionError, ProviderError
+from actors.messages.chat import Completion, Delta
+from actors.messages.provider import Attempt, Failure, Outcome
+from actors.provider.billing import bill
+from actors.provider.settings import ProviderSettings, ProviderTools
+from actors.runtime import Backend, TaskHandle, TimerHandle
+from actors.wire.base import EncodedChat, Response, StreamDecoder, failure_of
+
+StopReason = Literal["cancelled", "deadline", "total", "first_token", "idle", "tail"]
+
+TAIL_S = 0.25
+"""How long the end of the body is awaited after the terminal event: a connection whose
+body was read to its end can be used again, a server that never ends it is left."""
+
+ERROR_BODY_LIMIT = 64 * 1024
+
+log = structlog.get_logger()
+
+
+class UpstreamCall:
+    """Makes one call. ``run`` never raises, except when the actor itself is stopped."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        settings: ProviderSettings,
+        tools: ProviderTools,
+        backend: Backend,
+    ) -> None:
+        self._attempt = attempt
+        self._settings = settings
+        self._tools = tools
+        self._backend = backend
+        self._started = backend.now()
+        self._last_byte = self._started
+        self._first_token_at: float | None = None
+        self._stopped: StopReason | None = None
+        self._timer: TimerHandle | None = None
+        self._decoder: StreamDecoder | None = None
+        self._dropped: tuple[str, ...] = ()
+        self._request_id: str | None = None
+        self._reached = False
+        self.task: TaskHandle | None = None
+
+    async def run(self) -> Outcome:
+        completion: Completion | None = None
+        failure: Failure | None = None
+        self._arm()
+        try:
+            completion = await self._perform()
+        except anyio.get_cancelled_exc_class():
+            if self._stopped is None:
+                raise
+            completion, failure = self._after_stop()
+        except Exception as error:  # noqa: BLE001 - every failure becomes data
+            failure = self._failure_of(error)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+        return self._outcome(completion, failure)
+
+    def _failure_of(self, error: Exception) -> Failure:
+        if isinstance(error, _Refused):
+            return error.failure
+        if isinstance(error, ProviderConnectionError):
+            self._reached = error.sent
+        if isinstance(error, ProviderError):
+            return failure_of(error)
+        if isinstance(error, CallerError):
+            return Failure(failure="bad_request", message=error.message, owner="caller")
+        # Our bug must neither look like theirs nor take the actor down.
+        log.error("attempt_bug", provider=self._settings.name, exc_info=error)
+        return Failure(
+            failure="internal",
+            message=f"{type(error).__name__} while talking to the provider",
+            owner="us",
+            neutral=True,
+        )
+
+    def stop(self, reason: StopReason) -> None:
+        """End the call now; ``run`` returns an outcome that says why."""
+        if self._stopped is None and self.task is not None:
+            self._stopped = reason
+            self.task.cancel()
+
+    # ---- the call
+
+    async def _perform(self) -> Completion:
+        attempt, dialect = self._attempt, self._tools.dialect
+        streamed = attempt.sink is not None
+        encoded: EncodedChat = dialect.encode_chat(
+            self._settings.endpoint, attempt.model, attempt.request, stream=streamed
+        )
+        self._dropped = encoded.dropped
+        self._reached = True  # from here on the provider may be working, and billing
+        async with self._tools.transport.send(
+            encoded.http, self._settings.timeouts, stream=streamed
+        ) as response:
+            self._last_byte = self._backend.now()
+            self._request_id = _provider_request_id(response)
+            if not 200 <= response.head.status < 300:
+                raise _Refused(await self._read_error(response))
+            if streamed:
+                return await self._read_stream(response)
+            return dialect.decode_chat(response.head, await response.read())
+
+    async def _read_error(self, response: Response) -> Failure:
+        body = b""
+        try:
+            async for chunk in response.chunks():
+                body += chunk
+                if len(body) > ERROR_BODY_LIMIT:
+                    break
+        except ProviderError:  # the status says enough
+            pass
+        return self._tools.dialect.decode_error(
+            response.head, body[:ERROR_BODY_LIMIT], self._tools.utc()
+        )
+
+    async def _read_stream(self, response: Response) -> Completion:
+        decoder = self._decoder = self._tools.dialect.stream_decoder(response.head)
+        ended = False
+        try:
+            async for chunk in response.chunks():
+                if ended:  # only the end of the body is still awaited
+                    continue
+                self._last_byte = self._backend.now()
+                for delta in decoder.feed(chunk):
+                    self._emit(delta)
+                ended = decoder.done
+                if ended:
+                    self._rearm(TAIL_S)
+        except ProviderError:
+            if not ended:
+                raise
+        return decoder.finish()
+
+    def _emit(self, delta: Delta) -> None:
+        if self._first_token_at is None and _has_content(delta):
+            self._first_token_at = self._last_byte
+        sink = self._attempt.sink
+        if sink is not None:
+            sink(delta)
+
+    # ---- time
+
+    def _limit(self) -> tuple[float, StopReason]:
+        """The next moment at which the call is over, and what it would be called."""
+        timeouts = self._settings.timeouts
+        at, reason = self._started + timeouts.total_s, "total"
+        limits: list[tuple[float, StopReason]] = [
+            (at, "total"),
+            (self._attempt.deadline, "deadline"),
+        ]
+        if self._decoder is not None and self._decoder.done:
+            limits.append((self._last_byte + TAIL_S, "tail"))
+        elif self._attempt.sink is not None:
+            limits.append(self._silence_limit())
+        at, reason = min(limits)
+        return at, reason
+
+    def _silence_limit(self) -> tuple[float, StopReason]:
+        timeouts = self._settings.timeouts
+        if self._first_token_at is None:
+            return self._started + timeouts.first_token_s, "first_token"
+        return self._last_byte + timeouts.idle_s, "idle"
+
+    def _arm(self) -> None:
+        at, _ = self._limit()
+        self._rearm(max(0.0, at - self._backend.now()))
+
+    def _rearm(self, delay_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._backend.call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        # Bytes move the idle deadline without touching the timer: it looks again here.
+        at, reason = self._limit()
+        if self._backend.now() >= at:
+            self.stop(reason)
+        else:
+            self._arm()
+
+    def _after_stop(self) -> tuple[Completion | None, Failure | None]:
+        decoder = self._decoder
+        if self._stopped == "tail" and decoder is not None:
+            try:
+                return decoder.finish(), None
+            except ProviderError as error:
+                return None, failure_of(error)
+        return None, self._stop_failure(self._stopped or "cancelled")
+
+    def _stop_failure(self, reason: StopReason) -> Failure:
+        timeouts = self._settings.timeouts
+        if reason == "cancelled":
+            return Failure(
+                failure="cancelled",
+                message="the call was cancelled",
+                owner="caller",
+                neutral=True,
+            )
+        if reason == "deadline":
+            # The caller's patience, not the provider's fault: neutral to the breaker.
+            return Failure(
+                failure="timeout",
+                message="the caller's deadline passed",
+                owner="caller",
+                neutral=True,
+            )
+        allowed = {
+            "first_token": timeouts.first_token_s,
+            "idle": timeouts.idle_s,
+        }.get(reason, timeouts.total_s)
+        what = {"first_token": "first token", "idle": "next bytes"}.get(
+            reason, "whole answer"
+        )
+        return Failure(
+            failure="timeout",
+            message=f"no {what} within {allowed:g} s",
+            owner="provider",
+        )
+
+    # ---- the end
+
+    def _outcome(
+        self, completion: Completion | None, failure: Failure | None
+    ) -> Outcome:
+        now, attempt = self._backend.now(), self._attempt
+        usage, cost, source = bill(
+            attempt,
+            self._settings,
+            self._tools.prices,
+            reached=self._reached,
+            completion=completion,
+            failure=failure,
+            decoder=self._decoder,
+        )
+        first = self._first_token_at
+        return Outcome(
+            attempt_id=attempt.attempt_id,
+            provider=self._settings.name,
+            model=attempt.model,
+            latency_s=now - self._started,
+            completion=completion,
+            failure=failure,
+            time_to_first_token_s=None if first is None else first - self._started,
+            usage=usage,
+            cost_usd=cost,
+            cost_source=source,
+            emitted=first is not None,
+            dropped=self._dropped,
+            provider_request_id=self._request_id,
+        )
+
+
+class _Refused(Exception):
+    """Raised when the provider answered with an error status."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def _has_content(delta: Delta) -> bool:
+    return bool(delta.content or delta.reasoning or delta.refusal or delta.tool_calls)
+
+
+REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+
+
+def _provider_request_id(response: Response) -> str | None:
+    for name in REQUEST_ID_HEADERS:
+        value = response.head.headers.get(name)
+        if value is not None:
+            return value[:128]
+    return None

@@ -1,0 +1,96 @@
+"""Health probes: listing models costs nothing; a tiny completion only when configured."""
+
+import structlog
+from msgspec.structs import replace
+
+from actors.errors import ProviderError
+from actors.messages.chat import ChatRequest, Message, ModelInfo
+from actors.messages.provider import Attempt, Failure, ProbeResult
+from actors.provider.call import UpstreamCall
+from actors.provider.settings import ProviderSettings, ProviderTools
+from actors.runtime import Backend, TaskHandle
+from actors.wire.base import failure_of
+
+UNLISTED = frozenset({404, 405, 501})
+"""Servers without a models list answer so: they are there, and that was the question."""
+
+PROBE_TIMEOUT_S = 30.0
+
+log = structlog.get_logger()
+
+
+async def probe_models(
+    settings: ProviderSettings, tools: ProviderTools, backend: Backend
+) -> ProbeResult:
+    """List the provider's models; anything but a refusal or silence is healthy."""
+    started = backend.now()
+    failure: Failure | None = None
+    models: tuple[ModelInfo, ...] = ()
+    try:
+        models, failure = await _list_models(settings, tools)
+    except ProviderError as error:
+        failure = failure_of(error)
+    except Exception as error:
+        log.exception("probe_bug", provider=settings.name)
+        failure = Failure(
+            failure="internal", message=type(error).__name__, owner="us", neutral=True
+        )
+    return ProbeResult(
+        provider=settings.name,
+        healthy=failure is None,
+        at=tools.utc(),
+        latency_s=backend.now() - started,
+        probe="models",
+        failure=failure,
+        models=models,
+    )
+
+
+async def _list_models(
+    settings: ProviderSettings, tools: ProviderTools
+) -> tuple[tuple[ModelInfo, ...], Failure | None]:
+    request = tools.dialect.encode_models(settings.endpoint)
+    patience = min(PROBE_TIMEOUT_S, settings.timeouts.total_s)
+    timeouts = replace(settings.timeouts, total_s=patience)
+    async with tools.transport.send(request, timeouts, stream=False) as response:
+        body = await response.read()
+        status = response.head.status
+        if 200 <= status < 300:
+            return tools.dialect.decode_models(response.head, body), None
+        if status in UNLISTED:
+            return (), None
+        return (), tools.dialect.decode_error(response.head, body, tools.utc())
+
+
+async def probe_completion(
+    settings: ProviderSettings,
+    tools: ProviderTools,
+    backend: Backend,
+    model: str,
+    task: TaskHandle,
+) -> ProbeResult:
+    """Ask for a few tokens. It costs money, and its outcome says how much.
+
+    ``task`` is the task this runs in, which the call's deadline cancels.
+    """
+    attempt = Attempt(
+        attempt_id=tools.new_id(),
+        request_id=tools.new_id(),
+        model=model,
+        request=ChatRequest(
+            messages=(Message(role="user", content="ping"),), max_tokens=16
+        ),
+        deadline=backend.now() + PROBE_TIMEOUT_S,
+    )
+    call = UpstreamCall(attempt, settings, tools, backend)
+    call.task = task
+    outcome = await call.run()
+    return ProbeResult(
+        provider=settings.name,
+        healthy=outcome.failure is None,
+        at=tools.utc(),
+        latency_s=outcome.latency_s,
+        probe="completion",
+        failure=outcome.failure,
+        outcome=outcome,
+    )

@@ -1,0 +1,57 @@
+"""What a provider actor is told about its provider, and the tools it is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import Struct
+
+from actors.messages.lifecycle import StateKeeper
+from actors.messages.provider import BreakerTransition, ProbeResult
+from actors.policy.breaker import BreakerConfig
+from actors.policy.limits import LimitConfig
+from actors.policy.pricing import PriceBook
+from actors.wire.base import Dialect, Endpoint, Timeouts, Transport
+
+
+class ProviderSettings(Struct, frozen=True, kw_only=True):
+    """One provider as configured. ``models`` starts with the default one."""
+
+    name: str
+    kind: str
+    models: tuple[str, ...]
+    endpoint: Endpoint
+    timeouts: Timeouts = Timeouts()
+    breaker: BreakerConfig = BreakerConfig()
+    limits: LimitConfig = LimitConfig()
+    metrics_window: int = 100
+    weight: float = 1.0
+    context_windows: dict[str, int] = {}
+    probe: Literal["models", "completion", "none"] = "models"
+    probe_interval_s: float = 60.0
+    simulated: bool = False
+
+    @property
+    def default_model(self) -> str:
+        return self.models[0]
+
+
+ProviderEvent = BreakerTransition | ProbeResult
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTools:
+    """What the actor may not make itself: I/O, prices, clocks, randomness.
+
+    ``utc`` gives epoch seconds, ``draw`` a number in [0, 1). ``on_event`` is told of
+    breaker transitions and probes; it must not block or raise.
+    """
+
+    dialect: Dialect
+    transport: Transport
+    prices: PriceBook
+    utc: Callable[[], float]
+    draw: Callable[[], float]
+    new_id: Callable[[], str]
+    keeper: StateKeeper
+    on_event: Callable[[ProviderEvent], None]

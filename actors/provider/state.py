@@ -1,0 +1,326 @@
+"""What a provider actor knows: breakers, windows, limits, totals, health.
+
+Changes only through ``admit``, ``settle`` and ``probed``; no clock, no I/O of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from actors.messages.provider import (
+    BreakerTransition,
+    Failure,
+    ModelSnapshot,
+    Outcome,
+    ProbeResult,
+    ProviderSnapshot,
+)
+from actors.policy.breaker import Breaker, Change, Verdict
+from actors.policy.limits import Limiter
+from actors.policy.pricing import PriceBook
+from actors.policy.window import RollingWindow, Sample
+from actors.provider.kept import ModelDump, ProviderDump, Totals, mean_cost
+from actors.provider.settings import ProviderSettings
+
+MAX_MODELS = 256
+"""Models asked for by name get a breaker each; a caller cannot grow that for ever."""
+
+SLOW_FACTOR = 3.0
+"""A success that took over three times what its length leads to expect is ``slow``."""
+
+SLOW_MIN_CALLS = 10
+"""Below this many calls nothing is known well enough to call one slow."""
+
+QUOTA_PAUSE_S = 60.0
+"""An account out of money is asked again once a minute, not once a request."""
+
+BREAKER_FAILURES = frozenset(
+    {"connect", "timeout", "server_error", "overloaded", "bad_response"}
+)
+
+
+@dataclass(slots=True)
+class ModelState:
+    """Breaker and metrics of one model, and its calls in flight."""
+
+    breaker: Breaker
+    window: RollingWindow
+    in_flight: int = 0
+
+
+class ProviderState:
+    """Everything a provider's actor decides with."""
+
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        prices: PriceBook,
+        on_transition: Callable[[BreakerTransition], None],
+    ) -> None:
+        self.settings = settings
+        self._prices = prices
+        self._on_transition = on_transition
+        self._models: dict[str, ModelState] = {}
+        self._limiter = Limiter(settings.limits)
+        self._totals = Totals()
+        self._auth_refused = False
+        self._probe: ProbeResult | None = None
+        self.version = 0
+        for model in settings.models:
+            self._model(model)
+
+    # ---- deciding
+
+    def admit(  # one answer, three gates
+        self, call_id: str, model: str, tokens: int, now: float, *, forced: bool
+    ) -> Failure | None:
+        """Admit a call, or say why not. Every admitted call must be settled."""
+        wait_s = self._limiter.admit(call_id, tokens, now)
+        if wait_s > 0.0:
+            return Failure(
+                failure="rate_limit",
+                message=f"{self.settings.name} admits nothing for {wait_s:.3g} s",
+                owner="provider",
+                code="limited",
+                retry_after_s=wait_s,
+                neutral=True,
+            )
+        state = self._model(model)
+        if forced:
+            state.breaker.force_admit(call_id, now)
+        elif not self._admitted_by_breaker(state, model, call_id, now):
+            self._limiter.release(call_id, None, now)
+            return Failure(
+                failure="overloaded",
+                message=f"the breaker of {self.settings.name}/{model} is open",
+                owner="provider",
+                code="breaker_open",
+                retry_after_s=max(0.0, state.breaker.open_until - now),
+                neutral=True,
+            )
+        state.in_flight += 1
+        self.version += 1
+        return None
+
+    def _admitted_by_breaker(
+        self, state: ModelState, model: str, call_id: str, now: float
+    ) -> bool:
+        before = state.breaker.phase
+        admitted = state.breaker.admit(call_id, now)
+        after = state.breaker.phase
+        if before != after:
+            self._announce(model, Change(before, after, "open time over"), now)
+        return admitted
+
+    def settle(
+        self, outcome: Outcome, *, counted: bool, now: float, at: float, draw: float
+    ) -> None:
+        """Count an admitted call's outcome in breaker, limiter, window and totals."""
+        state = self._model(outcome.model)
+        state.in_flight -= 1
+        failure = outcome.failure
+        verdict = self._verdict(state, outcome)
+        self._settle_limits(outcome, now)
+        change = state.breaker.settle(
+            outcome.attempt_id,
+            verdict,
+            now,
+            draw,
+            retry_after_s=failure.retry_after_s if failure else None,
+            counted=counted,
+        )
+        if change is not None:
+            self._announce(outcome.model, change, now)
+        if failure is not None and failure.failure == "auth":
+            self._auth_refused = True
+        failed = verdict == "failure"
+        if verdict != "neutral" or outcome.completion is not None:
+            self._record(state, outcome, now)
+        self._totals.count(outcome, failed=failed, at=at)
+        self.version += 1
+
+    def _settle_limits(self, outcome: Outcome, now: float) -> None:
+        failure, usage = outcome.failure, outcome.usage
+        used = usage.total_tokens
+        self._limiter.release(outcome.attempt_id, used, now)
+        if failure is None:
+            self._limiter.succeeded(now)
+        elif failure.failure == "rate_limit":
+            self._limiter.rate_limited(failure.retry_after_s, now)
+        elif failure.failure == "quota":
+            self._limiter.rate_limited(failure.retry_after_s or QUOTA_PAUSE_S, now)
+
+    def _verdict(self, state: ModelState, outcome: Outcome) -> Verdict:
+        failure = outcome.failure
+        if failure is None:
+            return "slow" if self._is_slow(state, outcome) else "success"
+        if failure.neutral or failure.failure not in BREAKER_FAILURES:
+            return "neutral"
+        return "failure"
+
+    def _is_slow(self, state: ModelState, outcome: Outcome) -> bool:
+        seen = state.window.summary(0.0)
+        tokens = outcome.usage.completion_tokens
+        if seen.calls < SLOW_MIN_CALLS or tokens is None:
+            return False
+        if seen.ttft_ewma_s is None or seen.seconds_per_token is None:
+            return False
+        expected = seen.ttft_ewma_s + seen.seconds_per_token * tokens
+        return outcome.latency_s > SLOW_FACTOR * expected
+
+    def _record(self, state: ModelState, outcome: Outcome, now: float) -> None:
+        state.window.record(
+            Sample(
+                now=now,
+                ok=outcome.failure is None,
+                latency_s=outcome.latency_s,
+                ttft_s=outcome.time_to_first_token_s,
+                output_tokens=outcome.usage.completion_tokens,
+                prompt_tokens=outcome.usage.prompt_tokens,
+                cost_usd=outcome.cost_usd,
+            )
+        )
+
+    def probed(self, result: ProbeResult, now: float) -> None:
+        """Take a health probe's result: it brings half-open forward, never closes."""
+        self._probe = result
+        if result.healthy:
+            self._auth_refused = False
+            for name, state in self._models.items():
+                change = state.breaker.probe_passed(now)
+                if change is not None:
+                    self._announce(name, change, now)
+        elif result.failure is not None and result.failure.failure == "auth":
+            self._auth_refused = True
+        self.version += 1
+
+    def _announce(self, model: str, change: Change, now: float) -> None:
+        self._on_transition(
+            BreakerTransition(
+                provider=self.settings.name,
+                model=model,
+                before=change.before,
+                after=change.after,
+                reason=change.reason,
+                at=now,
+            )
+        )
+
+    def _model(self, name: str) -> ModelState:
+        state = self._models.get(name)
+        if state is None:
+            if len(self._models) >= MAX_MODELS:
+                self._forget_one()
+            state = self._models[name] = ModelState(
+                Breaker(self.settings.breaker),
+                RollingWindow(self.settings.metrics_window),
+            )
+        return state
+
+    def _forget_one(self) -> None:
+        """Drop the oldest model that was only asked for by name and is idle."""
+        for name, state in self._models.items():
+            if state.in_flight == 0 and name not in self.settings.models:
+                del self._models[name]
+                return
+
+    # ---- telling
+
+    def snapshot(self, now: float, restarts: int) -> ProviderSnapshot:
+        """What the router ranks with and what ``status`` shows."""
+        models = tuple(self._published(n, s, now) for n, s in self._models.items())
+        windows = [s.window.summary(now) for s in self._models.values()]
+        calls = sum(w.calls for w in windows)
+        failures = sum(w.failures for w in windows)
+        latency = [(w.latency_avg_s, w.calls) for w in windows]
+        weighed = [(a, c) for a, c in latency if a is not None]
+        last = self._probe
+        return ProviderSnapshot(
+            provider=self.settings.name,
+            kind=self.settings.kind,
+            version=self.version,
+            models=models,
+            default_model=self.settings.default_model,
+            healthy=self._healthy(),
+            last_probe=last,
+            served=tuple(m.id for m in last.models) if last else (),
+            simulated=self.settings.simulated,
+            totals=self._totals.published(),
+            success_rate=(calls - failures) / calls if calls else None,
+            latency_avg_s=(
+                sum(a * c for a, c in weighed) / sum(c for _, c in weighed)
+                if weighed
+                else None
+            ),
+            cost_per_1k_tokens_usd=mean_cost(windows),
+            restarts=restarts,
+        )
+
+    def _healthy(self) -> bool | None:
+        if self._auth_refused:
+            return False
+        return None if self._probe is None else self._probe.healthy
+
+    def _published(self, name: str, state: ModelState, now: float) -> ModelSnapshot:
+        settings, seen = self.settings, state.window.summary(now)
+        price, source = self._prices.lookup(settings.name, settings.kind, name)
+        breaker = state.breaker
+        return ModelSnapshot(
+            provider=settings.name,
+            model=name,
+            breaker=breaker.phase,
+            breaker_open_until=breaker.open_until,
+            probe_permit_free=breaker.permit_free(now),
+            blocked_until=self._limiter.blocked_until,
+            in_flight=state.in_flight,
+            concurrency_limit=settings.limits.concurrency,
+            calls=seen.calls,
+            failures=seen.failures,
+            success_rate=seen.success_rate,
+            success_alpha=seen.alpha,
+            success_beta=seen.beta,
+            latency_avg_s=seen.latency_avg_s,
+            latency_p50_s=seen.latency_p50_s,
+            latency_p95_s=seen.latency_p95_s,
+            time_to_first_token_s=seen.ttft_ewma_s,
+            seconds_per_token=seen.seconds_per_token,
+            consecutive_failures=breaker.consecutive_failures,
+            input_price=price.input if price else None,
+            output_price=price.output if price else None,
+            cached_input_price=price.cached_input if price else None,
+            price_source=source,
+            context_window=settings.context_windows.get(name),
+            healthy=self._healthy(),
+            auth_refused=self._auth_refused,
+            weight=settings.weight,
+        )
+
+    # ---- keeping
+
+    def dump(self, now: float) -> bytes:
+        """What is kept over a restart; calls in flight are not."""
+        kept = ProviderDump(
+            models={
+                name: ModelDump(state.breaker.dump(now), state.window.dump(now))
+                for name, state in self._models.items()
+            },
+            totals=self._totals.published(),
+        )
+        return msgspec.msgpack.encode(kept)
+
+    def restore(self, kept: bytes, now: float) -> bool:
+        """Take a dump back; a dump this version cannot read is left aside (False)."""
+        try:
+            dump = msgspec.msgpack.decode(kept, type=ProviderDump)
+        except msgspec.DecodeError:
+            return False
+        for name, model in dump.models.items():
+            breaker = Breaker.restore(self.settings.breaker, model.breaker, now)
+            window = RollingWindow.restore(
+                model.window, now, self.settings.metrics_window
+            )
+            self._models[name] = ModelState(breaker, window)
+        self._totals.restore(dump.totals)
+        self.version += 1
+        return True

@@ -1,0 +1,207 @@
+"""What all requests share, and the decision for one of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.errors import GitBridgeError
+from actors.messages.chat import ChatRequest
+from actors.messages.provider import ModelSnapshot
+from actors.messages.routing import (
+    Decision,
+    RouteRequest,
+    Strategy,
+    Target,
+    Weights,
+)
+from actors.policy.admission import Admission
+from actors.policy.attempts import AttemptPlan
+from actors.policy.naming import Resolution, candidates, resolve
+from actors.policy.retry_budget import RetryBudget
+from actors.policy.round_robin import RoundRobin
+from actors.policy.scoring import Ranking, RankInput, rank, refusal, unwell
+from actors.policy.tokens import estimate_prompt_tokens, upper_bound_prompt_tokens
+from actors.router.settings import RouterSettings, RouterTools
+
+EXPECTED_OUTPUT_TOKENS = 256
+"""What an answer is expected to be long, where the request does not cap it lower."""
+
+KEPT_CANDIDATES = 8
+KEPT_EXCLUSIONS = 32
+OVERRIDES_KEY = "router-overrides"
+
+
+class Overrides(Struct, frozen=True):
+    """What was changed at run time, kept over a restart; ``None`` is as configured."""
+
+    strategy: Strategy | None = None
+    weights: Weights | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One request's decision and the plan of its attempts, or why there is none."""
+
+    decision: Decision
+    attempts: AttemptPlan | None
+    max_tokens: int | None = None
+    error: GitBridgeError | None = None
+
+
+class Desk:
+    """The router's state: strategy, budgets, round-robin order, requests inside."""
+
+    def __init__(self, settings: RouterSettings, tools: RouterTools) -> None:
+        self.settings = settings
+        self.tools = tools
+        self.overrides = Overrides()
+        self.budget = RetryBudget(
+            ratio=settings.retry_budget_ratio,
+            min_per_s=settings.retry_budget_min_per_s,
+        )
+        self.admission = Admission(max_in_flight=settings.max_in_flight)
+        self._rotation = RoundRobin()
+
+    @property
+    def strategy(self) -> Strategy:
+        return self.overrides.strategy or self.settings.strategy
+
+    @property
+    def weights(self) -> Weights:
+        return self.overrides.weights or self.settings.weights
+
+    def decide(
+        self, request: RouteRequest, now: float, deadline: float, *, buffered: bool
+    ) -> Plan:
+        """Rank the candidates and plan the attempts; errors come back in the plan."""
+        snapshots = [p.snapshot() for p in self.tools.providers.values()]
+        rule = self.settings.tasks.get(request.task_type or "")
+        try:
+            resolution = resolve(
+                request.model,
+                self._provider_name(request.provider),
+                snapshots,
+                self.settings.aliases,
+                rule,
+            )
+        except GitBridgeError as error:
+            return Plan(self._undecided(request, error), None, error=error)
+        strategy = request.strategy or resolution.strategy or self.strategy
+        max_tokens = request.chat.max_tokens or resolution.max_tokens
+        snapshot_version = sum(s.version for s in snapshots)
+        ask = self._rank_input(request, resolution, strategy, max_tokens, now)
+        unhealthy, refused = unwell(snapshots)
+        ask = replace(ask, unhealthy=unhealthy, refused=refused)
+        models = candidates(resolution, snapshots)
+        ranking = rank(
+            models, ask, allowed=resolution.targets, others=resolution.others
+        )
+        decision = self._decision(ranking, strategy, snapshot_version, len(models), ask)
+        if not ranking.ranked:
+            return Plan(decision, None, error=refusal(ranking))
+        plan = self._attempt_plan(
+            ranking, models, resolution, strategy, deadline, buffered=buffered
+        )
+        return Plan(decision, plan, max_tokens)
+
+    def _provider_name(self, name: str | None) -> str | None:
+        if name is None:
+            return None
+        return self.settings.provider_aliases.get(name, name)
+
+    def _rank_input(
+        self,
+        request: RouteRequest,
+        resolution: Resolution,
+        strategy: Strategy,
+        max_tokens: int | None,
+        now: float,
+    ) -> RankInput:
+        chat = request.chat
+        return RankInput(
+            strategy=strategy,
+            now=now,
+            draw=self.tools.draw(),
+            weights=self.weights,
+            prompt_tokens_estimate=estimate_prompt_tokens(chat, "openai"),
+            prompt_tokens_upper=upper_bound_prompt_tokens(chat, "openai"),
+            expected_output_tokens=min(
+                max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS
+            ),
+            max_output_tokens=max_tokens or 0,
+            budget_usd=request.budget_usd,
+            order=(*resolution.targets, *resolution.others),
+            rotation=self._rotation,
+        )
+
+    def _decision(
+        self,
+        ranking: Ranking,
+        strategy: Strategy,
+        version: int,
+        count: int,
+        ask: RankInput,
+    ) -> Decision:
+        return Decision(
+            decision_id=self.tools.new_id(),
+            strategy=strategy,
+            weights=self.weights,
+            candidates=ranking.ranked[:KEPT_CANDIDATES],
+            excluded=ranking.excluded[:KEPT_EXCLUSIONS],
+            candidate_count=count,
+            snapshot_version=version,
+            confidence=ranking.confidence,
+            degraded=ranking.degraded,
+            draw=ask.draw,
+            reason=ranking.reason,
+        )
+
+    def _undecided(self, request: RouteRequest, error: GitBridgeError) -> Decision:
+        return Decision(
+            decision_id=self.tools.new_id(),
+            strategy=request.strategy or self.strategy,
+            weights=self.weights,
+            candidates=(),
+            reason=error.message,
+        )
+
+    def _attempt_plan(
+        self,
+        ranking: Ranking,
+        models: Sequence[ModelSnapshot],
+        resolution: Resolution,
+        strategy: Strategy,
+        deadline: float,
+        *,
+        buffered: bool,
+    ) -> AttemptPlan:
+        ranked = [candidate.target for candidate in ranking.ranked]
+        targets = {Target(m.provider, m.model): m for m in models}
+        return AttemptPlan(
+            self.settings.retry,
+            [*ranked, *ranking.reserve],
+            deadline=deadline,
+            ordered=strategy == "priority",
+            forced=resolution.forced,
+            windows={t: m.context_window for t, m in targets.items()},
+            ready_at={t: m.blocked_until for t, m in targets.items()},
+            buffered=buffered,
+        )
+
+
+def fill_defaults(
+    settings: RouterSettings, target: Target, chat: ChatRequest, max_tokens: int | None
+) -> ChatRequest:
+    """The request as that provider is asked: what it does not say, the defaults do."""
+    defaults = settings.defaults.get(target.provider)
+    temperature, effort = chat.temperature, chat.reasoning_effort
+    tokens = max_tokens
+    if defaults is not None:
+        temperature = defaults.temperature if temperature is None else temperature
+        effort = defaults.reasoning_effort if effort is None else effort
+        tokens = defaults.max_tokens if tokens is None else tokens
+    return replace(
+        chat, temperature=temperature, reasoning_effort=effort, max_tokens=tokens
+    )

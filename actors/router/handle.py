@@ -1,0 +1,85 @@
+"""What the doors hold of the router."""
+
+from actors.errors import InternalError, Interrupted, Overloaded
+from actors.messages.provider import DeltaSink
+from actors.messages.routing import (
+    ErrorInfo,
+    RouteRequest,
+    RouteResult,
+    Strategy,
+    Weights,
+    error_info,
+)
+from actors.router.desk import Desk, Overrides
+from actors.router.messages import (
+    CancelRoute,
+    RouterMessage,
+    SetOverrides,
+    StartRoute,
+)
+from actors.runtime import ActorRef, ActorStopped, AskTimeout, MailboxFull
+
+ASK_GRACE_S = 10.0
+"""A request ends by its own deadline; past that plus this, the router is at fault."""
+
+
+class PendingRoute:
+    """A ``RouteHandle``: one request in the router's hands."""
+
+    __slots__ = ("_ref", "_start", "_timeout_s")
+
+    def __init__(
+        self, ref: ActorRef[RouterMessage], start: StartRoute, timeout_s: float
+    ) -> None:
+        self._ref = ref
+        self._start = start
+        self._timeout_s = timeout_s
+
+    async def result(self) -> RouteResult | ErrorInfo:
+        try:
+            reply: object = await self._ref.ask(self._start, timeout_s=self._timeout_s)
+        except MailboxFull:
+            return error_info(
+                Overloaded("the router's mailbox is full", retry_after_s=1.0)
+            )
+        except ActorStopped:
+            return error_info(Interrupted("the daemon stopped before the answer"))
+        except AskTimeout:
+            return error_info(InternalError("the router did not end the request"))
+        assert isinstance(reply, RouteResult | ErrorInfo)
+        return reply
+
+    def cancel(self) -> None:
+        self._ref.tell(CancelRoute(self._start.request.request_id))
+
+
+class RouterHandle:
+    """A ``RouterRef`` over the router's mailbox."""
+
+    def __init__(self, ref: ActorRef[RouterMessage], desk: Desk) -> None:
+        self._ref = ref
+        self._desk = desk
+
+    def route(
+        self, request: RouteRequest, sink: DeltaSink | None = None
+    ) -> PendingRoute:
+        asked = request.deadline_s or self._desk.settings.deadline_s
+        timeout_s = min(asked, self._desk.settings.deadline_s) + ASK_GRACE_S
+        return PendingRoute(self._ref, StartRoute(request, sink), timeout_s)
+
+    def strategy(self) -> tuple[Strategy, Weights]:
+        return self._desk.strategy, self._desk.weights
+
+    def overridden(self) -> bool:
+        return self._desk.overrides != Overrides()
+
+    def in_flight(self) -> int:
+        return self._desk.admission.in_flight
+
+    async def set_strategy(self, strategy: Strategy | None) -> None:
+        change = SetOverrides(strategy=strategy, change_strategy=True)
+        await self._ref.ask(change, timeout_s=ASK_GRACE_S)
+
+    async def set_weights(self, weights: Weights | None) -> None:
+        change = SetOverrides(weights=weights, change_weights=True)
+        await self._ref.ask(change, timeout_s=ASK_GRACE_S)

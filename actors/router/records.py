@@ -1,0 +1,219 @@
+"""What is written down about a request, and what its caller is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from actors.errors import GitBridgeError
+from actors.messages.chat import Completion, Message, TextPart, Usage
+from actors.messages.provider import CostSource, Outcome
+from actors.messages.routing import (
+    AttemptRecord,
+    AttemptSummary,
+    Decision,
+    ErrorInfo,
+    RequestRecord,
+    RouteRequest,
+    RouteResult,
+    error_info,
+)
+
+MESSAGE_LIMIT = 500
+"""Characters of a provider's error text that are kept."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """The attempts of one request, in order, and the time spent on them."""
+
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    waited_s: float = 0.0
+    answered: Outcome | None = None
+
+    def add(self, outcome: Outcome, started_at: float) -> None:
+        self.waited_s += outcome.latency_s
+        if outcome.called:
+            self.attempts.append(attempt_record(outcome, started_at))
+        if outcome.completion is not None:
+            self.answered = outcome
+
+    def summaries(self) -> tuple[AttemptSummary, ...]:
+        return tuple(
+            AttemptSummary(
+                provider=a.provider,
+                model=a.model,
+                outcome=a.outcome,
+                latency_s=a.latency_s,
+                cost_usd=a.cost_usd,
+            )
+            for a in self.attempts
+        )
+
+
+def attempt_record(outcome: Outcome, started_at: float) -> AttemptRecord:
+    failure, completion = outcome.failure, outcome.completion
+    return AttemptRecord(
+        attempt_id=outcome.attempt_id,
+        provider=outcome.provider,
+        model=outcome.model,
+        outcome="ok" if failure is None else failure.failure,
+        started_at=started_at,
+        latency_s=outcome.latency_s,
+        time_to_first_token_s=outcome.time_to_first_token_s,
+        answered_model=completion.model if completion else None,
+        usage=outcome.usage,
+        cost_usd=outcome.cost_usd,
+        cost_source=outcome.cost_source,
+        status=failure.status if failure else None,
+        message=failure.message[:MESSAGE_LIMIT] if failure else None,
+        retry_after_s=failure.retry_after_s if failure else None,
+        dropped=outcome.dropped,
+        provider_request_id=outcome.provider_request_id,
+    )
+
+
+def total_cost(
+    attempts: Sequence[AttemptRecord],
+) -> tuple[Decimal | None, Decimal, CostSource]:
+    """The whole cost (``None`` if any part is unknown), its known part, its source.
+
+    The source is that of the least certain attempt: a total is no better than that.
+    """
+    known = sum((a.cost_usd for a in attempts if a.cost_usd is not None), Decimal(0))
+    sources = {a.cost_source for a in attempts}
+    order: tuple[CostSource, ...] = (
+        "unknown",
+        "estimated",
+        "table",
+        "config",
+        "provider",
+        "free",
+    )
+    source: CostSource = next((s for s in order if s in sources), "free")
+    complete = all(a.cost_usd is not None for a in attempts)
+    return (known if complete else None), known, source
+
+
+def prompt_chars(messages: Sequence[Message]) -> int:
+    """Length of all message text; the text itself is never kept."""
+    return sum(_message_chars(message) for message in messages)
+
+
+def _message_chars(message: Message) -> int:
+    content = message.content
+    if content is None:
+        return 0
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(part.text) for part in content if isinstance(part, TextPart))
+
+
+@dataclass(slots=True)
+class Ending:
+    """Everything known about a request at its end, and how it is told."""
+
+    request: RouteRequest
+    decision: Decision
+    journal: Journal
+    at: float
+    latency_s: float
+    simulated: bool
+    error: GitBridgeError | None = None
+
+    def record(self) -> RequestRecord:
+        journal, request = self.journal, self.request
+        cost, known, source = total_cost(journal.attempts)
+        answered = None if self.error is not None else journal.answered
+        completion = answered.completion if answered else None
+        return RequestRecord(
+            request_id=request.request_id,
+            at=self.at,
+            door=request.door,
+            decision=self.decision,
+            attempts=tuple(journal.attempts),
+            outcome="ok" if self.error is None else self.error.kind,
+            requested_model=request.model,
+            provider=answered.provider if answered else None,
+            model=_answered_model(answered),
+            task_type=request.task_type,
+            user=request.user,
+            stream=request.stream,
+            latency_s=self.latency_s,
+            overhead_s=self._overhead_s(),
+            time_to_first_token_s=self._time_to_first_token(answered),
+            usage=answered.usage if answered else Usage(),
+            cost_usd=cost,
+            known_cost_usd=known,
+            cost_source=source,
+            prompt_chars=prompt_chars(request.chat.messages),
+            finish_reason=completion.finish_reason if completion else None,
+            error_message=self.error.message[:MESSAGE_LIMIT] if self.error else None,
+            simulated=self.simulated,
+            metadata=request.metadata,
+        )
+
+    def reply(self) -> RouteResult | ErrorInfo:
+        answered = self.journal.answered
+        if self.error is not None:
+            return self._error(self.error)
+        assert answered is not None
+        assert answered.completion is not None
+        return self._result(answered, answered.completion)
+
+    def _result(self, answered: Outcome, completion: Completion) -> RouteResult:
+        cost, _, source = total_cost(self.journal.attempts)
+        return RouteResult(
+            request_id=self.request.request_id,
+            content=completion.content,
+            finish_reason=completion.finish_reason,
+            provider=answered.provider,
+            model=_answered_model(answered) or answered.model,
+            usage=answered.usage,
+            cost_usd=cost,
+            cost_source=source,
+            latency_s=self.latency_s,
+            overhead_s=self._overhead_s(),
+            decision_id=self.decision.decision_id,
+            attempts=self.journal.summaries(),
+            tool_calls=completion.tool_calls,
+            reasoning=completion.reasoning,
+            refusal=completion.refusal,
+            time_to_first_token_s=self._time_to_first_token(answered),
+            confidence=self.decision.confidence,
+            response_id=completion.response_id,
+            simulated=self.simulated,
+            dropped=answered.dropped,
+        )
+
+    def _error(self, error: GitBridgeError) -> ErrorInfo:
+        info = error_info(error)
+        return ErrorInfo(
+            kind=info.kind,
+            message=info.message,
+            owner=info.owner,
+            retryable=info.retryable,
+            retry_after_s=info.retry_after_s,
+            provider=info.provider,
+            field=info.field,
+            got=info.got,
+            wanted=info.wanted,
+            decision_id=self.decision.decision_id,
+            attempts=self.journal.summaries(),
+        )
+
+    def _overhead_s(self) -> float:
+        """The part of the latency not spent waiting for providers or a back-off."""
+        return max(0.0, self.latency_s - self.journal.waited_s)
+
+    def _time_to_first_token(self, answered: Outcome | None) -> float | None:
+        """From the request's arrival, so earlier attempts and waits count too."""
+        if answered is None or answered.time_to_first_token_s is None:
+            return None
+        before = self.latency_s - answered.latency_s
+        return max(0.0, before) + answered.time_to_first_token_s
+
+
+def _answered_model(answered: Outcome | None) -> str | None:
+    if answered is None or answered.completion is None:
+        return None
+    return answered.completion.model or answered.model

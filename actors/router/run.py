@@ -1,0 +1,282 @@
+"""One request, from its arrival to its record."""
+
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+from msgspec.structs import replace
+
+from actors.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    GitBridgeError,
+    InternalError,
+    Interrupted,
+    Overloaded,
+)
+from actors.messages.provider import Attempt, DeltaSink, Failure, Outcome
+from actors.messages.routing import (
+    Decision,
+    ErrorInfo,
+    RequestRecord,
+    RouteRequest,
+    RouteResult,
+    Target,
+)
+from actors.policy.admission import Shed
+from actors.policy.attempts import Call, GiveUp
+from actors.router.desk import Desk, Plan, fill_defaults
+from actors.router.records import Ending, Journal
+from actors.runtime import Backend, Future
+
+if TYPE_CHECKING:
+    from actors.messages.chat import Delta
+
+log = structlog.get_logger(actor="router")
+
+
+class RequestRun:
+    """Carries one request. ``run`` never raises, except when the router is stopped."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        request: RouteRequest,
+        sink: DeltaSink | None,
+        backend: Backend,
+    ) -> None:
+        self._desk = desk
+        self._request = request
+        self._sink = sink
+        self._backend = backend
+        self._started = backend.now()
+        self._at = desk.tools.utc()
+        asked = request.deadline_s or desk.settings.deadline_s
+        self._deadline = self._started + min(asked, desk.settings.deadline_s)
+        self._journal = Journal()
+        self._cancelled = False
+        self._in_flight: Attempt | None = None
+        self._target: Target | None = None
+        self._attempt_started = 0.0
+        self._back_off: Future[None] | None = None
+        self._held: list[Delta] = []
+        mode = request.stream_mode or desk.settings.stream_mode
+        self._buffered = mode == "buffered"
+        self._decision: Decision | None = None
+
+    # ---- from outside
+
+    def cancel(self) -> None:
+        """The caller left: stop the upstream call, or the wait before the next one."""
+        self._cancelled = True
+        if self._in_flight is not None and self._target is not None:
+            provider = self._desk.tools.providers.get(self._target.provider)
+            if provider is not None:
+                provider.cancel(self._in_flight.attempt_id)
+        if self._back_off is not None and not self._back_off.done():
+            self._back_off.set_result(None)
+
+    async def run(self) -> RouteResult | ErrorInfo:
+        request, desk = self._request, self._desk
+        error: GitBridgeError | None = None
+        try:
+            error = await self._admitted_run()
+        except anyio.get_cancelled_exc_class():
+            # The daemon stops: what was spent so far is written down all the same.
+            self._interrupted()
+            raise
+        except Exception:
+            log.exception("request_bug", request_id=request.request_id)
+            error = InternalError("the daemon failed on this request; see its log")
+        finally:
+            desk.admission.release(request.request_id)
+        return self._end(error)
+
+    # ---- the steps
+
+    async def _admitted_run(self) -> GitBridgeError | None:
+        now = self._backend.now()
+        admitted = self._desk.admission.admit(
+            self._request.request_id, self._deadline, now
+        )
+        if isinstance(admitted, Shed):
+            return _shed_error(admitted)
+        self._desk.budget.on_request(now)
+        plan = self._desk.decide(
+            self._request, now, self._deadline, buffered=self._buffered
+        )
+        self._decision = plan.decision
+        if plan.attempts is None:
+            return plan.error
+        return await self._attempt_all(plan)
+
+    async def _attempt_all(self, plan: Plan) -> GitBridgeError | None:
+        attempts = plan.attempts
+        assert attempts is not None
+        step = attempts.first(self._backend.now())
+        while isinstance(step, Call):
+            if step.delay_s > 0.0:
+                await self._wait(step.delay_s)
+            if self._caller_left():
+                return Cancelled("the caller cancelled the request")
+            outcome = await self._attempt(step, plan)
+            if outcome.failure is None:
+                return None
+            if self._caller_left():
+                return Cancelled("the caller cancelled the request")
+            step = attempts.after(
+                outcome, self._backend.now(), self._desk.tools.draw(), self._desk.budget
+            )
+            self._tell(step, outcome.failure)
+        return step.error
+
+    def _caller_left(self) -> bool:
+        return self._cancelled
+
+    async def _wait(self, delay_s: float) -> None:
+        """Wait out a back-off; ``cancel`` ends it early."""
+        self._back_off = self._backend.future()
+        timer = self._backend.call_later(delay_s, self._wake)
+        started = self._backend.now()
+        try:
+            await self._back_off
+        finally:
+            timer.cancel()
+            self._back_off = None
+            self._journal.waited_s += self._backend.now() - started
+
+    def _wake(self) -> None:
+        if self._back_off is not None and not self._back_off.done():
+            self._back_off.set_result(None)
+
+    async def _attempt(self, call: Call, plan: Plan) -> Outcome:
+        tools = self._desk.tools
+        self._target = target = call.target
+        provider = tools.providers.get(target.provider)
+        attempt = self._in_flight = Attempt(
+            attempt_id=tools.new_id(),
+            request_id=self._request.request_id,
+            model=target.model,
+            request=fill_defaults(
+                self._desk.settings, target, self._request.chat, plan.max_tokens
+            ),
+            deadline=self._deadline,
+            sink=self._attempt_sink(),
+            forced=plan.decision.degraded,
+            counted=call.counts,
+        )
+        self._attempt_started = tools.utc()
+        if provider is None:
+            outcome = _gone(attempt, target)
+        else:
+            outcome = await provider.attempt(attempt)
+        self._in_flight = None
+        self._journal.add(outcome, self._attempt_started)
+        if self._buffered and outcome.failure is not None:
+            self._held.clear()
+            outcome = replace(outcome, emitted=False)
+        return outcome
+
+    def _attempt_sink(self) -> DeltaSink | None:
+        if not self._request.stream:
+            return None
+        return self._held.append if self._buffered else self._sink
+
+    def _tell(self, step: Call | GiveUp, failure: Failure) -> None:
+        if isinstance(step, Call) and self._target is not None:
+            log.warning(
+                "attempt_failed",
+                request_id=self._request.request_id,
+                provider=self._target.provider,
+                model=self._target.model,
+                failure=failure.failure,
+                status=failure.status,
+                message=failure.message,
+                next_provider=step.target.provider,
+                delay_s=round(step.delay_s, 3),
+            )
+
+    # ---- the end
+
+    def _end(self, error: GitBridgeError | None) -> RouteResult | ErrorInfo:
+        if error is None and self._sink is not None:
+            for delta in self._held:
+                self._sink(delta)
+        ending = self._ending(error)
+        self._write(ending.record())
+        return ending.reply()
+
+    def _ending(self, error: GitBridgeError | None) -> Ending:
+        tools = self._desk.tools
+        decision = self._decision or Decision(
+            decision_id=tools.new_id(),
+            strategy=self._desk.strategy,
+            weights=self._desk.weights,
+            candidates=(),
+            reason="ended before it was ranked",
+        )
+        return Ending(
+            request=self._request,
+            decision=decision,
+            journal=self._journal,
+            at=self._at,
+            latency_s=self._backend.now() - self._started,
+            simulated=self._simulated(),
+            error=error,
+        )
+
+    def _simulated(self) -> bool:
+        providers = self._desk.tools.providers
+        names = {a.provider for a in self._journal.attempts}
+        return any(providers[n].snapshot().simulated for n in names if n in providers)
+
+    def _interrupted(self) -> None:
+        attempt, target = self._in_flight, self._target
+        if attempt is not None and target is not None:
+            lost = Outcome(
+                attempt_id=attempt.attempt_id,
+                provider=target.provider,
+                model=target.model,
+                latency_s=self._backend.now() - self._started,
+                failure=Failure(
+                    failure="cancelled", message="the daemon stopped", owner="us"
+                ),
+            )
+            self._journal.add(lost, self._attempt_started)
+        ending = self._ending(Interrupted("the daemon stopped before the answer"))
+        self._write(ending.record())
+
+    def _write(self, record: RequestRecord) -> None:
+        tools = self._desk.tools
+        try:
+            tools.spool.append(record)
+        except OSError as error:
+            # The answer leaves all the same; the spool raises the condition itself.
+            log.error(  # noqa: TRY400 - the system's words say it all
+                "record_not_written", request_id=record.request_id, error=str(error)
+            )
+        tools.on_record(record)
+
+
+def _shed_error(shed: Shed) -> GitBridgeError:
+    if shed.reason == "deadline":
+        return DeadlineExceeded("the deadline had passed before the request came")
+    return Overloaded(
+        "too many requests are in flight", retry_after_s=shed.retry_after_s
+    )
+
+
+def _gone(attempt: Attempt, target: Target) -> Outcome:
+    return Outcome(
+        attempt_id=attempt.attempt_id,
+        provider=target.provider,
+        model=target.model,
+        latency_s=0.0,
+        failure=Failure(
+            failure="internal",
+            message=f"{target.provider} was removed",
+            owner="us",
+            neutral=True,
+        ),
+        called=False,
+    )

@@ -1,0 +1,63 @@
+"""What the router is told, and the tools it is given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from actors.messages.chat import ReasoningEffort
+from actors.messages.lifecycle import StateKeeper
+from actors.messages.provider import ProviderRef
+from actors.messages.routing import (
+    Alias,
+    RecordSpool,
+    RequestRecord,
+    Strategy,
+    StreamMode,
+    TaskRule,
+    Weights,
+)
+from actors.policy.attempts import RetryConfig
+
+
+class ProviderDefaults(Struct, frozen=True, kw_only=True):
+    """Parameters a provider is asked with where the request does not say."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    reasoning_effort: ReasoningEffort | None = None
+
+
+class RouterSettings(Struct, frozen=True, kw_only=True):
+    """The configured routing. ``provider_aliases`` are other names of providers."""
+
+    strategy: Strategy = "hybrid"
+    weights: Weights = Weights()
+    tasks: dict[str, TaskRule] = {}
+    aliases: dict[str, Alias] = {}
+    provider_aliases: dict[str, str] = {}
+    retry: RetryConfig = RetryConfig()
+    retry_budget_ratio: float = 0.1
+    retry_budget_min_per_s: float = 1.0
+    max_in_flight: int = 1024
+    deadline_s: float = 600.0
+    stream_mode: StreamMode = "passthrough"
+    defaults: dict[str, ProviderDefaults] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class RouterTools:
+    """What the router may not make itself.
+
+    ``providers`` are the typed handles by name. ``spool`` takes a record before its
+    answer leaves. ``on_record`` is told of each finished request; it must not block or
+    raise. ``utc`` gives epoch seconds, ``draw`` a number in [0, 1).
+    """
+
+    providers: Mapping[str, ProviderRef]
+    spool: RecordSpool
+    keeper: StateKeeper
+    utc: Callable[[], float]
+    draw: Callable[[], float]
+    new_id: Callable[[], str]
+    on_record: Callable[[RequestRecord], None]

@@ -1,0 +1,285 @@
+"""What stands behind every door: the methods, answered by the actors.
+
+Reads snapshots and asks the ledger; decides nothing itself.
+"""
+
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+
+import anyio
+
+from actors.errors import InternalError, Interrupted, InvalidRequest
+from actors.messages.ledger import LedgerRef
+from actors.messages.lifecycle import Condition
+from actors.messages.provider import (
+    DeltaSink,
+    ProbeResult,
+    ProviderRef,
+    ProviderSnapshot,
+)
+from actors.messages.routing import RouteHandle, RouteRequest, RouterRef, Weights
+from ipc import methods, results
+from ipc.methods import Peer
+from ipc.route import parse_strategy
+
+AGE = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
+AGE_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+HEALTH_BACKOFF_S = 1.0
+
+
+class Doors:
+    """A ``Service``: routes requests and serves the methods of the table."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        router: RouterRef,
+        providers: Mapping[str, ProviderRef],
+        provider_aliases: Mapping[str, str],
+        ledger: LedgerRef,
+        conditions: Callable[[], Sequence[Condition]],
+        on_probe: Callable[[ProbeResult], None],
+        in_flight: Callable[[], int],
+        new_id: Callable[[], str],
+        utc: Callable[[], float],
+    ) -> None:
+        self._version = version
+        self._router = router
+        self._providers = providers
+        self._aliases = provider_aliases
+        self._ledger = ledger
+        self._conditions = conditions
+        self._on_probe = on_probe
+        self._in_flight = in_flight
+        self._new_id = new_id
+        self._utc = utc
+        self._started_at = utc()
+        self.ready = False
+        self.draining = False
+        self._answers: Mapping[str, Callable[[object], Awaitable[object]]] = {
+            "status": self._status,
+            "providers": self._list_providers,
+            "metrics": self._metrics,
+            "history": self._history,
+            "explain": self._explain,
+            "usage": self._usage,
+            "strategy.get": self._strategy_get,
+            "strategy.set": self._strategy_set,
+            "weights.set": self._weights_set,
+            "health.check": self._health_check,
+        }
+
+    def route(self, request: RouteRequest, sink: DeltaSink | None) -> RouteHandle:
+        if self.draining:
+            raise Interrupted("the daemon is stopping", retry_after_s=1.0)
+        return self._router.route(request, sink)
+
+    def new_id(self) -> str:
+        return self._new_id()
+
+    async def call(self, method: str, params: object, peer: Peer) -> object:
+        del peer  # permission was checked at the door
+        answer = self._answers.get(method)
+        if answer is None:
+            raise InternalError(f"nobody serves {method}")
+        return await answer(params)
+
+    # ---- reading
+
+    def snapshots(self) -> tuple[ProviderSnapshot, ...]:
+        return tuple(provider.snapshot() for provider in self._providers.values())
+
+    async def _status(self, _params: object) -> results.StatusResult:
+        strategy, weights = self._router.strategy()
+        snapshots = self.snapshots()
+        now = self._utc()
+        return results.StatusResult(
+            version=self._version,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            uptime_s=now - self._started_at,
+            ready=self.ready and not self.draining,
+            strategy=strategy,
+            weights=weights,
+            in_flight=self._in_flight(),
+            providers=tuple(_at_a_glance(s) for s in snapshots),
+            conditions=tuple(self._conditions()),
+            simulated=any(s.simulated for s in snapshots),
+        )
+
+    async def _list_providers(self, _params: object) -> results.ProvidersResult:
+        return results.ProvidersResult(self.snapshots())
+
+    async def _metrics(self, _params: object) -> results.MetricsResult:
+        snapshots = self.snapshots()
+        totals = [s.totals for s in snapshots]
+        priced = any(t.requests > t.unpriced_calls for t in totals)
+        cost = sum((t.cost_usd for t in totals), Decimal(0))
+        return results.MetricsResult(
+            requests=sum(t.requests for t in totals),
+            failures=sum(t.failures for t in totals),
+            prompt_tokens=sum(t.prompt_tokens for t in totals),
+            completion_tokens=sum(t.completion_tokens for t in totals),
+            cost_usd=cost if priced else None,
+            unpriced_calls=sum(t.unpriced_calls for t in totals),
+            providers=snapshots,
+        )
+
+    async def _history(self, params: object) -> results.HistoryResult:
+        asked = cast("methods.HistoryParams", params)
+        entries = await self._ledger.history(asked.limit, asked.cursor)
+        more = len(entries) == asked.limit
+        return results.HistoryResult(entries, entries[-1].cursor if more else None)
+
+    async def _explain(self, params: object) -> object:
+        asked = cast("methods.ExplainParams", params)
+        record = await self._ledger.explain(asked.any_id)
+        if record is None:
+            raise InvalidRequest(
+                f"there is no decision or request {asked.any_id!r} in the ledger",
+                field="decision_id",
+                got=asked.any_id[:100],
+                wanted="an id from history",
+            )
+        return record
+
+    async def _usage(self, params: object) -> results.UsageResult:
+        asked = cast("methods.UsageParams", params)
+        since = parse_since(asked.since, self._utc())
+        rows = await self._ledger.usage(since, asked.by)
+        return results.UsageResult(by=asked.by, since=since, rows=rows)
+
+    # ---- changing
+
+    async def _strategy_get(self, _params: object) -> results.StrategyResult:
+        strategy, weights = self._router.strategy()
+        return results.StrategyResult(strategy, weights, self._router.overridden())
+
+    async def _strategy_set(self, params: object) -> results.StrategyResult:
+        asked = cast("methods.StrategySetParams", params)
+        wanted = None if asked.strategy is None else parse_strategy(asked.strategy)
+        await self._router.set_strategy(wanted)
+        return await self._strategy_get(params)
+
+    async def _weights_set(self, params: object) -> results.StrategyResult:
+        asked = cast("methods.WeightsSetParams", params)
+        if asked.reset:
+            await self._router.set_weights(None)
+        else:
+            _, before = self._router.strategy()
+            await self._router.set_weights(_merged(asked, before))
+        return await self._strategy_get(params)
+
+    async def _health_check(self, params: object) -> results.HealthResult:
+        asked = cast("methods.HealthCheckParams", params)
+        chosen = self._chosen(asked.provider)
+        found: list[ProbeResult | None] = [None] * len(chosen)
+
+        async def check(index: int, provider: ProviderRef) -> None:
+            found[index] = await self._check_one(provider, asked)
+
+        async with anyio.create_task_group() as group:
+            for index, provider in enumerate(chosen):
+                group.start_soon(check, index, provider)
+        probes = tuple(result for result in found if result is not None)
+        for probe in probes:
+            self._on_probe(probe)
+        healthy = all(probe_passes(probe, asked.max_latency_s) for probe in probes)
+        return results.HealthResult(healthy, probes)
+
+    def _chosen(self, name: str | None) -> list[ProviderRef]:
+        if name is None:
+            return list(self._providers.values())
+        provider = self._providers.get(self._aliases.get(name, name))
+        if provider is None:
+            raise InvalidRequest(
+                f"there is no provider {name!r}",
+                field="provider",
+                got=name[:100],
+                wanted="one of " + ", ".join(self._providers),
+            )
+        return [provider]
+
+    async def _check_one(
+        self, provider: ProviderRef, asked: methods.HealthCheckParams
+    ) -> ProbeResult:
+        for attempt in range(asked.retries + 1):
+            result = await provider.check_health(asked.model)
+            if probe_passes(result, asked.max_latency_s) or attempt == asked.retries:
+                return result
+            await anyio.sleep(HEALTH_BACKOFF_S * 2**attempt)
+        raise AssertionError("unreachable")
+
+
+def probe_passes(probe: ProbeResult, max_latency_s: float | None) -> bool:
+    """Healthy, and fast enough where a threshold is given."""
+    if not probe.healthy:
+        return False
+    if max_latency_s is None or probe.latency_s is None:
+        return True
+    return probe.latency_s <= max_latency_s
+
+
+def parse_since(value: float | str | None, now: float) -> float | None:
+    """Epoch seconds of a number, an ISO 8601 date or time (UTC), or an age (``7d``).
+
+    Raises:
+        InvalidRequest: It is none of these.
+    """
+    if value is None or isinstance(value, int | float):
+        return value
+    age = AGE.match(value.strip())
+    if age is not None:
+        return now - float(age[1]) * AGE_SECONDS[age[2]]
+    try:
+        at = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise InvalidRequest(
+            f"since: {value!r} is no point in time",
+            field="since",
+            got=value[:100],
+            wanted="epoch seconds, an ISO 8601 date or time, or an age like 24h or 7d",
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _merged(asked: methods.WeightsSetParams, before: Weights) -> Weights:
+    cost = before.cost if asked.cost is None else asked.cost
+    speed = before.performance if asked.performance is None else asked.performance
+    there = before.availability if asked.availability is None else asked.availability
+    total = cost + speed + there
+    if total <= 0.0:
+        raise InvalidRequest(
+            "all weights are zero",
+            field="cost",
+            got="0",
+            wanted="at least one weight above zero",
+        )
+    return Weights(cost / total, speed / total, there / total)
+
+
+def _at_a_glance(snapshot: ProviderSnapshot) -> results.ProviderStatus:
+    default = next(m for m in snapshot.models if m.model == snapshot.default_model)
+    totals = snapshot.totals
+    priced = totals.requests > totals.unpriced_calls
+    return results.ProviderStatus(
+        provider=snapshot.provider,
+        kind=snapshot.kind,
+        model=snapshot.default_model,
+        healthy=snapshot.healthy,
+        breaker=default.breaker,
+        success_rate=snapshot.success_rate,
+        latency_avg_s=snapshot.latency_avg_s,
+        consecutive_failures=default.consecutive_failures,
+        in_flight=sum(m.in_flight for m in snapshot.models),
+        requests=totals.requests,
+        failures=totals.failures,
+        cost_usd=totals.cost_usd if priced else None,
+        last_request_at=totals.last_request_at,
+        simulated=snapshot.simulated,
+    )

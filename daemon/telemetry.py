@@ -1,0 +1,224 @@
+"""The metrics registry: names, labels, and the Prometheus text of them.
+
+Counters and histograms are fed by finished requests and events; gauges are read when
+somebody scrapes. Label sets are bounded: past ``MAX_SERIES`` of one metric, further
+ones are counted under ``other``, so that a caller's inventions cannot grow the daemon.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from actors.messages.provider import BreakerTransition, ProviderSnapshot
+from actors.messages.routing import AttemptRecord, RequestRecord
+
+PREFIX = "gitbridge_"
+MAX_SERIES = 500
+LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
+OVERHEAD_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+BREAKER_VALUE = {"closed": 0, "half_open": 1, "open": 2}
+
+Labels = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Family:
+    """One metric and its series. ``buckets`` make it a histogram."""
+
+    name: str
+    help: str
+    label_names: Labels
+    buckets: tuple[float, ...] = ()
+    values: dict[Labels, Decimal] = field(default_factory=dict)
+    counts: dict[Labels, list[int]] = field(default_factory=dict)
+
+    def add(self, labels: Labels, amount: Decimal | int = 1) -> None:
+        labels = self._bounded(labels, self.values)
+        self.values[labels] = self.values.get(labels, Decimal(0)) + amount
+
+    def observe(self, labels: Labels, value: float) -> None:
+        labels = self._bounded(labels, self.counts)
+        slots = self.counts.get(labels)
+        if slots is None:
+            slots = self.counts[labels] = [0] * (len(self.buckets) + 1)
+        slots[bisect_left(self.buckets, value)] += 1
+        total = self.values.get(labels, Decimal(0))
+        self.values[labels] = total + Decimal(str(round(value, 9)))
+
+    def _bounded(self, labels: Labels, known: Mapping[Labels, object]) -> Labels:
+        if labels in known or len(known) < MAX_SERIES:
+            return labels
+        return tuple("other" for _ in labels)
+
+    def lines(self) -> Iterable[str]:
+        kind = "histogram" if self.buckets else "counter"
+        yield f"# HELP {PREFIX}{self.name} {self.help}"
+        yield f"# TYPE {PREFIX}{self.name} {kind}"
+        for labels in sorted(self.values):
+            if self.buckets:
+                yield from self._histogram(labels)
+            else:
+                pairs = _pairs(self.label_names, labels)
+                yield f"{PREFIX}{self.name}{pairs} {self.values[labels]:f}"
+
+    def _histogram(self, labels: Labels) -> Iterable[str]:
+        seen = 0
+        names = (*self.label_names, "le")
+        edges = (*(f"{edge:g}" for edge in self.buckets), "+Inf")
+        for edge, count in zip(edges, self.counts[labels], strict=True):
+            seen += count
+            pairs = _pairs(names, (*labels, edge))
+            yield f"{PREFIX}{self.name}_bucket{pairs} {seen}"
+        pairs = _pairs(self.label_names, labels)
+        yield f"{PREFIX}{self.name}_sum{pairs} {self.values[labels]:f}"
+        yield f"{PREFIX}{self.name}_count{pairs} {seen}"
+
+
+class Telemetry:
+    """All metrics of the daemon."""
+
+    def __init__(self) -> None:
+        who = ("provider", "model")
+        self.requests = Family(
+            "requests_total",
+            "Requests answered or failed.",
+            (*who, "task_type", "outcome"),
+        )
+        self.duration = Family(
+            "request_duration_seconds",
+            "Whole requests, from arrival to answer.",
+            who,
+            LATENCY_BUCKETS,
+        )
+        self.overhead = Family(
+            "overhead_seconds",
+            "The part of a request not spent waiting for providers.",
+            (),
+            OVERHEAD_BUCKETS,
+        )
+        self.first_token = Family(
+            "time_to_first_token_seconds",
+            "From arrival to the first content of a stream.",
+            who,
+            LATENCY_BUCKETS,
+        )
+        self.tokens = Family(
+            "tokens_total", "Tokens as providers reported them.", (*who, "kind")
+        )
+        self.cost = Family("cost_usd_total", "What calls cost, where it is known.", who)
+        self.unpriced = Family(
+            "unpriced_calls_total", "Calls whose cost is not known.", who
+        )
+        self.attempts = Family("attempts_total", "Upstream calls.", (*who, "outcome"))
+        self.failovers = Family(
+            "failovers_total", "Requests that left this provider for another.", who
+        )
+        self.retries = Family(
+            "retries_total", "Calls repeated on the same provider and model.", who
+        )
+        self.transitions = Family(
+            "breaker_transitions_total", "Breakers that changed phase.", (*who, "to")
+        )
+        self.shed = Family("shed_total", "Requests refused at the door.", ("reason",))
+        self.restarts = Family(
+            "actor_restarts_total", "Actors started again by a supervisor.", ("actor",)
+        )
+
+    # ---- feeding
+
+    def on_record(self, record: RequestRecord) -> None:
+        """Count one finished request and its attempts."""
+        who = (record.provider or "none", record.model or "none")
+        self.requests.add((*who, record.task_type or "", record.outcome))
+        self.duration.observe(who, record.latency_s)
+        self.overhead.observe((), record.overhead_s)
+        if record.time_to_first_token_s is not None:
+            self.first_token.observe(who, record.time_to_first_token_s)
+        if record.outcome == "overloaded":
+            self.shed.add(("overloaded",))
+        previous: AttemptRecord | None = None
+        for attempt in record.attempts:
+            self._on_attempt(attempt, previous)
+            previous = attempt
+
+    def _on_attempt(
+        self, attempt: AttemptRecord, previous: AttemptRecord | None
+    ) -> None:
+        who = (attempt.provider, attempt.model)
+        self.attempts.add((*who, attempt.outcome))
+        if attempt.cost_usd is None:
+            self.unpriced.add(who)
+        else:
+            self.cost.add(who, attempt.cost_usd)
+        usage = attempt.usage
+        for kind, count in (
+            ("prompt", usage.prompt_tokens),
+            ("completion", usage.completion_tokens),
+            ("cached", usage.cached_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ):
+            if count:
+                self.tokens.add((*who, kind), count)
+        if previous is not None:
+            before = (previous.provider, previous.model)
+            family = self.retries if before == who else self.failovers
+            family.add(before)
+
+    def on_transition(self, event: BreakerTransition) -> None:
+        self.transitions.add((event.provider, event.model, event.after))
+
+    # ---- telling
+
+    def render(
+        self, snapshots: Iterable[ProviderSnapshot], depths: Mapping[str, int]
+    ) -> str:
+        """The Prometheus text exposition, version 0.0.4."""
+        lines: list[str] = []
+        for family in vars(self).values():
+            assert isinstance(family, Family)
+            lines += family.lines()
+        providers = list(snapshots)
+        lines += _gauge(
+            "provider_up",
+            "1 healthy, 0 not, absent before the first probe.",
+            ("provider",),
+            {(s.provider,): int(s.healthy) for s in providers if s.healthy is not None},
+        )
+        lines += _gauge(
+            "breaker_state",
+            "0 closed, 1 half-open, 2 open.",
+            ("provider", "model"),
+            {
+                (m.provider, m.model): BREAKER_VALUE[m.breaker]
+                for s in providers
+                for m in s.models
+            },
+        )
+        lines += _gauge(
+            "mailbox_depth",
+            "Messages waiting for an actor.",
+            ("actor",),
+            {(actor,): depth for actor, depth in depths.items()},
+        )
+        return "\n".join(lines) + "\n"
+
+
+def _gauge(
+    name: str, text: str, label_names: Labels, values: Mapping[Labels, int]
+) -> Iterable[str]:
+    yield f"# HELP {PREFIX}{name} {text}"
+    yield f"# TYPE {PREFIX}{name} gauge"
+    for labels, value in sorted(values.items()):
+        yield f"{PREFIX}{name}{_pairs(label_names, labels)} {value}"
+
+
+def _pairs(names: Labels, values: Labels) -> str:
+    if not names:
+        return ""
+    pairs = (f'{n}="{_escaped(v)}"' for n, v in zip(names, values, strict=True))
+    return "{" + ",".join(pairs) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
