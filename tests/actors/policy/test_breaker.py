@@ -333,6 +333,17 @@ def test_two_real_successes_close() -> None:
     assert breaker.open_until == 0.0
 
 
+def test_a_breaker_that_closed_starts_with_an_empty_window() -> None:
+    breaker = Breaker(BreakerConfig(consecutive_failures=100, jitter=0.0))
+    for _ in range(10):
+        run_call(breaker, "failure", 0.0)
+
+    close(breaker)
+
+    assert breaker.dump(5.0).outcomes == ()
+    assert run_call(breaker, "failure", 5.0) is None
+
+
 @pytest.mark.parametrize("verdict", ["failure", "slow"])
 def test_a_bad_probe_reopens(verdict: Verdict) -> None:
     breaker = probing()
