@@ -5,7 +5,9 @@ behind, which is a token bucket without a timer. Its depth is ``burst_s`` second
 rate; the default, a full minute, is the bucket that OpenAI and Anthropic describe for
 their own limits. Over any window of w seconds at most rate * (w + burst_s) is booked.
 
-Tokens are booked at admission by estimate and corrected when the call has ended.
+Tokens are booked at admission by estimate and corrected when the call has ended: what
+was not used is given back then, what was used beyond the estimate is paid off before
+the next call.
 
 A 429 starts a cool-down: what the provider asked for, else 1 s doubling to 60 s for
 every further one. Times are seconds on the event loop's clock and are arguments.
