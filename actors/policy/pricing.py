@@ -127,10 +127,15 @@ class PriceBook:
         table: Iterable[TableEntry] = (),
         overrides: Mapping[str, Price] | None = None,
     ) -> None:
+        self._overrides = dict(overrides or {})
+        self._table: dict[tuple[str, str], Price] = {}
+        self.load(table)
+
+    def load(self, table: Iterable[TableEntry]) -> None:
+        """Take another price list in place of the one before."""
         self._table = {
             (_table_name(row.provider), row.model): row.price for row in table
         }
-        self._overrides = dict(overrides or {})
 
     def lookup(
         self, provider: str, kind: str, model: str
