@@ -10,101 +10,21 @@ Everything here happens in callbacks of the loop: nothing waits, except whoever 
 ``stop`` or ``cancel``.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Literal, Never, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Never
 
-from msgspec import Struct
-
-from actors.messages.lifecycle import ExitReason
 from actors.runtime.actor import Actor, ActorContext
-from actors.runtime.backend import Backend, Future, TimerHandle
-from actors.runtime.mailbox import Mailbox, Overflow
+from actors.runtime.mailbox import Mailbox
 from actors.runtime.ref import ActorRef, Envelope, Inbox, Reply
-from actors.runtime.restart import RestartPolicy
+from actors.runtime.tree import ChildSpec, Exit, Host, Parent, Phase, describe
+
+if TYPE_CHECKING:
+    from actors.runtime.backend import Future, TimerHandle
 
 BATCH = 64  # messages handled before the loop gets a turn
 UNWIND_S = 5.0  # a cancelled task that takes longer to end is left behind
 
-Phase = Literal["down", "running", "draining", "ending"]
-
-
-class ChildSpec(Struct, frozen=True, kw_only=True):
-    """How to start, restart and stop an actor.
-
-    ``id`` is its name, unique in its system. ``restart``: ``permanent`` always,
-    ``transient`` after a crash, ``temporary`` never. ``shutdown_s`` bounds the drain of
-    an orderly stop in seconds; 0 cancels at once. ``mailbox`` counts messages.
-    """
-
-    id: str
-    factory: Callable[[], Actor[Never]]
-    restart: RestartPolicy = "permanent"
-    shutdown_s: float = 5.0
-    mailbox: int = 1024
-    overflow: Overflow = "reject"
-
-
 Handler = Callable[[object, Reply], None]
-
-
-class Exit(Struct, frozen=True):
-    """How a life ended."""
-
-    reason: ExitReason
-    error: BaseException | None = None
-
-
-class Parent(Protocol):
-    """Who hears of a child's end."""
-
-    def child_exited(self, child: "Child", ended: Exit) -> None: ...
-
-
-class Child(Protocol):
-    """What supervisors supervise: actors and other supervisors.
-
-    Attributes:
-        lives: How often it has been started.
-        wanted: It should be running; false once it has ended for good.
-    """
-
-    name: str
-    policy: RestartPolicy
-    lives: int
-    wanted: bool
-
-    @property
-    def down(self) -> bool: ...
-
-    def start(self) -> BaseException | None:
-        """Start it; return what kept it from starting. It has ended then."""
-
-    async def stop(self) -> None:
-        """End it in an orderly way; return when it is down."""
-
-    async def cancel(self) -> None:
-        """End it at once; return when it is down."""
-
-
-class Host(Protocol):
-    """What the whole tree shares."""
-
-    @property
-    def backend(self) -> Backend: ...
-
-    def exited(self, name: str, ended: Exit, notes: Sequence[str] = ()) -> None:
-        """Tell the listener that a life is over."""
-
-    def restarted(self, child: Child, ended: Exit) -> None:
-        """Tell the listener that a child runs again, and what had ended it."""
-
-    def spawn(self, coro: Coroutine[object, object, None], name: str) -> None:
-        """Run a supervisor's own work."""
-
-    def claim(self, name: str) -> None:
-        """Reserve a name; raises ``ValueError`` when it is taken."""
-
-    def release(self, name: str) -> None: ...
 
 
 def _nobody(message: object, reply: Reply) -> None:
@@ -136,6 +56,9 @@ class ActorCell:
     @property
     def down(self) -> bool:
         return self._phase == "down"
+
+    def names(self) -> list[str]:
+        return [self.name]
 
     @property
     def mailbox(self) -> Mailbox[Envelope]:
@@ -270,16 +193,3 @@ class ActorCell:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-def error_text(error: BaseException) -> str:
-    """The exception's type and text."""
-    return f"{type(error).__name__}: {error}"
-
-
-def describe(ended: Exit) -> str:
-    """How a life ended, for people."""
-    if ended.error is None:
-        return f"was {ended.reason}"
-
-    return f"{ended.reason} ({error_text(ended.error)})"

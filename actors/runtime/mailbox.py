@@ -48,12 +48,15 @@ class Mailbox(Generic[E]):
         queue under ``drop_oldest``.
         """
         entries = self._entries
-        lost = self._overflow(entry) if len(entries) >= self.capacity else None
-        if lost is not entry:
-            entries.append(entry)
-            self.high_water = max(self.high_water, len(entries))
+        depth = len(entries)
+        if depth >= self.capacity:
+            return self._make_room(entry)
 
-        return lost
+        entries.append(entry)
+        if depth >= self.high_water:
+            self.high_water = depth + 1
+
+        return None
 
     def force(self, entry: E) -> None:
         """Add an entry beyond the bound: for what an actor itself has scheduled."""
@@ -70,10 +73,14 @@ class Mailbox(Generic[E]):
         self._entries.clear()
         return count
 
-    def _overflow(self, entry: E) -> E:
+    def _make_room(self, entry: E) -> E:
         if self.overflow == "reject":
             self.rejected += 1
             return entry
 
         self.dropped += 1
-        return entry if self.overflow == "drop_newest" else self._entries.popleft()
+        if self.overflow == "drop_newest":
+            return entry
+
+        self._entries.append(entry)
+        return self._entries.popleft()

@@ -51,16 +51,16 @@ class Reply(Protocol):
 
 
 class PendingAsk:
-    """The reply of one ask: its future, its timer."""
+    """The reply of one ask: its future, and the timer of its deadline."""
 
-    __slots__ = ("_future", "_pending", "_sent", "_timer")
+    __slots__ = ("_future", "_pending", "_sent", "timer")
 
     def __init__(self, future: Future[R], pending: set["PendingAsk"]) -> None:
         # What the result is like is between the asker and the actor.
         self._future: Future[object] = future  # type: ignore[assignment]  # see above
         self._pending = pending
         self._sent = False
-        self._timer: TimerHandle | None = None
+        self.timer: TimerHandle | None = None
 
     @property
     def wanted(self) -> bool:
@@ -75,10 +75,6 @@ class PendingAsk:
         self._claim()
         if not self._future.done():
             self._future.set_exception(error)
-
-    def arm(self, timer: TimerHandle) -> None:
-        """Hand over the timer of the deadline, to be cancelled by the answer."""
-        self._timer = timer
 
     def abandon(self, error: BaseException) -> None:
         """End the wait with an error that the actor has not sent."""
@@ -100,8 +96,8 @@ class PendingAsk:
 
     def _settle(self) -> None:
         self._pending.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 class NoReply:
@@ -262,5 +258,5 @@ class ActorRef(Generic[M_contra]):
             raise MailboxFull(f"{inbox.name} has {self.depth} messages waiting already")
 
         inbox.pending.add(reply)
-        reply.arm(backend.call_later(timeout_s, inbox.expire, reply, timeout_s))
+        reply.timer = backend.call_later(timeout_s, inbox.expire, reply, timeout_s)
         return future

@@ -6,8 +6,10 @@ from typing import Literal
 from msgspec import Struct
 
 from actors.errors import OurError
-from actors.runtime.cell import (
-    ActorCell,
+from actors.runtime.cell import ActorCell
+from actors.runtime.ref import ActorRef, ActorStopped
+from actors.runtime.restart import RestartPolicy, add_restart, should_restart
+from actors.runtime.tree import (
     Child,
     ChildSpec,
     Exit,
@@ -16,8 +18,6 @@ from actors.runtime.cell import (
     Phase,
     error_text,
 )
-from actors.runtime.ref import ActorRef, ActorStopped
-from actors.runtime.restart import RestartPolicy, add_restart, should_restart
 
 Strategy = Literal["one_for_one", "rest_for_one"]
 
@@ -119,6 +119,11 @@ class Supervisor:
 
         return found
 
+    def names(self) -> list[str]:
+        """Its own and all below, in starting order."""
+        below = [name for child in self._children for name in child.names()]
+        return [self.name, *below]
+
     def add_child(self, spec: ChildSpec) -> ActorRef[object]:
         """Start one more child, after the others.
 
@@ -134,6 +139,7 @@ class Supervisor:
         self._adopt(cell)
         error = cell.start()
         if error is not None:
+            cell.wanted = False
             self._forget(cell)
             raise error
 
@@ -148,8 +154,11 @@ class Supervisor:
         for child in self._children:
             if child.name == name:
                 child.wanted = False
-                await child.stop()
-                self._forget(child)
+                try:
+                    await child.stop()
+                finally:
+                    self._forget(child)
+
                 return
 
         msg = f"{self.name} has no child {name}"
@@ -159,14 +168,15 @@ class Supervisor:
         """Start the children left to right; the first failure cancels the others."""
         self.lives += 1
         self.wanted = True
-        self._phase = "running"
         self._history = ()
         for child in self._children:
             error = child.start()
             if error is not None:
+                self._phase = "ending"
                 self._host.spawn(self._wind_down(Exit("crashed", error)), self.name)
                 return error
 
+        self._phase = "running"
         return None
 
     async def stop(self) -> None:
@@ -266,4 +276,4 @@ class Supervisor:
 
     def _forget(self, child: Child) -> None:
         self._children = [other for other in self._children if other is not child]
-        self._host.release(child.name)
+        self._host.release(child.names())

@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.runtime.backend import Backend, Future, current_backend
-from actors.runtime.cell import ActorCell, Child, Exit, error_text
+from actors.runtime.cell import ActorCell
 from actors.runtime.ref import ActorRef
 from actors.runtime.supervisor import Supervisor, SupervisorSpec
+from actors.runtime.tree import Child, Exit, error_text
 
 Event = ActorExited | ActorRestarted
 
@@ -98,11 +99,19 @@ class ActorSystem:
             ValueError: A name is taken.
             Exception: Whatever an ``on_start`` raised; the rest is cancelled then.
         """
-        self.claim(spec.id)
-        root = Supervisor(spec, self, self)
+        names = set(self._names)
+        try:
+            self.claim(spec.id)
+            root = Supervisor(spec, self, self)
+        except ValueError:
+            self._names = names
+            raise
+
         self._roots.append(root)
         error = root.start()
         if error is not None:
+            root.wanted = False
+            self._names = names
             raise error
 
         return root
@@ -156,9 +165,9 @@ class ActorSystem:
             for cell in self._cells()
         )
 
-    def child_exited(self, child: Child, ended: Exit) -> None:  # noqa: ARG002 - Parent
-        """A root has ended; by itself that is a failure of the system."""
-        if ended.error is not None:
+    def child_exited(self, child: Child, ended: Exit) -> None:
+        """A root has ended; a failure of the system, unless it never started."""
+        if ended.error is not None and child.wanted:
             self._fail(ended.error)
 
     def exited(self, name: str, ended: Exit, notes: Sequence[str] = ()) -> None:
@@ -187,8 +196,8 @@ class ActorSystem:
 
         self._names.add(name)
 
-    def release(self, name: str) -> None:
-        self._names.discard(name)
+    def release(self, names: list[str]) -> None:
+        self._names.difference_update(names)
 
     def _cells(self) -> list[ActorCell]:
         return [cell for root in self._roots for cell in root.actors()]
