@@ -160,6 +160,16 @@ class Limiter:
             return
         self._tpm.book(tokens_used - booked, now)
 
+    def withdraw(self, call_id: str, now: float) -> None:
+        """The call was never sent: free its slot and give everything back."""
+        booked = self._flight.pop(call_id, None)
+        if booked is None:
+            return
+        if self._rpm is not None:
+            self._rpm.book(-1.0, now)
+        if self._tpm is not None:
+            self._tpm.book(-booked, now)
+
     def rate_limited(self, retry_after_s: float | None, now: float) -> None:
         """A 429 came. Calls that were on their way together double only once."""
         if retry_after_s is not None and isfinite(retry_after_s):

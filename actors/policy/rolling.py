@@ -7,6 +7,10 @@ from msgspec import Struct
 BUCKETS = 12
 BUCKET_S = 5.0
 DECAY_S = 10.0
+OVERHEAD_TOKENS = 50
+PACE_GAIN = 0.01
+PACE_CLIP = 3.0
+PACE_MIN_ANSWERS = 10
 
 
 class Bucket(Struct, frozen=True, array_like=True):
@@ -23,6 +27,13 @@ class Average(Struct, frozen=True, array_like=True):
 
     value: float
     age_s: float
+
+
+class PaceState(Struct, frozen=True, array_like=True):
+    """A pace and over how many answers it was learned."""
+
+    seconds_per_token: float
+    answers: int
 
 
 def bucket_number(now: float) -> int:
@@ -53,6 +64,34 @@ class PeakAverage:
     def load(self, state: Average | None, now: float) -> None:
         if state is not None:
             self.value, self.at = state.value, now - state.age_s
+
+
+class Pace:
+    """How long an answer usually takes for its length, unmoved by a slow spell.
+
+    One number: the latency divided by the output tokens plus 50, which stand for the
+    time before the first token. Averaged over about 100 answers, each clipped to 3 times
+    the average, so that thirty slow answers in a row still stand out against it (the
+    peak-sensitive averages follow the first of them).
+    """
+
+    __slots__ = ("answers", "value")
+
+    def __init__(self) -> None:
+        self.value = 0.0
+        self.answers = 0
+
+    def add(self, latency_s: float, tokens: int) -> None:
+        pace = latency_s / (tokens + OVERHEAD_TOKENS)
+        if self.answers >= PACE_MIN_ANSWERS:
+            pace = min(pace, PACE_CLIP * self.value)
+        self.answers += 1
+        self.value += (pace - self.value) * max(PACE_GAIN, 1.0 / self.answers)
+
+    def expected_s(self, tokens: int) -> float | None:
+        if self.answers < PACE_MIN_ANSWERS:
+            return None
+        return self.value * (tokens + OVERHEAD_TOKENS)
 
 
 class BucketRing:

@@ -32,6 +32,8 @@ from actors.policy.rolling import (
     Average,
     Bucket,
     BucketRing,
+    Pace,
+    PaceState,
     PeakAverage,
     bucket_number,
 )
@@ -108,6 +110,7 @@ class WindowState(Struct, frozen=True, kw_only=True):
     buckets: tuple[Bucket, ...] = ()
     ttft: Average | None = None
     seconds_per_token: Average | None = None
+    pace: PaceState = PaceState(0.0, 0)
     successes: float = 0.0
     failures: float = 0.0
     last_call_age_s: float | None = None
@@ -126,6 +129,7 @@ class RollingWindow:
         "_last_at",
         "_latency_nano",
         "_lost",
+        "_pace",
         "_priced_tokens",
         "_size",
         "_speed",
@@ -140,6 +144,7 @@ class RollingWindow:
         self._histogram = LogHistogram()
         self._buckets = BucketRing()
         self._ttft, self._speed = PeakAverage(), PeakAverage()
+        self._pace = Pace()
         self._won = self._lost = 0.0
         self._failures = self._latency_nano = 0
         self._cost_pico = self._priced_tokens = 0
@@ -189,6 +194,13 @@ class RollingWindow:
             totals=self._totals,
         )
 
+    def expected_latency_s(self, output_tokens: int) -> float | None:
+        """What an answer of this length usually takes; ``None`` below 10 answers.
+
+        The yardstick for ``slow``: it follows a slow spell only gradually.
+        """
+        return self._pace.expected_s(output_tokens)
+
     def dump(self, now: float) -> WindowState:
         """Everything that survives a restart, with times relative to ``now``."""
         return WindowState(
@@ -196,6 +208,7 @@ class RollingWindow:
             buckets=tuple(self._buckets.live(now)),
             ttft=self._ttft.dump(now),
             seconds_per_token=self._speed.dump(now),
+            pace=PaceState(self._pace.value, self._pace.answers),
             successes=self._won,
             failures=self._lost,
             last_call_age_s=None if self._last_at is None else now - self._last_at,
@@ -214,6 +227,8 @@ class RollingWindow:
             window._buckets.add(number, old.calls, old.failures, old.tokens)
         window._ttft.load(state.ttft, now)
         window._speed.load(state.seconds_per_token, now)
+        window._pace.value = state.pace.seconds_per_token
+        window._pace.answers = state.pace.answers
         window._won, window._lost = state.successes, state.failures
         if state.last_call_age_s is not None:
             window._last_at = now - state.last_call_age_s
@@ -241,7 +256,10 @@ class RollingWindow:
         if sample.ttft_s is not None:
             self._ttft.add(sample.ttft_s, sample.now)
         tokens = sample.output_tokens
-        if tokens is None or tokens < MIN_TOKENS_FOR_SPEED:
+        if tokens is None:
+            return
+        self._pace.add(sample.latency_s, tokens)
+        if tokens < MIN_TOKENS_FOR_SPEED:
             return
         if sample.ttft_s is None:
             self._speed.add(sample.latency_s / tokens, sample.now)

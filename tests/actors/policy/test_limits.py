@@ -219,6 +219,21 @@ def test_more_than_the_burst_goes_when_the_bucket_is_full() -> None:
     assert limiter.would_wait(0.0, 1) == pytest.approx(40.1)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [UNLIMITED, LimitConfig(concurrency=1, requests_per_minute=1, tokens_per_minute=9)],
+)
+def test_a_call_that_was_never_sent_leaves_no_trace(config: LimitConfig) -> None:
+    limiter = Limiter(config)
+    for _ in range(3):
+        assert limiter.admit("a", 9, 0.0) == 0.0
+        limiter.withdraw("a", 0.0)
+        limiter.withdraw("a", 0.0)
+
+    assert limiter.in_flight == 0
+    assert limiter.dump(0.0) == LimiterState()
+
+
 # 429 -------------------------------------------------------------------------
 
 

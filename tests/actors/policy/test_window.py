@@ -272,6 +272,46 @@ def test_short_answers_say_nothing_about_speed() -> None:
     assert streamed.seconds_per_token == pytest.approx(0.1)
 
 
+def answers(count: int, slower: float = 1.0) -> list[Sample]:
+    """Answers at 10 ms per token after half a second, of mixed lengths."""
+    lengths = [5 + 97 * n % 500 for n in range(count)]
+    return [
+        Sample(0.0, True, slower * (0.5 + 0.01 * tokens), None, tokens)
+        for tokens in lengths
+    ]
+
+
+def test_the_expected_latency_follows_the_length() -> None:
+    window = recorded(answers(30))
+
+    for tokens in (1, 50, 2000):
+        expected_s = window.expected_latency_s(tokens)
+        assert expected_s == pytest.approx(0.5 + 0.01 * tokens)
+    assert recorded(answers(9)).expected_latency_s(50) is None
+
+
+def test_a_slow_spell_stands_out_until_it_is_the_rule() -> None:
+    window = recorded(answers(100))
+    for sample in answers(30, slower=8.0):
+        assert sample.latency_s > 3.0 * (
+            window.expected_latency_s(sample.output_tokens or 0) or 0.0
+        )
+        window.record(sample)
+
+    for sample in answers(500, slower=8.0):
+        window.record(sample)
+
+    assert (window.expected_latency_s(50) or 0.0) > 7.0
+
+
+def test_the_expected_latency_survives_a_restart() -> None:
+    window = recorded(answers(100))
+
+    restored = RollingWindow.restore(window.dump(0.0), 50.0)
+
+    assert restored.expected_latency_s(77) == window.expected_latency_s(77)
+
+
 def test_memory_is_bounded() -> None:
     window = recorded([Sample(n / 7, n % 3 > 0, n / 100 + 0.001) for n in range(5000)])
 
