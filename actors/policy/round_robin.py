@@ -27,6 +27,8 @@ class RoundRobin:
         Args:
             weights: The share of each eligible target; 0 or less is almost nothing.
         """
+        if len(weights) < 2:
+            return list(weights)  # nothing to remember, whatever names callers invent
         credit = self._credit
         total = 0.0
         for target, given in weights.items():
@@ -34,6 +36,5 @@ class RoundRobin:
             credit[target] = credit.get(target, 0.0) + weight
             total += weight
         order = sorted(weights, key=lambda target: -credit[target])
-        if order:
-            credit[order[0]] -= total
+        credit[order[0]] -= total
         return order

@@ -1,0 +1,77 @@
+"""The daemon's budget of extra calls."""
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from actors.policy.retry_budget import RetryBudget
+
+
+def drain(budget: RetryBudget, now: float) -> int:
+    taken = 0
+    while budget.try_take(now):
+        taken += 1
+    return taken
+
+
+def test_the_burst_is_there_from_the_start() -> None:
+    assert drain(RetryBudget(burst=10.0), 0.0) == 10
+
+
+def test_every_second_earns_its_minimum() -> None:
+    budget = RetryBudget(burst=2.0, min_per_s=1.0)
+    drain(budget, 0.0)
+
+    assert drain(budget, 1.5) == 1
+    assert budget.balance == pytest.approx(0.5)
+
+
+def test_requests_earn_their_share() -> None:
+    budget = RetryBudget(ratio=0.1, min_per_s=0.0, burst=1.0)
+    drain(budget, 0.0)
+    for _ in range(100):
+        budget.on_request(0.0)
+
+    assert drain(budget, 0.0) in {9, 10}  # a tenth, give or take a rounding
+
+
+def test_quiet_hours_are_not_hoarded() -> None:
+    budget = RetryBudget(burst=10.0)
+    for second in range(1000):
+        budget.on_request(float(second))
+
+    assert drain(budget, 100_000.0) == 10
+
+
+def test_a_busy_daemon_may_hold_more_than_the_burst() -> None:
+    budget = RetryBudget(burst=10.0)
+    for request in range(1000):
+        budget.on_request(request * 0.01)
+
+    assert 50 <= drain(budget, 10.0) <= 110
+
+
+def test_a_clock_that_stands_still_or_steps_back_earns_nothing() -> None:
+    budget = RetryBudget(burst=1.0, min_per_s=1.0)
+    drain(budget, 5.0)
+
+    assert not budget.try_take(5.0)
+    assert not budget.try_take(1.0)
+    assert not budget.try_take(5.5)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 3.0), st.booleans()), max_size=200))
+@settings(max_examples=100)
+def test_extra_calls_never_exceed_share_and_seconds_and_burst(
+    steps: list[tuple[float, bool]],
+) -> None:
+    budget = RetryBudget(ratio=0.1, min_per_s=1.0, burst=10.0)
+    now, requests, taken = 0.0, 0, 0
+    for wait_s, arrives in steps:
+        now += wait_s
+        if arrives:
+            budget.on_request(now)
+            requests += 1
+        else:
+            taken += budget.try_take(now)
+
+    assert taken <= 0.1 * requests + now + 10.0 + 1e-6
