@@ -28,17 +28,6 @@ from ipc.route import RouteParams, parse_strategy
 Tier = Literal["user", "admin"]
 
 
-class Peer(Struct, frozen=True, kw_only=True):
-    """Who is on the other side of a connection, as far as the kernel or a token says."""
-
-    door: Door
-    tier: Tier = "user"
-    uid: int | None = None
-    gid: int | None = None
-    pid: int | None = None
-    user: str | None = None
-
-
 class NoParams(Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing to say."""
 
@@ -138,6 +127,20 @@ class Method(Struct, frozen=True, kw_only=True):
     summary: str
     permission: Tier = "user"
     reading: bool = False
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """Who is on the other side of a connection, as far as the kernel or a token says."""
+
+    door: Door
+    tier: Tier = "user"
+    uid: int | None = None
+    gid: int | None = None
+    pid: int | None = None
+    user: str | None = None
+
+    def may(self, method: Method) -> bool:
+        return method.permission == "user" or self.tier == "admin"
 
 
 class Service(Protocol):
@@ -256,6 +259,17 @@ _TABLE: Final = (
 METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE}
 
 P = TypeVar("P", bound=Struct)
+
+
+def unknown_method(name: str) -> InvalidRequest:
+    """The error for a method that is not in the table, with the nearest that is."""
+    shown = fields.shown(name)
+    return InvalidRequest(
+        f"there is no method {shown}{fields.nearest(name, METHODS.keys())}",
+        field="method",
+        got=shown,
+        wanted="one of " + ", ".join(METHODS),
+    )
 
 
 def read_params(kind: type[P], document: object, *, strict: bool = True) -> P:

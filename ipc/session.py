@@ -1,0 +1,310 @@
+"""JSON-RPC 2.0 on one connection, without I/O.
+
+The shell feeds bytes and gets events to act upon; it reports deltas and outcomes, and
+after every call of a method here it must send what ``data_to_send`` returns. Every
+request with an id is answered exactly once, in the order in which they finish; a request
+without an id is never answered. ``hello`` and ``cancel`` are answered right here.
+
+=======  ==========================================================
+-32700   the bytes are no message
+-32600   no request: a batch, a missing method, an id in flight
+-32601   no such method
+-32602   a param is wrong
+-32000   everything else; ``data.kind`` says what
+=======  ==========================================================
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from actors.errors import InvalidRequest, NotPermitted
+from actors.messages.chat import Delta
+from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult
+from ipc import fields
+from ipc.frames import FrameError, Framing, MessageTooLong
+from ipc.methods import (
+    METHODS,
+    CancelParams,
+    Method,
+    Peer,
+    read_params,
+    unknown_method,
+)
+from ipc.results import (
+    PROTOCOL,
+    CancelResult,
+    HelloResult,
+    delta_params,
+    route_reply,
+)
+from ipc.route import RouteParams, route_request
+from ipc.rpc import (
+    FAILED,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    UNKNOWN_METHOD,
+    CallId,
+    DeltaNotification,
+    ErrorReply,
+    RefusedError,
+    Request,
+    ResultReply,
+    error_code,
+    error_reply,
+    read_request,
+    unreadable,
+)
+
+
+class Call:
+    """A request in flight. ``answered`` by nobody when ``wants_reply`` is false."""
+
+    __slots__ = ("cancelled", "id", "wants_reply")
+
+    def __init__(self, call_id: CallId, *, wants_reply: bool) -> None:
+        self.id = call_id
+        self.wants_reply = wants_reply
+        self.cancelled = False  # the caller said so; whatever comes is not its answer
+
+
+class StartRoute(Struct, frozen=True):
+    """Event: route this, stream deltas if it says so, then ``finish``."""
+
+    call: Call
+    request: RouteRequest
+
+
+class StartCall(Struct, frozen=True):
+    """Event: serve this method, then ``finish``."""
+
+    call: Call
+    method: str
+    params: Struct
+
+
+class CancelCall(Struct, frozen=True):
+    """Event: stop working for this call; it must still be finished."""
+
+    call: Call
+
+
+Event = StartRoute | StartCall | CancelCall
+
+
+class Session:
+    """One connection's state: the framing, who is there, what is in flight."""
+
+    def __init__(
+        self,
+        framing: Framing,
+        peer: Peer,
+        *,
+        version: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._framing = framing
+        self._peer = peer
+        self._version = version
+        self._new_id = new_id
+        self._calls: dict[Call, None] = {}  # in flight, oldest first
+        self._by_id: dict[CallId, Call] = {}  # those of them that want a reply
+        self._out: list[bytes] = []
+        self._refusal: ErrorInfo | None = None  # why nothing new is routed
+        self.broken = False  # nothing more can be read: answer what is there, close
+
+    @property
+    def in_flight(self) -> tuple[Call, ...]:
+        return tuple(self._calls)
+
+    @property
+    def busy(self) -> int:
+        """How many requests are in flight."""
+        return len(self._calls)
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes as they came."""
+        return self._take(self._framing.feed(data))
+
+    def receive_eof(self) -> list[Event]:
+        """The peer sends no more; it may still be reading."""
+        return self._take(self._framing.finish())
+
+    def refuse_routes(self, info: ErrorInfo) -> None:
+        """From now on answer ``route`` with this error; what is in flight goes on."""
+        self._refusal = info
+
+    def delta(self, call: Call, delta: Delta) -> None:
+        """A piece of the answer to this call."""
+        if call.cancelled or call not in self._calls or not call.wants_reply:
+            return
+        notification = DeltaNotification("delta", delta_params(call.id, delta))
+        data = self._encoded(notification)
+        if isinstance(data, bytes):  # else the result, which repeats it, tells
+            self._out.append(data)
+
+    def finish(self, call: Call, outcome: object) -> None:
+        """This call has ended: with an ``ErrorInfo``, a ``RouteResult`` or a result.
+
+        Finishing a call again does nothing.
+        """
+        if call not in self._calls:
+            return
+        del self._calls[call]
+        if not call.wants_reply:
+            return
+        del self._by_id[call.id]
+        if call.cancelled:
+            outcome = _cancelled(outcome)
+        if isinstance(outcome, ErrorInfo):
+            self._send_error(error_reply(call.id, error_code(outcome), outcome))
+        else:
+            self._send_result(call.id, outcome)
+
+    def data_to_send(self) -> bytes:
+        """What is to be written now, in this order."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def _take(self, messages: list[bytes | FrameError]) -> list[Event]:
+        events: list[Event] = []
+        for message in messages:
+            decoded = (
+                message
+                if isinstance(message, FrameError)
+                else self._framing.decode(message)
+            )
+            if isinstance(decoded, FrameError):
+                self.broken = self.broken or decoded.fatal
+                self._send_error(unreadable(decoded))
+            elif (event := self._open(decoded)) is not None:
+                events.append(event)
+        return events
+
+    def _open(self, document: object) -> Event | None:
+        """Begin what one message asks for; what is wrong with it is answered."""
+        wants_reply = True
+        try:
+            request = read_request(document)
+            wants_reply = request.wants_reply
+            return self._start(request)
+        except RefusedError as refused:
+            if wants_reply:
+                self._send_error(
+                    error_reply(refused.call_id, refused.code, refused.info)
+                )
+            return None
+
+    def _start(self, request: Request) -> Event | None:
+        if request.wants_reply and request.id in self._by_id:
+            duplicate = fields.wrong("id", request.id, "an id that is not in flight")
+            raise RefusedError(request.id, INVALID_REQUEST, duplicate)
+        method = self._permitted(request)
+        call = Call(request.id, wants_reply=request.wants_reply)
+        try:
+            params = read_params(method.params, request.params)
+            return self._begin(call, method, params)
+        except InvalidRequest as error:
+            raise RefusedError(request.id, INVALID_PARAMS, error) from None
+
+    def _permitted(self, request: Request) -> Method:
+        method = METHODS.get(request.method)
+        if method is None:
+            unknown = unknown_method(request.method)
+            raise RefusedError(request.id, UNKNOWN_METHOD, unknown)
+        if not self._peer.may(method):
+            user = self._peer.user or "this user"
+            denied = NotPermitted(
+                f"{method.name} is for administrators, not for {user}"
+            )
+            raise RefusedError(request.id, FAILED, denied)
+        return method
+
+    def _begin(self, call: Call, method: Method, params: Struct) -> Event | None:
+        if isinstance(params, CancelParams):
+            return self._cancel(call, params.id)
+        if method.name == "hello":
+            self._answer(call, self._hello())
+            return None
+        if not isinstance(params, RouteParams):
+            self._enter(call)
+            return StartCall(call, method.name, params)
+        request = route_request(
+            params,
+            request_id=self._new_id(),
+            user=self._peer.user,
+            door=self._framing.door,
+        )
+        self._enter(call)
+        if self._refusal is not None:
+            self.finish(call, self._refusal)
+            return None
+        return StartRoute(call, request)
+
+    def _enter(self, call: Call) -> None:
+        self._calls[call] = None
+        if call.wants_reply:
+            self._by_id[call.id] = call
+
+    def _cancel(self, call: Call, target_id: CallId) -> Event | None:
+        target = self._by_id.get(target_id)
+        found = target is not None and not target.cancelled
+        self._answer(call, CancelResult(target_id, found))
+        if target is None or not found:
+            return None
+        target.cancelled = True
+        return CancelCall(target)
+
+    def _hello(self) -> HelloResult:
+        return HelloResult(
+            server="gitbridge",
+            version=self._version,
+            protocol=PROTOCOL,
+            methods=tuple(m.name for m in METHODS.values() if self._peer.may(m)),
+            user=self._peer.user,
+            tier=self._peer.tier,
+        )
+
+    def _answer(self, call: Call, result: object) -> None:
+        if call.wants_reply:
+            self._send_result(call.id, result)
+
+    def _send_result(self, call_id: CallId, result: object) -> None:
+        if isinstance(result, RouteResult):
+            result = route_reply(result)
+        data = self._encoded(ResultReply(call_id, result))
+        if isinstance(data, bytes):
+            self._out.append(data)
+        else:
+            self._send_error(error_reply(call_id, FAILED, data))
+
+    def _send_error(self, reply: ErrorReply) -> None:
+        data = self._encoded(reply)
+        if isinstance(data, ErrorInfo):
+            data = self._framing.encode(error_reply(reply.id, FAILED, data))
+        self._out.append(data)
+
+    def _encoded(self, message: Struct) -> bytes | ErrorInfo:
+        try:
+            return self._framing.encode(message)
+        except MessageTooLong as error:
+            reason = f"the answer cannot be sent: {error}"
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = f"the answer cannot be written: {type(error).__name__}"
+        return ErrorInfo(kind="internal", message=reason, owner="us", retryable=False)
+
+
+def _cancelled(outcome: object) -> ErrorInfo:
+    """The error for a cancelled call, with what is known of what it cost."""
+    if isinstance(outcome, ErrorInfo) and outcome.kind == "cancelled":
+        return outcome
+    known = outcome if isinstance(outcome, ErrorInfo | RouteResult) else None
+    return ErrorInfo(
+        kind="cancelled",
+        message="the caller cancelled this request",
+        owner="caller",
+        retryable=False,
+        decision_id=known.decision_id if known else None,
+        attempts=known.attempts if known else (),
+    )
