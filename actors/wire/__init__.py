@@ -1,6 +1,11 @@
 """L1: provider dialects, sans-I/O: neutral messages <-> bytes.
 
-``base`` says what a dialect and a transport are; ``sse`` parses event streams;
-``openai`` and ``anthropic`` are the dialects; ``quirks`` declares, as data, how
-compatible servers differ. Imports messages and errors only.
+``base`` says what a dialect and a transport are; ``catalogue`` finds the dialect of a
+kind of provider; ``openai*`` is the chat completions dialect, split into request,
+response, stream and usage; ``quirks`` and ``model_rules`` declare, as data, how servers
+and models differ.
+
+Shared by the dialects: ``sse`` parses event streams, ``assembly`` puts the pieces of an
+answer together, ``tolerant`` reads careless JSON, ``failures`` says what an error means
+(``error_markers``: by which words). Imports messages and errors only.
 """

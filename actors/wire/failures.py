@@ -215,18 +215,17 @@ def classify(status: int, detail: ErrorDetail) -> FailureClass:
 
 
 def _sentence(status: int | None, detail: ErrorDetail, failure: FailureClass) -> str:
-    said = detail.message
-    if failure == "auth":
-        said = " ".join(map(_masked, said.split(" ")))
-    start = " ".join(str(x) for x in (status, detail.code) if x)
+    longest = 24 if failure == "auth" else MAX_MESSAGE_CHARS
+    said = " ".join(_masked(word, longest) for word in detail.message.split(" "))
+    start = " ".join(dict.fromkeys(str(x) for x in (status, detail.code) if x))
     return f"{start}: {said}" if start else said
 
 
-def _masked(word: str) -> str:
-    """``word`` unless it may be (part of) a key: error texts quote them."""
+def _masked(word: str, longest: int) -> str:
+    """``word`` unless it may be (part of) a key: errors about keys quote them."""
     bare = word.strip("\"'.,:;()")
-    key_like = "*" in bare or bare.startswith(("sk-", "xai-", "gsk_"))
-    return "[key]" if key_like or len(bare) >= 24 else word
+    key_like = "***" in bare or bare.startswith(("sk-", "xai-", "gsk_"))
+    return "[key]" if key_like or len(bare) >= longest else word
 
 
 def _positive(value: str | None) -> float | None:
@@ -249,7 +248,8 @@ def _validation(detail: object) -> str | None:
     """FastAPI's ``detail``: text, or a list of what is wrong where."""
     if isinstance(detail, list):
         first = mapping(detail[0] if detail else None)
-        where = ".".join(str(part) for part in sequence(first.get("loc"))[:8])
+        loc = (x for x in sequence(first.get("loc"))[:8] if isinstance(x, str | int))
+        where = ".".join(str(part)[:100] for part in loc)
         said = text(first.get("msg"))
         return f"{where}: {said}" if where and said else said
     return text(detail)

@@ -95,6 +95,7 @@ OPENAI_MODELS: tuple[ModelRule, ...] = (
     _plain("chatgpt-4o"),
     _thinks("o1", _LOW_TO_HIGH, refused=frozenset()),
     _thinks("o3", _LOW_TO_HIGH),
+    _thinks("o3-mini", _LOW_TO_HIGH, refused=frozenset()),
     _thinks("o4", _LOW_TO_HIGH),
     _thinks("gpt-5", _MINIMAL_TO_HIGH),
     _plain("gpt-5-chat"),

@@ -61,7 +61,7 @@ def _encode(body: Json) -> bytes:
     except UnicodeEncodeError as error:
         text = "the request holds half of a surrogate pair, which is not text"
         raise InvalidRequest(text, wanted="valid Unicode") from error
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request is no JSON: {error}") from error
 
 

@@ -131,6 +131,8 @@ def decode_model_list(body: bytes) -> tuple[ModelInfo, ...]:
     if listing.get("error"):
         raise_in_answer(value)
     rows = listing.get("data", listing.get("models", value))
+    if rows is None:
+        return ()  # Ollama without a model
     if not isinstance(rows, list):
         raise ProviderResponseError("the models list holds no list")
     return tuple(_model(row) for row in map(mapping, rows) if text(row.get("id")))
@@ -155,10 +157,18 @@ def reasoning_text(spoken: Spoken) -> str | None:
 
 
 def arguments_text(arguments: object) -> str:
-    """Arguments as JSON text, whatever the server sent; "" where it sent nothing."""
+    """Arguments as JSON text, whatever the server sent; "" where it sent nothing.
+
+    Raises:
+        ProviderResponseError: Not text, and not JSON that can be written again.
+    """
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
-    return _ENCODER.encode(arguments).decode()
+    try:
+        return _ENCODER.encode(arguments).decode()
+    except (ValueError, RecursionError) as error:
+        message = "a tool call's arguments are no JSON that can be passed on"
+        raise ProviderResponseError(message) from error
 
 
 def finish_reason(reason: object, *, has_calls: bool) -> FinishReason:

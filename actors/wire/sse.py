@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from actors.errors import ProviderResponseError
 
-MAX_EVENT_BYTES = 8 * 1024 * 1024
-"""Default bound on one line and on one event; providers' largest are image parts."""
+MAX_EVENT_BYTES = 2 * 1024 * 1024
+"""Default bound on one line and on one event; the largest hold a whole tool call."""
 
 _LINE_OVERHEAD = 64  # what holding even an empty data line costs
 
