@@ -21,7 +21,13 @@ from actors.messages.provider import (
     ProviderRef,
     ProviderSnapshot,
 )
-from actors.messages.routing import RouteHandle, RouteRequest, RouterRef, Weights
+from actors.messages.routing import (
+    RouteHandle,
+    RouteRequest,
+    RouterRef,
+    StartSink,
+    Weights,
+)
 from ipc import methods, results
 from ipc.methods import Peer
 from ipc.route import parse_strategy
@@ -31,7 +37,7 @@ AGE_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 HEALTH_BACKOFF_S = 1.0
 
 
-class Doors:
+class HouseService:
     """A ``Service``: routes requests and serves the methods of the table."""
 
     def __init__(
@@ -74,10 +80,15 @@ class Doors:
             "health.check": self._health_check,
         }
 
-    def route(self, request: RouteRequest, sink: DeltaSink | None) -> RouteHandle:
+    def route(
+        self,
+        request: RouteRequest,
+        sink: DeltaSink | None,
+        on_start: StartSink | None = None,
+    ) -> RouteHandle:
         if self.draining:
             raise Interrupted("the daemon is stopping", retry_after_s=1.0)
-        return self._router.route(request, sink)
+        return self._router.route(request, sink, on_start)
 
     def new_id(self) -> str:
         return self._new_id()

@@ -21,7 +21,13 @@ from msgspec import Meta, Struct, structs
 from actors.errors import InvalidRequest
 from actors.messages.ledger import UsageGrouping
 from actors.messages.provider import DeltaSink
-from actors.messages.routing import Door, RequestRecord, RouteHandle, RouteRequest
+from actors.messages.routing import (
+    Door,
+    RequestRecord,
+    RouteHandle,
+    RouteRequest,
+    StartSink,
+)
 from ipc import fields, results
 from ipc.route import RouteParams, parse_strategy
 
@@ -146,7 +152,12 @@ class Peer(Struct, frozen=True, kw_only=True):
 class Service(Protocol):
     """What stands behind every door."""
 
-    def route(self, request: RouteRequest, sink: DeltaSink | None) -> RouteHandle:
+    def route(
+        self,
+        request: RouteRequest,
+        sink: DeltaSink | None,
+        on_start: StartSink | None = None,
+    ) -> RouteHandle:
         """Take a request in.
 
         Raises:

@@ -1,5 +1,6 @@
 """What the router is asked, what it decides, and what is written down about it."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -246,6 +247,23 @@ class Alias(Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
 
 
+class Started(Struct, frozen=True, kw_only=True):
+    """Event: the first content of a streamed answer is about to go to the caller.
+
+    ``attempts`` counts the upstream calls so far, this one included.
+    """
+
+    provider: str
+    model: str
+    decision_id: str
+    attempts: int
+    simulated: bool
+
+
+StartSink = Callable[[Started], None]
+"""Told once, before the first delta of a streamed answer; must not block or raise."""
+
+
 class RouteHandle(Protocol):
     """One request in the router's hands."""
 
@@ -264,7 +282,10 @@ class RouterRef(Protocol):
     """The typed handle on the router actor."""
 
     def route(
-        self, request: RouteRequest, sink: DeltaSink | None = None
+        self,
+        request: RouteRequest,
+        sink: DeltaSink | None = None,
+        on_start: StartSink | None = None,
     ) -> RouteHandle: ...
 
     def strategy(self) -> tuple[Strategy, Weights]: ...

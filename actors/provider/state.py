@@ -5,6 +5,7 @@ Changes only through ``admit``, ``settle`` and ``probed``; no clock, no I/O of i
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 import msgspec
 
@@ -28,9 +29,6 @@ MAX_MODELS = 256
 
 SLOW_FACTOR = 3.0
 """A success that took over three times what its length leads to expect is ``slow``."""
-
-SLOW_MIN_CALLS = 10
-"""Below this many calls nothing is known well enough to call one slow."""
 
 QUOTA_PAUSE_S = 60.0
 """An account out of money is asked again once a minute, not once a request."""
@@ -83,14 +81,12 @@ class ProviderState:
                 message=f"{self.settings.name} admits nothing for {wait_s:.3g} s",
                 owner="provider",
                 code="limited",
-                retry_after_s=wait_s,
+                retry_after_s=wait_s if isfinite(wait_s) else None,
                 neutral=True,
             )
         state = self._model(model)
-        if forced:
-            state.breaker.force_admit(call_id, now)
-        elif not self._admitted_by_breaker(state, model, call_id, now):
-            self._limiter.release(call_id, None, now)
+        if not self._admitted_by_breaker(state, model, call_id, now, forced=forced):
+            self._limiter.withdraw(call_id, now)
             return Failure(
                 failure="overloaded",
                 message=f"the breaker of {self.settings.name}/{model} is open",
@@ -104,10 +100,12 @@ class ProviderState:
         return None
 
     def _admitted_by_breaker(
-        self, state: ModelState, model: str, call_id: str, now: float
+        self, state: ModelState, model: str, call_id: str, now: float, *, forced: bool
     ) -> bool:
         before = state.breaker.phase
-        admitted = state.breaker.admit(call_id, now)
+        if forced:
+            state.breaker.force_admit(call_id, now)
+        admitted = forced or state.breaker.admit(call_id, now)
         after = state.breaker.phase
         if before != after:
             self._announce(model, Change(before, after, "open time over"), now)
@@ -160,14 +158,11 @@ class ProviderState:
         return "failure"
 
     def _is_slow(self, state: ModelState, outcome: Outcome) -> bool:
-        seen = state.window.summary(0.0)
         tokens = outcome.usage.completion_tokens
-        if seen.calls < SLOW_MIN_CALLS or tokens is None:
+        if tokens is None:
             return False
-        if seen.ttft_ewma_s is None or seen.seconds_per_token is None:
-            return False
-        expected = seen.ttft_ewma_s + seen.seconds_per_token * tokens
-        return outcome.latency_s > SLOW_FACTOR * expected
+        expected = state.window.expected_latency_s(tokens)
+        return expected is not None and outcome.latency_s > SLOW_FACTOR * expected
 
     def _record(self, state: ModelState, outcome: Outcome, now: float) -> None:
         state.window.record(

@@ -49,9 +49,7 @@ class RouterActor(Actor[RouterMessage]):
                     reply.send(None)
 
     def _start(self, message: StartRoute, reply: Reply) -> None:
-        run = RequestRun(
-            self._desk, message.request, message.sink, self.context.backend
-        )
+        run = RequestRun(self._desk, message, self.context.backend)
         self._runs[message.request.request_id] = run
         self.context.spawn(self._run(run, message, reply), name="request")
 

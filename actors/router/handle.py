@@ -6,6 +6,7 @@ from actors.messages.routing import (
     ErrorInfo,
     RouteRequest,
     RouteResult,
+    StartSink,
     Strategy,
     Weights,
     error_info,
@@ -61,11 +62,14 @@ class RouterHandle:
         self._desk = desk
 
     def route(
-        self, request: RouteRequest, sink: DeltaSink | None = None
+        self,
+        request: RouteRequest,
+        sink: DeltaSink | None = None,
+        on_start: StartSink | None = None,
     ) -> PendingRoute:
         asked = request.deadline_s or self._desk.settings.deadline_s
         timeout_s = min(asked, self._desk.settings.deadline_s) + ASK_GRACE_S
-        return PendingRoute(self._ref, StartRoute(request, sink), timeout_s)
+        return PendingRoute(self._ref, StartRoute(request, sink, on_start), timeout_s)
 
     def strategy(self) -> tuple[Strategy, Weights]:
         return self._desk.strategy, self._desk.weights

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from actors.messages.provider import DeltaSink
-from actors.messages.routing import RouteRequest, Strategy, Weights
+from actors.messages.routing import RouteRequest, StartSink, Strategy, Weights
 
 
 class StartRoute(Struct, frozen=True):
@@ -11,6 +11,7 @@ class StartRoute(Struct, frozen=True):
 
     request: RouteRequest
     sink: DeltaSink | None = None
+    on_start: StartSink | None = None
 
 
 class CancelRoute(Struct, frozen=True):

@@ -1,7 +1,5 @@
 """One request, from its arrival to its record."""
 
-from typing import TYPE_CHECKING
-
 import anyio
 import structlog
 from msgspec.structs import replace
@@ -14,23 +12,22 @@ from actors.errors import (
     Interrupted,
     Overloaded,
 )
+from actors.messages.chat import Delta
 from actors.messages.provider import Attempt, DeltaSink, Failure, Outcome
 from actors.messages.routing import (
     Decision,
     ErrorInfo,
     RequestRecord,
-    RouteRequest,
     RouteResult,
+    Started,
     Target,
 )
 from actors.policy.admission import Shed
 from actors.policy.attempts import Call, GiveUp
 from actors.router.desk import Desk, Plan, fill_defaults
+from actors.router.messages import StartRoute
 from actors.router.records import Ending, Journal
 from actors.runtime import Backend, Future
-
-if TYPE_CHECKING:
-    from actors.messages.chat import Delta
 
 log = structlog.get_logger(actor="router")
 
@@ -41,13 +38,13 @@ class RequestRun:
     def __init__(
         self,
         desk: Desk,
-        request: RouteRequest,
-        sink: DeltaSink | None,
+        start: StartRoute,
         backend: Backend,
     ) -> None:
         self._desk = desk
-        self._request = request
-        self._sink = sink
+        self._request = request = start.request
+        self._sink = start.sink
+        self._on_start = start.on_start
         self._backend = backend
         self._started = backend.now()
         self._at = desk.tools.utc()
@@ -180,7 +177,29 @@ class RequestRun:
     def _attempt_sink(self) -> DeltaSink | None:
         if not self._request.stream:
             return None
-        return self._held.append if self._buffered else self._sink
+        return self._held.append if self._buffered else self._pass_on
+
+    def _pass_on(self, delta: Delta) -> None:
+        """Straight to the caller, who is told before the first piece whose it is."""
+        sink = self._sink
+        if sink is None:
+            return
+        if self._on_start is not None and self._target is not None:
+            on_start, self._on_start = self._on_start, None
+            on_start(self._started_event(self._target))
+        sink(delta)
+
+    def _started_event(self, target: Target) -> Started:
+        providers = self._desk.tools.providers
+        provider = providers.get(target.provider)
+        decision = self._decision
+        return Started(
+            provider=target.provider,
+            model=target.model,
+            decision_id=decision.decision_id if decision else "",
+            attempts=len(self._journal.attempts) + (not self._buffered),
+            simulated=provider.snapshot().simulated if provider else False,
+        )
 
     def _tell(self, step: Call | GiveUp, failure: Failure) -> None:
         if isinstance(step, Call) and self._target is not None:
@@ -199,9 +218,9 @@ class RequestRun:
     # ---- the end
 
     def _end(self, error: GitBridgeError | None) -> RouteResult | ErrorInfo:
-        if error is None and self._sink is not None:
+        if error is None:
             for delta in self._held:
-                self._sink(delta)
+                self._pass_on(delta)
         ending = self._ending(error)
         self._write(ending.record())
         return ending.reply()
