@@ -75,9 +75,9 @@ class UsageRow(Struct, frozen=True, kw_only=True):
 
 
 class Folded(Struct, frozen=True, kw_only=True):
-    """What one round of moving records from the spool into the database did.
+    """What one fold did: moving records from the spool into the database.
 
-    ``more`` says that the spool holds further records. ``damaged`` counts pieces that
+    ``more`` says that another is needed for what was there when the spool was rolled. ``damaged`` counts pieces that
     could not be read or stored and were set aside; ``replaced`` is the path where a
     corrupt database was moved, when that happened; ``export_error`` says why the usage
     logs are behind, if they are.
@@ -97,10 +97,12 @@ class LedgerStore(Protocol):
     now; nothing is lost by that.
     """
 
-    async def fold(self, limit: int, states: dict[str, bytes]) -> Folded:
+    async def fold(self, limit: int, states: dict[str, bytes], *, roll: bool) -> Folded:
         """Move up to ``limit`` records and all ``states`` into the database.
 
-        Idempotent: a record folded again is in there once.
+        Idempotent: a record folded again is in there once. Only what was spooled
+        before the last fold with ``roll`` is moved, so that folding until ``more`` is
+        false comes to an end whatever arrives meanwhile.
         """
 
     async def history(

@@ -1,7 +1,7 @@
 """Stores injected into actors, and the files they keep in the state folder.
 
 ``records`` record <-> bytes (pure) · ``spool`` where records go before an answer leaves
-· ``sqlite`` the one database: connections, transactions, migrations · ``rows`` records
+· ``batches`` reading them back · ``shield`` work that nobody can cancel · ``sqlite`` the one database: connections, transactions, migrations · ``rows`` records
 as rows, money as integers · ``queries`` reading · ``usage_log`` one JSON line an attempt
 · ``store`` all of it behind ``LedgerStore`` · ``price_table`` the price list, compiled
 in a child process.

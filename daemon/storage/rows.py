@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from actors.messages.routing import AttemptRecord, RequestRecord
-from daemon.storage.spool import Entry
+from daemon.storage.batches import Entry
 
 Value = str | bytes | int | float | None
 

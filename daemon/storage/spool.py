@@ -14,41 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
 from actors.messages.routing import RequestRecord
-from daemon.storage.records import decode_record, encode_record, scan
+from daemon.storage.batches import Batch, Place
+from daemon.storage.records import encode_record
 
 _SUFFIX = ".spool"
-_DAMAGED_BYTES = 64 << 20
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 Trouble = Callable[[OSError | None], None]
-
-
-class Place(Struct, frozen=True):
-    """Where reading goes on: a closed segment, and how much of it is done."""
-
-    path: Path
-    offset: int
-
-
-class Entry(Struct, frozen=True):
-    """One record and the bytes it was written as."""
-
-    record: RequestRecord
-    payload: bytes
-
-
-class Batch(Struct, frozen=True):
-    """Records of one segment. ``damaged`` pieces are in the ``damaged`` folder."""
-
-    place: Place
-    entries: tuple[Entry, ...]
-    end: int
-    last: bool
-    damaged: int = 0
 
 
 class Spool:
@@ -103,18 +76,16 @@ class Spool:
         self._report(None)
 
     @property
-    def pending(self) -> bool:
-        """Whether there is anything left to fold."""
-        return bool(self._closed) or self._size > 0
+    def backlog(self) -> bool:
+        """Whether there are closed segments that are not folded yet."""
+        return bool(self._closed)
 
     @property
     def pending_bytes(self) -> int:
         return self._closed_bytes + self._size
 
     def next_place(self) -> Place | None:
-        """The oldest closed segment; the live one is closed when it is the only one."""
-        if not self._closed:
-            self.roll()
+        """The oldest closed segment, and how much of it is done."""
         if not self._closed:
             return None
         return Place(self._closed[0][0], self._offset)
@@ -222,68 +193,6 @@ class Spool:
         if trouble != self._trouble and self._on_trouble is not None:
             self._on_trouble(error)
         self._trouble = trouble
-
-
-def read_batch(place: Place, limit: int) -> Batch | None:
-    """Read the next records of a closed segment; blocking, fit for a thread.
-
-    Pieces that are no records are copied to the ``damaged`` folder first. ``None``
-    when the segment is another process's live one.
-
-    Raises:
-        OSError: The segment cannot be read, or a damaged piece not be set aside.
-    """
-    try:
-        data = _read(place.path)
-    except FileNotFoundError:
-        return Batch(place, (), place.offset, last=True, damaged=1)
-    if data is None:
-        return None
-    result = scan(data, place.offset, limit)
-    entries: list[Entry] = []
-    damaged = 0
-    for piece in result.damage:
-        set_aside(place.path, piece.start, data[piece.start : piece.end])
-        damaged += not piece.torn
-    for found in result.found:
-        try:
-            entries.append(Entry(decode_record(found.payload), found.payload))
-        except (msgspec.DecodeError, RecursionError):
-            set_aside(place.path, found.start, found.payload)
-            damaged += 1
-    last = result.end >= len(data)
-    return Batch(place, tuple(entries), result.end, last=last, damaged=damaged)
-
-
-def set_aside(segment: Path, offset: int, data: bytes) -> None:
-    """Keep bytes that cannot be folded, named by where they were."""
-    folder = segment.parent / "damaged"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _make_room(folder, len(data))
-    (folder / f"{segment.stem}-{offset}.bin").write_bytes(data)
-
-
-def _make_room(folder: Path, size: int) -> None:
-    """Remove the oldest pieces so that the folder stays bounded."""
-    pieces = sorted(
-        (path.stat().st_mtime, path.stat().st_size, path)
-        for path in folder.glob("*.bin")
-    )
-    total = size + sum(size for _, size, _ in pieces)
-    for _, piece_size, path in pieces:
-        if total <= _DAMAGED_BYTES:
-            return
-        path.unlink(missing_ok=True)
-        total -= piece_size
-
-
-def _read(path: Path) -> bytes | None:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return None
-        return file.read()
 
 
 def _claim(fd: int) -> bool:

@@ -6,9 +6,8 @@ not leave half a transaction open. Every connection is a thread that blocks the 
 the process until it is closed.
 """
 
-import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ import aiosqlite
 from actors.errors import LedgerRefused, LedgerUnavailable
 from daemon.storage.migrations import scripts
 from daemon.storage.rows import Value
+from daemon.storage.shield import Finisher
 
 T = TypeVar("T")
 Row = tuple[Value, ...]
@@ -28,8 +28,7 @@ _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 VALUE_ERRORS = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
+    OverflowError,
     UnicodeError,
 )
 
@@ -55,8 +54,7 @@ class Database:
         self._busy_timeout_s = busy_timeout_s
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
-        self._lock = asyncio.Lock()
-        self._running: set[asyncio.Event] = set()
+        self._finisher = Finisher()
 
     async def open(self) -> None:
         """Open and migrate; does nothing when it is open.
@@ -66,7 +64,8 @@ class Database:
             DatabaseCorrupt: It is damaged.
             LedgerUnavailable: It cannot be opened now.
         """
-        await self._to_the_end(self._open_locked())
+        if self._reader is None:
+            await self._finisher.run(self._open())
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` as one transaction, to its end even if the caller is cancelled.
@@ -74,7 +73,7 @@ class Database:
         Raises what ``open`` does. Errors that are due to the values that were to be
         written (``sqlite3.IntegrityError`` and its like) are raised as they are.
         """
-        return await self._to_the_end(self._transaction(work))
+        return await self._finisher.run(self._transaction(work))
 
     async def read(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
         """Rows of one query; raises what ``open`` does."""
@@ -110,30 +109,10 @@ class Database:
 
     async def close(self) -> None:
         """Wait for writes under way and end both threads; opening again is fine."""
-        for ended in tuple(self._running):
-            await ended.wait()
-        await self._to_the_end(self._close())
+        await self._finisher.run(self._close())
 
     def _aside(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.corrupt-{number}")
-
-    async def _to_the_end(self, job: Coroutine[object, object, T]) -> T:
-        ended = asyncio.Event()
-
-        def end(task: asyncio.Task[T]) -> None:
-            self._running.discard(ended)
-            ended.set()
-            if not task.cancelled():
-                task.exception()  # seen: perhaps nobody waits for it any more
-
-        task = asyncio.ensure_future(job)
-        self._running.add(ended)
-        task.add_done_callback(end)
-        return await asyncio.shield(task)
-
-    async def _open_locked(self) -> None:
-        async with self._lock:
-            await self._open()
 
     async def _open(self) -> None:
         if self._reader is not None:
@@ -180,15 +159,14 @@ class Database:
         return int(next(iter(rows))[0])
 
     async def _transaction(self, work: Work[T]) -> T:
-        async with self._lock:
-            await self._open()
-            assert self._writer is not None
-            try:
-                return await self._run(self._writer, work)
-            except VALUE_ERRORS:
-                raise
-            except (sqlite3.Error, ValueError) as error:
-                raise self._explained(error) from error
+        await self._open()
+        assert self._writer is not None
+        try:
+            return await self._run(self._writer, work)
+        except VALUE_ERRORS:
+            raise
+        except (sqlite3.Error, ValueError) as error:
+            raise self._explained(error) from error
 
     async def _run(self, writer: aiosqlite.Connection, work: Work[T]) -> T:
         await writer.execute("BEGIN IMMEDIATE")

@@ -1,16 +1,20 @@
 """Spool, database and usage logs behind ``actors.messages.ledger.LedgerStore``."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
 import anyio.to_thread
+import msgspec
 
+from actors.errors import LedgerUnavailable
 from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import RequestRecord
 from daemon.storage import queries
+from daemon.storage.batches import Batch, Entry, read_batch, set_aside
 from daemon.storage.rows import (
     ADD_TOTALS,
     INSERT_ATTEMPT,
@@ -18,13 +22,15 @@ from daemon.storage.rows import (
     attempt_rows,
     request_row,
 )
-from daemon.storage.spool import Batch, Entry, Spool, read_batch, set_aside
+from daemon.storage.shield import Finisher
+from daemon.storage.spool import Spool
 from daemon.storage.sqlite import VALUE_ERRORS, Database, DatabaseCorrupt
 from daemon.storage.usage_log import UsageLog
 
 T = TypeVar("T")
 States = dict[str, bytes]
 
+_CLOSING_GROUP = 500
 _SAVE_STATE = (
     "INSERT INTO state VALUES (?, ?)"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -49,6 +55,8 @@ class Store:
         self._spool = spool
         self._database = Database(folder / "gitbridge.db", sync=sync)
         self._usage_log = UsageLog(folder / "logs", self._database, sync=sync)
+        self._finisher = Finisher()
+        self._replaced: str | None = None
 
     async def open(self) -> None:
         """Open the database now rather than at first use; a corrupt one is replaced.
@@ -57,30 +65,19 @@ class Store:
             LedgerRefused: It was made by a newer version.
             LedgerUnavailable: It cannot be opened now; a later use tries again.
         """
-        await self._repairing(self._database.open)
+        await self._finisher.run(self._repairing(self._database.open))
 
-    async def fold(self, limit: int, states: States) -> Folded:
+    async def fold(self, limit: int, states: States, *, roll: bool = True) -> Folded:
         """Move up to ``limit`` records and all ``states`` into the database.
 
         A record that the database refuses for what it holds is set aside, so that it
-        does not hold up the ones after it.
+        does not hold up the ones after it. A cancelled fold is finished all the same.
 
         Raises:
             LedgerUnavailable: The database could not be written; the spool is kept.
             OSError: The spool could not be read, or a segment not be removed.
         """
-
-        async def once() -> Folded:
-            return await self._fold(limit, states)
-
-        result, replaced = await self._repairing(once)
-        return Folded(
-            records=result.records,
-            more=result.more,
-            damaged=result.damaged,
-            export_error=result.export_error,
-            replaced=replaced,
-        )
+        return await self._finisher.run(self._fold_repairing(limit, states, roll=roll))
 
     async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
         return await queries.history(self._database, limit, cursor)
@@ -115,17 +112,30 @@ class Store:
         return deleted
 
     async def close(self) -> None:
-        """End the database's threads and the live segment; waits for writes."""
+        """Fold what is left, if that works, and end the database's threads."""
         self._spool.close()
+        with suppress(LedgerUnavailable, OSError):  # the next start folds it
+            while (await self.fold(_CLOSING_GROUP, {})).more:
+                pass
+        await self._finisher.finished()
         await self._database.close()
 
-    async def _repairing(self, job: Callable[[], Awaitable[T]]) -> tuple[T, str | None]:
+    async def _fold_repairing(
+        self, limit: int, states: States, *, roll: bool
+    ) -> Folded:
+        if roll:
+            self._spool.roll()
+        result = await self._repairing(lambda: self._fold(limit, states))
+        replaced, self._replaced = self._replaced, None
+        return msgspec.structs.replace(result, replaced=replaced)
+
+    async def _repairing(self, job: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await job(), None
+            return await job()
         except DatabaseCorrupt:
-            moved = await self._database.move_aside()
+            self._replaced = str(await self._database.move_aside())
             self._usage_log.forget()
-        return await job(), str(moved)
+        return await job()
 
     async def _fold(self, limit: int, states: States) -> Folded:
         batch = await self._next_batch(limit)
@@ -145,7 +155,7 @@ class Store:
             self._spool.done(batch)
         return Folded(
             records=len(entries),
-            more=self._spool.pending,
+            more=self._spool.backlog,
             damaged=damaged,
             export_error=await self._export(),
         )

@@ -1,0 +1,250 @@
+"""The ledger's actor: when to fold, what to do when that fails, whom to answer then."""
+
+from msgspec import Struct
+from typing_extensions import override
+
+from actors.errors import GitBridgeError, LedgerUnavailable
+from actors.ledger.desk import Desk, LedgerSettings
+from actors.messages.ledger import Folded, LedgerStore, UsageGrouping
+from actors.runtime import Actor, Reply, TimerHandle
+
+_DAY_S = 86_400.0
+_TOLD_AFTER = 2  # failures in a row before an operator hears of it
+
+
+class Wake(Struct, frozen=True):
+    """Event: something was spooled. ``full``: a whole group of it."""
+
+    full: bool = False
+
+
+class FoldNow(Struct, frozen=True):
+    """Command to itself: the group's time, or the back-off, is over."""
+
+
+class Sweep(Struct, frozen=True):
+    """Command to itself: delete what is older than the retention time."""
+
+
+class Flush(Struct, frozen=True):
+    """Command: fold everything. Answered with whether that worked."""
+
+
+class GetHistory(Struct, frozen=True):
+    """Query: answered with a tuple of ``HistoryEntry``."""
+
+    limit: int
+    cursor: str | None
+
+
+class Explain(Struct, frozen=True):
+    """Query: answered with a ``RequestRecord`` or ``None``."""
+
+    any_id: str
+
+
+class GetUsage(Struct, frozen=True):
+    """Query: answered with a tuple of ``UsageRow``."""
+
+    since: float | None
+    by: UsageGrouping
+
+
+class GetTotals(Struct, frozen=True):
+    """Query: answered with ``ProviderTotals`` by provider."""
+
+
+Question = Flush | GetHistory | Explain | GetUsage | GetTotals
+LedgerMessage = Wake | FoldNow | Sweep | Question
+
+
+class _Asked(Struct, frozen=True):
+    """A question that waits for round ``needs``, or until ``deadline`` (loop time)."""
+
+    question: Question
+    reply: Reply
+    needs: int
+    deadline: float
+
+
+class Ledger(Actor[LedgerMessage]):
+    """One life of the ledger. It begins with a round, for what is left from before."""
+
+    def __init__(
+        self, store: LedgerStore, desk: Desk, settings: LedgerSettings
+    ) -> None:
+        self._store = store
+        self._desk = desk
+        self._settings = settings
+        self._round_number = 0
+        self._folding = False
+        self._failures = 0
+        self._damaged = 0
+        self._timer: TimerHandle | None = None
+        self._export_timer: TimerHandle | None = None
+        self._asked: list[_Asked] = []
+
+    @override
+    def on_start(self) -> None:
+        self._begin()
+        if self._settings.retention_days is not None:
+            self.context.call_later(self._settings.sweep_every_s, Sweep())
+
+    @override
+    def handle(self, message: LedgerMessage, reply: Reply) -> None:
+        match message:
+            case Wake(full):
+                self._woken(full=full)
+            case FoldNow():
+                self._begin()
+            case Sweep():
+                self.context.spawn(self._sweep())
+            case _:
+                deadline = self.context.now() + self._settings.patience_s
+                needs = self._round_number + 1
+                self._asked.append(_Asked(message, reply, needs, deadline))
+                self._begin()
+
+    def _woken(self, *, full: bool) -> None:
+        if self._folding or self._failures:
+            return  # the end of the round looks; a back-off is not cut short
+        if full:
+            self._begin()
+        elif self._timer is None:
+            self._fold_in(self._settings.group_s)
+
+    def _fold_in(self, delay_s: float) -> None:
+        self._timer = self.context.call_later(delay_s, FoldNow())
+
+    def _begin(self) -> None:
+        if self._folding:
+            return  # the end of the round looks
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._folding = True
+        self.context.spawn(self._rounds(), name="fold")
+
+    async def _rounds(self) -> None:
+        """One round, and another while a question needs one."""
+        while True:
+            self._round_number += 1
+            self._desk.woken = 0
+            worked = await self._round()
+            self._settle(self._round_number, worked=worked)
+            if not self._asked:
+                break
+        self._folding = False
+        if self._failures:
+            self._fold_in(self._backoff_s())
+        elif self._desk.woken or self._desk.unsaved:
+            full = self._desk.woken >= self._settings.group_records
+            self._fold_in(0.0 if full else self._settings.group_s)
+
+    async def _round(self) -> bool:
+        """Fold what was spooled before; whether all of it is folded now.
+
+        Never raises: whatever happens to the store, requests go on.
+        """
+        roll = True
+        try:
+            while True:
+                states = dict(self._desk.unsaved)
+                folded = await self._store.fold(self._settings.batch, states, roll=roll)
+                roll = False
+                self._desk.saved(states)
+                self._report(folded)
+                if not folded.more:
+                    break
+                self._settle(self._round_number - 1, worked=False)
+        except Exception as error:  # noqa: BLE001 - see above; it is told as a condition
+            self._failed(error)
+            return False
+        self._failures = 0
+        self._desk.withdraw("ledger_behind")
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        if self._failures >= _TOLD_AFTER:
+            self._desk.declare("ledger_behind", f"{type(error).__name__}: {error}")
+
+    def _backoff_s(self) -> float:
+        doubled = self._settings.backoff_s * 2.0 ** min(self._failures - 1, 30)
+        return min(doubled, self._settings.backoff_max_s)
+
+    def _report(self, folded: Folded) -> None:
+        desk = self._desk
+        if folded.replaced is not None:
+            desk.declare(
+                "database_corrupt",
+                f"the ledger's database was damaged and is now {folded.replaced}",
+            )
+        if folded.damaged:
+            self._damaged += folded.damaged
+            desk.declare(
+                "spool_damaged",
+                f"{self._damaged} pieces of the spool could not be folded",
+            )
+        self._exported(folded.export_error)
+
+    def _exported(self, error: str | None) -> None:
+        if self._export_timer is not None:
+            self._export_timer.cancel()
+            self._export_timer = None
+        if error is None:
+            self._desk.withdraw("usage_log_unwritable")
+            return
+        self._desk.declare("usage_log_unwritable", error)
+        delay_s = self._settings.backoff_max_s
+        self._export_timer = self.context.call_later(delay_s, FoldNow())
+
+    def _settle(self, number: int, *, worked: bool) -> None:
+        """Answer what waited for this round, and what has waited too long."""
+        now = self.context.now()
+        waiting: list[_Asked] = []
+        for asked in self._asked:
+            flush = isinstance(asked.question, Flush)
+            if asked.needs <= number and flush:
+                asked.reply.send(worked)
+            elif asked.needs <= number or (now >= asked.deadline and not flush):
+                self.context.spawn(self._answer(asked.question, asked.reply))
+            else:
+                waiting.append(asked)
+        self._asked = waiting
+
+    async def _answer(self, question: Question, reply: Reply) -> None:
+        try:
+            answer = await self._look_up(question)
+        except GitBridgeError as error:
+            reply.fail(error)
+        except Exception as error:  # noqa: BLE001 - the asker hears of it
+            reply.fail(
+                LedgerUnavailable(f"the ledger: {type(error).__name__}: {error}")
+            )
+        else:
+            reply.send(answer)
+
+    async def _look_up(self, question: Question) -> object:
+        store = self._store
+        match question:
+            case GetHistory(limit, cursor):
+                return await store.history(limit, cursor)
+            case Explain(any_id):
+                return await store.explain(any_id)
+            case GetUsage(since, by):
+                return await store.usage(since, by)
+            case GetTotals():
+                return await store.totals()
+            case Flush():
+                return True
+
+    async def _sweep(self) -> None:
+        settings = self._settings
+        before = self._desk.wall() - (settings.retention_days or 0) * _DAY_S
+        try:
+            deleted = await self._store.sweep(before, settings.sweep_batch)
+        except Exception:  # noqa: BLE001 - what ails the database is told by folding
+            deleted = 0
+        pause_s = settings.sweep_pause_s if deleted else settings.sweep_every_s
+        self.context.call_later(pause_s, Sweep())

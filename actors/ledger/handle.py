@@ -1,0 +1,139 @@
+"""The ledger's typed handle: what everybody else knows of it."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from actors.errors import LedgerUnavailable
+from actors.ledger.actor import (
+    Explain,
+    Flush,
+    GetHistory,
+    GetTotals,
+    GetUsage,
+    Ledger,
+    LedgerMessage,
+    Question,
+    Wake,
+)
+from actors.ledger.desk import ConditionsChanged, Desk, LedgerSettings
+from actors.messages.ledger import (
+    HistoryEntry,
+    LedgerStore,
+    UsageGrouping,
+    UsageRow,
+)
+from actors.messages.lifecycle import Condition
+from actors.messages.provider import ProviderTotals
+from actors.messages.routing import RequestRecord
+from actors.runtime import (
+    ActorRef,
+    ActorStopped,
+    AskTimeout,
+    ChildSpec,
+    Future,
+    MailboxFull,
+)
+
+R = TypeVar("R")
+
+
+class LedgerHandle:
+    """Implements ``LedgerRef``. Start its ``spec``, then ``connect`` the ref.
+
+    Args:
+        store: Where records go.
+        wall: UTC epoch seconds.
+        settings: How to work.
+        kept: ``await store.states()`` at start.
+        changed: Called with all conditions whenever one comes, goes or changes.
+    """
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        wall: Callable[[], float],
+        settings: LedgerSettings | None = None,
+        *,
+        kept: Mapping[str, bytes] | None = None,
+        changed: ConditionsChanged = lambda _: None,
+    ) -> None:
+        self._settings = settings or LedgerSettings()
+        self._store = store
+        self._desk = Desk(wall, changed, dict(kept or {}))
+        self._ref: ActorRef[LedgerMessage] | None = None
+
+    def spec(self) -> ChildSpec:
+        """How to start the actor."""
+        return ChildSpec(
+            id="ledger",
+            factory=lambda: Ledger(self._store, self._desk, self._settings),
+            shutdown_s=self._settings.flush_s,
+        )
+
+    def connect(self, ref: ActorRef[LedgerMessage]) -> None:
+        """Say where the actor is, once it has been started."""
+        self._ref = ref
+
+    def wake(self) -> None:
+        """Something was spooled: fold it soon. Costs a counter most of the time."""
+        desk = self._desk
+        desk.woken += 1
+        if desk.woken == 1:
+            self._tell(Wake())
+        elif desk.woken == self._settings.group_records:
+            self._tell(Wake(full=True))
+
+    async def history(
+        self, limit: int = 20, cursor: str | None = None
+    ) -> tuple[HistoryEntry, ...]:
+        return await self._ask(GetHistory(limit, cursor))
+
+    async def explain(self, any_id: str) -> RequestRecord | None:
+        return await self._ask(Explain(any_id))
+
+    async def usage(
+        self, since: float | None = None, by: UsageGrouping = "provider"
+    ) -> tuple[UsageRow, ...]:
+        return await self._ask(GetUsage(since, by))
+
+    async def totals(self) -> dict[str, ProviderTotals]:
+        return await self._ask(GetTotals())
+
+    async def flush(self) -> bool:
+        """Fold everything now; false when something could not be folded."""
+        try:
+            return await self._ask(Flush(), self._settings.flush_s)
+        except LedgerUnavailable:
+            return False
+
+    def load(self, key: str) -> bytes | None:
+        return self._desk.kept.get(key)
+
+    def save(self, key: str, state: bytes) -> None:
+        self._desk.kept[key] = state
+        self._desk.unsaved[key] = state
+        self.wake()
+
+    def spool_trouble(self, error: OSError | None) -> None:
+        """The spool could not be written, or (``None``) can be again."""
+        if error is None:
+            self._desk.withdraw("spool_unwritable")
+        else:
+            self._desk.declare("spool_unwritable", str(error))
+
+    def conditions(self) -> tuple[Condition, ...]:
+        return self._desk.conditions()
+
+    def _tell(self, message: LedgerMessage) -> None:
+        if self._ref is None or not self._ref.tell(message):
+            self._desk.woken = 0  # so that the next one is told again
+
+    async def _ask(self, question: Question, timeout_s: float | None = None) -> R:
+        if self._ref is None:
+            raise LedgerUnavailable("the ledger has not been started")
+        limit_s = self._settings.question_s if timeout_s is None else timeout_s
+        try:
+            answer: Future[R] = self._ref.ask(question, timeout_s=limit_s)
+            return await answer
+        except (ActorStopped, AskTimeout, MailboxFull) as error:
+            raise LedgerUnavailable(f"the ledger: {error}") from error

@@ -1,0 +1,93 @@
+"""A ledger store in memory whose time and failures a test decides."""
+
+import anyio
+
+from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.provider import ProviderTotals
+from actors.messages.routing import RequestRecord
+
+
+class MemoryStore:
+    """Implements ``LedgerStore``; ``spooled`` stands for the spool.
+
+    Attributes:
+        spooled: Records that were appended and are not folded.
+        records: Records that were folded.
+        folds: When each fold began, and how many records it moved.
+        fold_s: How long a fold takes.
+        errors: Raised by the next folds, first come first served.
+        broken: Raised by every question while set.
+        export_error: What the usage logs suffer from.
+        damaged: Reported by the next fold.
+        replaced: Reported by the next fold.
+    """
+
+    def __init__(self) -> None:
+        self.spooled: list[RequestRecord] = []
+        self.records: list[RequestRecord] = []
+        self.saved: dict[str, bytes] = {}
+        self.folds: list[tuple[float, int]] = []
+        self.sweeps: list[tuple[float, float]] = []
+        self.fold_s = 0.0
+        self.errors: list[Exception] = []
+        self.broken: Exception | None = None
+        self.export_error: str | None = None
+        self.damaged = 0
+        self.replaced: str | None = None
+        self._rolled: list[RequestRecord] = []
+
+    async def fold(self, limit: int, states: dict[str, bytes], *, roll: bool) -> Folded:
+        began = anyio.current_time()
+        if roll:
+            self._rolled += self.spooled
+            self.spooled.clear()
+        await anyio.sleep(self.fold_s)
+        if self.errors:
+            raise self.errors.pop(0)
+        moved, self._rolled = self._rolled[:limit], self._rolled[limit:]
+        self.records += moved
+        self.saved.update(states)
+        self.folds.append((began, len(moved)))
+        damaged, self.damaged = self.damaged, 0
+        replaced, self.replaced = self.replaced, None
+        return Folded(
+            records=len(moved),
+            more=bool(self._rolled),
+            damaged=damaged,
+            export_error=self.export_error,
+            replaced=replaced,
+        )
+
+    async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
+        self._check()
+        return ()
+
+    async def explain(self, any_id: str) -> RequestRecord | None:
+        self._check()
+        found = [
+            r for r in self.records if any_id in (r.request_id, r.decision.decision_id)
+        ]
+        return found[-1] if found else None
+
+    async def usage(
+        self, since: float | None, by: UsageGrouping
+    ) -> tuple[UsageRow, ...]:
+        self._check()
+        return ()
+
+    async def totals(self) -> dict[str, ProviderTotals]:
+        self._check()
+        return {"openai": ProviderTotals(requests=len(self.records))}
+
+    async def states(self) -> dict[str, bytes]:
+        return dict(self.saved)
+
+    async def sweep(self, before: float, limit: int) -> int:
+        self.sweeps.append((anyio.current_time(), before))
+        old = [record for record in self.records if record.at < before][:limit]
+        self.records = [record for record in self.records if record not in old]
+        return len(old)
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
