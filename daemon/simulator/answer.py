@@ -62,7 +62,8 @@ class Ask(Struct, frozen=True, kw_only=True):
 
     ``prompt`` is all text of all messages, ``last_user`` that of the last user message.
     ``forced`` is the tool that must be called, ``any_tool`` that some must. ``schema``
-    is the JSON Schema of the answer, ``{}`` for any JSON.
+    is the JSON Schema of the answer, ``{}`` for any JSON. ``think`` is false where the
+    model was not asked to reason.
     """
 
     model: SimModel
@@ -76,7 +77,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     any_tool: bool = False
     answered_tools: bool = False
     schema: dict[str, object] | None = None
-    think: bool = False
+    think: bool = True
 
 
 class Call(Struct, frozen=True):
@@ -156,8 +157,8 @@ def _content(
     name: str, ask: Ask, behaviour: Behaviour
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Call, ...]]:
     digest = prompt_hash(ask.prompt)
-    thought = f"Thinking about {digest}. " * behaviour.reasoning_tokens
-    reasoning = _pieces(thought)[: behaviour.reasoning_tokens]
+    tokens = behaviour.reasoning_tokens if ask.think else 0
+    reasoning = _pieces(f"Thinking about {digest}. " * tokens)[:tokens]
     calls = tuple(
         Call(tool, json.encode({"provider": name, "prompt": digest}).decode())
         for tool in _called(ask)

@@ -8,6 +8,9 @@ from typing import Final
 
 from daemon.simulator.behaviour import Behaviour, Kind, SimModel, SimPrice
 
+FORCED_CHOICE: Final = "forced tool_choice"
+"""What Claude models refuse that is not a field of its own."""
+
 _SAMPLING: Final = (
     "temperature",
     "top_p",
@@ -105,6 +108,6 @@ ANTHROPIC: Final = (
 DEFAULTS: Final[dict[Kind, Behaviour]] = {
     "openai": Behaviour(models=OPENAI),
     "xai": Behaviour(models=XAI, reasoning_tokens=8),
-    "anthropic": Behaviour(models=ANTHROPIC),
+    "anthropic": Behaviour(models=ANTHROPIC, reasoning_tokens=8),
 }
 """How each kind behaves unless told otherwise."""

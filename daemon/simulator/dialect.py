@@ -53,7 +53,9 @@ class SimDialect(Protocol):
 
     def wrong_key(self, key: str) -> Refusal: ...
 
-    def parse(self, behaviour: Behaviour, body: bytes) -> Ask:
+    def parse(
+        self, behaviour: Behaviour, body: bytes, headers: Mapping[str, str], /
+    ) -> Ask:
         """Raises ``Refusal`` for what the real provider refuses."""
 
     def plain(self, ask: Ask, answer: Answer, ids: Ids) -> dict[str, object]: ...

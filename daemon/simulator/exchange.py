@@ -87,7 +87,7 @@ class Exchanger:
         fault = await self._maybe_fault(request, "chat", exchange)
         self._check_key(request)
         allowance = self._allow()
-        ask = self.dialect.parse(self.behaviour, body)
+        ask = self.dialect.parse(self.behaviour, body, request.headers)
         given = answer(self.name, ask, self.behaviour)
         _note(exchange, ask, given)
         await self._wait(self.behaviour.latency)

@@ -39,7 +39,9 @@ class OpenAI:
         masked = f"{key[:3]}{'*' * max(len(key) - 7, 0)}{key[-4:]}"
         return Refusal(401, "wrong_key", f"Incorrect API key provided: {masked}.")
 
-    def parse(self, behaviour: Behaviour, body: bytes) -> Ask:
+    def parse(
+        self, behaviour: Behaviour, body: bytes, _headers: Mapping[str, str]
+    ) -> Ask:
         return parse_chat(behaviour, body)
 
     def plain(self, ask: Ask, answer: Answer, ids: Ids) -> dict[str, object]:

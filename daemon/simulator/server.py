@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct, structs
 
+from daemon.simulator.anthropic import Anthropic
 from daemon.simulator.behaviour import Behaviour, Fault, Kind
 from daemon.simulator.catalogue import DEFAULTS
 from daemon.simulator.control import Control
@@ -19,11 +20,16 @@ from daemon.simulator.dialect import SimDialect
 from daemon.simulator.exchange import Exchanger
 from daemon.simulator.openai import OpenAI
 from daemon.simulator.stats import Stats
+from daemon.simulator.xai import XAI
 
 LOOPBACK: Final = "127.0.0.1"
 MAX_BODY_BYTES: Final = 32 << 20
 
-DIALECTS: Final[dict[Kind, SimDialect]] = {"openai": OpenAI()}
+DIALECTS: Final[dict[Kind, SimDialect]] = {
+    "openai": OpenAI(),
+    "xai": XAI(),
+    "anthropic": Anthropic(),
+}
 
 
 class ProviderSpec(Struct, frozen=True, kw_only=True):
