@@ -1,0 +1,195 @@
+"""A client without an event loop, for scripts and the command line.
+
+>>> with connect() as daemon:
+...     reply = daemon.call("route", {"prompt": "Say hello."})
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from actors.errors import DeadlineExceeded, NotPermitted
+from ipc.calls import Answered, Caller, DaemonUnreachable, result_of
+from ipc.results import DeltaParams
+
+CONNECT_S: Final = 5.0
+
+_SOCKET_NAME: Final = "gitbridge.sock"
+_READ_BYTES: Final = 256 * 1024
+
+
+def default_sockets(environ: Mapping[str, str]) -> list[Path]:
+    """Where a daemon may listen, in the order in which to try.
+
+    ``$GITBRIDGE_SOCKET`` alone if it is set, else the system's, the user's and the
+    state folder's.
+    """
+    named = environ.get("GITBRIDGE_SOCKET")
+    if named:
+        return [Path(named)]
+    folders = [Path("/run/gitbridge")]
+    if runtime := environ.get("XDG_RUNTIME_DIR"):
+        folders.append(Path(runtime) / "gitbridge")
+    state = environ.get("GITBRIDGE_STATE_DIR") or environ.get("STATE_DIRECTORY")
+    home = Path(environ.get("HOME", "/")) / ".local/state/gitbridge"
+    folders.append(Path(state.split(":")[0]) if state else home)
+    return [folder / _SOCKET_NAME for folder in folders]
+
+
+def open_socket(
+    paths: Sequence[str | os.PathLike[str]] | None, timeout_s: float = CONNECT_S
+) -> socket.socket:
+    """The first of these sockets that accepts a connection.
+
+    Raises:
+        NotPermitted: One is there, and we may not use it.
+        DaemonUnreachable: None does; the message names all that were tried.
+    """
+    tried = default_sockets(os.environ) if paths is None else paths
+    denied: str | None = None
+    for path in [os.fspath(path) for path in tried]:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout_s)
+        try:
+            connection.connect(path)
+        except OSError as error:
+            connection.close()
+            if isinstance(error, PermissionError):
+                denied = path
+            continue
+        return connection
+    if denied is not None:
+        raise NotPermitted(f"no permission to use the socket {denied}")
+    names = ", ".join(str(path) for path in tried)
+    raise DaemonUnreachable(f"no daemon answers on {names}; is `gitbridge serve` on?")
+
+
+def connect(
+    paths: Sequence[str | os.PathLike[str]] | None = None,
+    *,
+    timeout_s: float = CONNECT_S,
+) -> "Connection":
+    """Connect to the daemon; raises as ``open_socket``."""
+    return Connection(open_socket(paths, timeout_s))
+
+
+class Connection:
+    """One connection, one call at a time. Not for several threads."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._caller = Caller()
+        self._waiting: list[Answered | DeltaParams] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up: the daemon cancels what is still in flight."""
+        self._socket.close()
+
+    def call(
+        self, method: str, params: object = None, *, timeout_s: float | None = None
+    ) -> object:
+        """Call a method and wait for its result, as the Struct of ``METHODS``.
+
+        Args:
+            method: A name from ``methods.METHODS``.
+            params: Its params Struct, or a mapping.
+            timeout_s: Longest silence of the daemon; ``None`` waits for ever.
+
+        Raises:
+            GitBridgeError: The daemon said so; the class says what.
+            DeadlineExceeded: The daemon was silent for ``timeout_s``.
+            DaemonUnreachable: The connection broke.
+        """
+        stream = Stream(self, method, params, timeout_s)
+        for _ in stream:
+            pass
+        return stream.result
+
+    def stream(
+        self, method: str, params: object = None, *, timeout_s: float | None = None
+    ) -> "Stream":
+        """Call a method and iterate over the pieces of its answer as they come.
+
+        The params must ask for streaming themselves. Raises as ``call``, while
+        iterating.
+        """
+        return Stream(self, method, params, timeout_s)
+
+    def send(self, method: str, params: object, timeout_s: float | None) -> int:
+        call_id, data = self._caller.call(method, params)
+        self._socket.settimeout(timeout_s)
+        try:
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"the daemon did not read for {timeout_s} s"
+            ) from None
+        except OSError as error:
+            raise DaemonUnreachable(f"the daemon went away: {error}") from error
+        return call_id
+
+    def next_message(self, timeout_s: float | None) -> Answered | DeltaParams:
+        self._socket.settimeout(timeout_s)
+        while not self._waiting:
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except TimeoutError:
+                reason = f"the daemon said nothing for {timeout_s} s"
+                raise DeadlineExceeded(reason) from None
+            except OSError as error:
+                raise DaemonUnreachable(f"the daemon went away: {error}") from error
+            if not data:
+                raise DaemonUnreachable("the daemon went away before it answered")
+            self._waiting = self._caller.receive(data)
+        return self._waiting.pop(0)
+
+
+class Stream:
+    """The answer to one call: its pieces, and after the last of them ``result``."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        method: str,
+        params: object,
+        timeout_s: float | None,
+    ) -> None:
+        self._connection = connection
+        self._method = method
+        self._timeout_s = timeout_s
+        self._id = connection.send(method, params, timeout_s)
+        self._done = False
+        self._result: object = None
+
+    @property
+    def result(self) -> object:
+        """The result, once the iteration is over.
+
+        Raises:
+            RuntimeError: It is not over yet.
+        """
+        if not self._done:
+            raise RuntimeError("the answer is still coming: iterate to its end first")
+        return self._result
+
+    def __iter__(self) -> Iterator[DeltaParams]:
+        while not self._done:
+            message = self._connection.next_message(self._timeout_s)
+            if isinstance(message, DeltaParams):
+                if message.id == self._id:
+                    yield message
+                continue
+            if message.id not in {self._id, None}:
+                continue  # of a call that was given up
+            self._done = True
+            if message.error is not None:
+                raise message.error
+            self._result = result_of(self._method, message.result)
