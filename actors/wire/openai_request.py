@@ -6,7 +6,6 @@ from actors.errors import InvalidRequest
 from actors.messages.chat import (
     AudioPart,
     ChatRequest,
-    FilePart,
     ImagePart,
     Message,
     Part,
@@ -189,7 +188,7 @@ def _part(part: Part) -> Json:
         case AudioPart():
             audio = {"data": part.data, "format": part.format}
             return {"type": "input_audio", "input_audio": audio}
-        case FilePart():
+        case _:
             file = {
                 "file_data": part.data,
                 "file_id": part.file_id,

@@ -1,10 +1,6 @@
 """Streams of chat chunks: what adds up, what ends them, what breaks them."""
 
-from typing import Any
-
-import msgspec
 import pytest
-from hypothesis import given, settings, strategies as st
 
 from actors.errors import (
     ProviderError,
@@ -16,44 +12,15 @@ from actors.errors import (
 from actors.messages.chat import Completion, Delta, ToolCall, ToolCallDelta, Usage
 from actors.wire.failures import ProviderRejection
 from actors.wire.openai_stream import OpenAIStreamDecoder
-
-DONE = b"data: [DONE]\n\n"
-USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
-
-
-def event(payload: object, name: bytes = b"") -> bytes:
-    head = b"event: " + name + b"\n" if name else b""
-    return head + b"data: " + msgspec.json.encode(payload) + b"\n\n"
-
-
-def chunk(delta: object = None, finish: object = None, **fields: object) -> bytes:
-    choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
-    body = {"id": "chatcmpl-1", "model": "gpt-4o-2024", "choices": [choice]}
-    return event(body | fields)
-
-
-def call(call_id: object, name: object, arguments: object, index: object = 0) -> object:
-    function = {"name": name, "arguments": arguments}
-    return {"tool_calls": [{"index": index, "id": call_id, "function": function}]}
-
-
-def run(*pieces: bytes) -> tuple[list[Delta], Completion]:
-    decoder = OpenAIStreamDecoder("openai")
-    deltas = [delta for piece in pieces for delta in decoder.feed(piece)]
-    return deltas, decoder.finish()
-
-
-def finished(*pieces: bytes) -> Completion:
-    return run(*pieces, chunk(finish="stop"), DONE)[1]
-
-
-TEXT_STREAM = (
-    chunk({"role": "assistant", "content": "", "refusal": None}, usage=None),
-    chunk({"content": "Grüße "}, obfuscation="xyz"),
-    chunk({"content": "😀"}),
-    chunk(finish="stop", service_tier="default"),
-    event({"id": "chatcmpl-1", "choices": [], "usage": USAGE}),
+from tests.support.chat_stream import (
     DONE,
+    TEXT_STREAM,
+    USAGE,
+    call,
+    chunk,
+    event,
+    finished,
+    run,
 )
 
 
@@ -69,20 +36,6 @@ def test_a_text_stream() -> None:
         response_id="chatcmpl-1",
         service_tier="default",
     )
-
-
-def test_every_cut_in_two_gives_the_same() -> None:
-    stream = b"".join(TEXT_STREAM)
-    expected = run(stream)
-
-    for cut in range(len(stream) + 1):
-        assert run(stream[:cut], stream[cut:]) == expected
-
-
-def test_byte_by_byte_gives_the_same() -> None:
-    stream = b"".join(TEXT_STREAM)
-
-    assert run(*(bytes([byte]) for byte in stream)) == run(stream)
 
 
 def test_progress_can_be_watched() -> None:
@@ -422,46 +375,3 @@ def test_xai_reasoning_is_added_to_the_completion_count() -> None:
     decoder.feed(chunk({"content": "a"}, "stop", usage=usage))
 
     assert decoder.finish().usage.completion_tokens == 402
-
-
-_VALUE: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 2) | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    *("choices", "delta", "content", "tool_calls", "function", "id"),
-                    *("name", "arguments", "finish_reason", "usage", "error", "index"),
-                ]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=10,
-)
-_EVENTS = st.lists(
-    st.sampled_from([*TEXT_STREAM, *(stream for stream, _ in ERROR_STREAMS)])
-    | _VALUE.map(event)
-    | _VALUE.map(chunk)
-    | st.binary(max_size=20),
-    max_size=8,
-)
-
-
-def outcome_of(*pieces: bytes) -> Completion | type[ProviderError]:
-    try:
-        return run(*pieces)[1]
-    except ProviderError as error:
-        return type(error)
-
-
-@given(_EVENTS.map(b"".join), st.data())
-@settings(max_examples=100)
-def test_arbitrary_streams_raise_only_provider_errors_however_cut(
-    stream: bytes, data: st.DataObject
-) -> None:
-    cut = data.draw(st.integers(0, len(stream)))
-
-    assert outcome_of(stream[:cut], stream[cut:]) == outcome_of(stream)
