@@ -15,6 +15,7 @@ Needs aiohttp.web and msgspec, and nothing of ``actors``.
 """
 
 from daemon.simulator.behaviour import Behaviour, Fault, Kind, Latency, RateLimit
+from daemon.simulator.catalogue import default_behaviour
 from daemon.simulator.server import ProviderSpec, SimulatedProvider, simulate
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "ProviderSpec",
     "RateLimit",
     "SimulatedProvider",
+    "default_behaviour",
     "simulate",
 ]

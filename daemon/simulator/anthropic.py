@@ -39,13 +39,11 @@ class Anthropic:
 
     chat_path: Final = "/v1/messages"
 
-    def key(self, headers: Mapping[str, str]) -> str:
-        key = headers.get("x-api-key") or bearer(
-            headers, "x-api-key header is required"
-        )
-        if "anthropic-version" not in headers:
-            raise Refusal(400, "invalid", "anthropic-version: header is required")
-        return key
+    def key(self, headers: Mapping[str, str]) -> str | None:
+        return headers.get("x-api-key") or bearer(headers)
+
+    def no_key(self) -> Refusal:
+        return Refusal(401, "no_key", "x-api-key header is required")
 
     def wrong_key(self, _key: str) -> Refusal:
         return Refusal(401, "wrong_key", "invalid x-api-key")

@@ -12,6 +12,7 @@ from daemon.simulator.catalogue import FORCED_CHOICE
 
 NEW_VERSION: Final = "2026-10-21"
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
+_THINKS: Final = ("enabled", "adaptive")
 _UNKNOWN: Final = "Object contains unknown field"
 
 
@@ -89,11 +90,14 @@ def parse_messages(
     Raises:
         Refusal: It is not valid, or for a model not on offer.
     """
+    version = headers.get("anthropic-version")
+    if version is None:
+        raise _invalid("anthropic-version: header is required")
     asked = _decode(body)
     model = behaviour.model(asked.model)
     if model is None:
         raise Refusal(404, "unknown_model", f"model: {asked.model}")
-    _check_sampling(asked, model, headers.get("anthropic-version", ""))
+    _check_sampling(asked, model, version)
     _check_choice(asked, model)
     _check_blocks(asked.messages)
     choice = asked.tool_choice
@@ -116,9 +120,6 @@ def parse_messages(
         schema=_schema(asked.output_config),
         think=asked.thinking is not None and asked.thinking.get("type") in _THINKS,
     )
-
-
-_THINKS: Final = ("enabled", "adaptive")
 
 
 def _decode(body: bytes) -> MessagesBody:

@@ -94,7 +94,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tokens of a stream (0: the stream comes in bursts). Answers have ``tokens`` tokens
     unless the request's limit is lower, after ``reasoning_tokens`` of reasoning; of the
     prompt at most ``cached_tokens`` count as cached. ``api_key`` is the only key that
-    is accepted (``None``: every key is). Of several ``faults`` the first that applies
+    is accepted (``None``: any is, and none is needed). Of several ``faults`` the first that applies
     happens. ``seed`` makes a run repeatable.
     """
 

@@ -3,8 +3,11 @@
 As of November 2026, USD per million tokens: input, cached input, output.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
+
+from msgspec import structs
 
 from daemon.simulator.behaviour import Behaviour, Kind, SimModel, SimPrice
 
@@ -111,3 +114,11 @@ DEFAULTS: Final[dict[Kind, Behaviour]] = {
     "anthropic": Behaviour(models=ANTHROPIC, reasoning_tokens=8),
 }
 """How each kind behaves unless told otherwise."""
+
+
+def default_behaviour(kind: Kind, models: Iterable[str] = ()) -> Behaviour:
+    """The default of ``kind``, offering ``models`` too, at its first model's price."""
+    default = DEFAULTS[kind]
+    price = default.models[0].price
+    more = [SimModel(id=m, price=price) for m in models if default.model(m) is None]
+    return structs.replace(default, models=(*default.models, *more))

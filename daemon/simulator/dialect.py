@@ -48,8 +48,10 @@ class SimDialect(Protocol):
     @property
     def chat_path(self) -> str: ...
 
-    def key(self, headers: Mapping[str, str]) -> str:
-        """The caller's key; raises ``Refusal`` when it or another header is missing."""
+    def key(self, headers: Mapping[str, str]) -> str | None:
+        """The caller's key, if it sends one."""
+
+    def no_key(self) -> Refusal: ...
 
     def wrong_key(self, key: str) -> Refusal: ...
 

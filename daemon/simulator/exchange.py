@@ -170,9 +170,13 @@ class Exchanger:
         return fault
 
     def _check_key(self, request: web.Request) -> None:
-        key = self.dialect.key(request.headers)
         wanted = self.behaviour.api_key
-        if wanted is not None and key != wanted:
+        if wanted is None:
+            return
+        key = self.dialect.key(request.headers)
+        if key is None:
+            raise self.dialect.no_key()
+        if key != wanted:
             raise self.dialect.wrong_key(key)
 
     def _allow(self) -> Allowance:

@@ -32,8 +32,11 @@ class OpenAI:
 
     chat_path: Final = "/v1/chat/completions"
 
-    def key(self, headers: Mapping[str, str]) -> str:
-        return bearer(headers, "You didn't provide an API key.")
+    def key(self, headers: Mapping[str, str]) -> str | None:
+        return bearer(headers)
+
+    def no_key(self) -> Refusal:
+        return Refusal(401, "no_key", "You didn't provide an API key.")
 
     def wrong_key(self, key: str) -> Refusal:
         masked = f"{key[:3]}{'*' * max(len(key) - 7, 0)}{key[-4:]}"
@@ -152,12 +155,10 @@ class OpenAI:
         }
 
 
-def bearer(headers: Mapping[str, str], complaint: str) -> str:
+def bearer(headers: Mapping[str, str]) -> str | None:
     """The key of an Authorization header."""
     scheme, _, key = headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise Refusal(401, "no_key", complaint)
-    return key.strip()
+    return key.strip() or None if scheme.lower() == "bearer" else None
 
 
 def sse(data: dict[str, object], *, token: bool = False) -> Event:

@@ -39,8 +39,11 @@ class XAI:
 
     chat_path: Final = "/v1/chat/completions"
 
-    def key(self, headers: Mapping[str, str]) -> str:
-        return bearer(headers, "No API key provided.")
+    def key(self, headers: Mapping[str, str]) -> str | None:
+        return bearer(headers)
+
+    def no_key(self) -> Refusal:
+        return Refusal(401, "no_key", "No API key provided.")
 
     def wrong_key(self, key: str) -> Refusal:
         masked = f"{key[:2]}***{key[-2:]}"
