@@ -31,33 +31,11 @@ from actors.policy.retry_rules import (
     GiveUp,
     RetryConfig,
 )
+from actors.policy.waiting import Candidate, Waiting
 
 __all__ = ["AttemptPlan", "Call", "GiveUp", "RetryBudget", "RetryConfig"]
 
 _MAX_REFUSALS = 3  # by our own limiter, of one candidate in one request
-
-
-class _Candidate:
-    """What this request knows about one target."""
-
-    __slots__ = (
-        "ended",
-        "in_a_row",
-        "not_before",
-        "rank",
-        "refusals",
-        "target",
-        "tries",
-    )
-
-    def __init__(self, target: Target, rank: int, not_before: float) -> None:
-        self.target = target
-        self.rank = rank
-        self.not_before = not_before  # loop time of the end of its Retry-After
-        self.tries = 0
-        self.in_a_row = 0  # repeats since somebody else was called
-        self.refusals = 0
-        self.ended = False
 
 
 class AttemptPlan:
@@ -85,9 +63,8 @@ class AttemptPlan:
         "_misses",
         "_ordered",
         "_overflow",
-        "_repeats",
         "_stale_forgiven",
-        "_too_long",
+        "_waiting",
         "_windows",
         "calls",
     )
@@ -108,7 +85,7 @@ class AttemptPlan:
         if forced:
             ranked = [item for item in ranked if item.provider == ranked[0].provider]
         self._candidates = [
-            _Candidate(target, rank, ready.get(target, 0.0))
+            Candidate(target, rank, ready.get(target, 0.0))
             for rank, target in enumerate(dict.fromkeys(ranked))
         ]
         self._config = config
@@ -117,13 +94,12 @@ class AttemptPlan:
         self._forced = forced
         self._windows = windows or {}
         self._buffered = buffered
-        self._current: _Candidate | None = None
+        self._current: Candidate | None = None
         self._misses: list[Miss] = []
-        self._repeats: dict[str, int] = {}  # provider -> repeats made
+        self._waiting = Waiting(config, deadline)
         self._counted: set[str] = set()  # providers with a failure that counted
         self._overflow = Overflow()
         self._stale_forgiven = False
-        self._too_long: _Candidate | None = None
         self.calls = 0
 
     def first(self, now: float) -> Call | GiveUp:
@@ -177,7 +153,7 @@ class AttemptPlan:
         return True
 
     def _note(
-        self, current: _Candidate, outcome: Outcome, failure: Failure, now: float
+        self, current: Candidate, outcome: Outcome, failure: Failure, now: float
     ) -> None:
         self._misses.append(Miss(current.target, failure, outcome.called))
         if failure.retry_after_s is not None:
@@ -199,14 +175,14 @@ class AttemptPlan:
         current.ended = current.ended or ends != "nothing"
 
     @staticmethod
-    def _note_refusal(current: _Candidate, failure: Failure) -> None:
+    def _note_refusal(current: Candidate, failure: Failure) -> None:
         # Our limiter says when to come back; an open breaker ends the candidate.
         current.refusals += 1
         waitable = failure.failure == "rate_limit" and failure.retry_after_s is not None
         current.ended = not waitable or current.refusals >= _MAX_REFUSALS
 
     def _stops(
-        self, outcome: Outcome, failure: Failure, current: _Candidate, now: float
+        self, outcome: Outcome, failure: Failure, current: Candidate, now: float
     ) -> GitBridgeError | None:
         kind = failure.failure
         told = outcome.emitted and not self._buffered
@@ -221,7 +197,7 @@ class AttemptPlan:
     # Whom to call next
 
     def _next(self, now: float, draw: float) -> Call | None:
-        self._too_long = None
+        self._waiting.too_long = None
         left = self._config.max_attempts - self.calls
         if left <= 0 or now >= self._deadline:
             return None
@@ -234,20 +210,20 @@ class AttemptPlan:
         for candidate in untried:
             if candidate.not_before <= now:
                 return self._call(candidate, 0.0)
-        return self._wait_for_one(pool, now, draw)
+        chosen = self._waiting.choose(pool, now, draw)
+        return None if chosen is None else self._call(*chosen)
 
-    def _may(self, candidate: _Candidate) -> bool:
+    def _may(self, candidate: Candidate) -> bool:
         if candidate.ended:
             return False
-        provider = candidate.target.provider
-        spent = self._repeats.get(provider, 0) >= self._config.max_retries
-        if candidate.tries and spent:
+        repeats = self._waiting.repeats_of(candidate)
+        if candidate.tries and repeats >= self._config.max_retries:
             return False
         window = self._windows.get(candidate.target)
         return self._overflow.fits(candidate.target, window)
 
     def _again_first(
-        self, pool: Sequence[_Candidate], now: float, draw: float
+        self, pool: Sequence[Candidate], now: float, draw: float
     ) -> Call | None:
         current = self._current
         if current is None or not current.tries or current not in pool:
@@ -256,43 +232,16 @@ class AttemptPlan:
         times = 1 if setting == "auto" else setting
         last = self._misses[-1].failure
         told_when = last.failure != "rate_limit" or last.retry_after_s is not None
-        delay = self._delay(current, now, draw)
+        delay = self._waiting.delay_s(current, now, draw)
         patient = current.not_before - now > self._config.wait_retry_after_s
         if current.in_a_row >= times or not told_when or patient:
             return None
         return None if now + delay >= self._deadline else self._call(current, delay)
 
-    def _wait_for_one(
-        self, pool: Sequence[_Candidate], now: float, draw: float
-    ) -> Call | None:
-        best: tuple[tuple[bool, float, int], _Candidate, float] | None = None
-        for candidate in pool:
-            delay = self._delay(candidate, now, draw)
-            pause = candidate.not_before - now
-            patient = pause > self._config.wait_retry_after_s
-            if now + delay >= self._deadline or (
-                patient and pause > self._config.max_delay_s
-            ):
-                self._remember_too_long(candidate, now)
-                continue
-            key = (patient, delay if patient else candidate.tries, candidate.rank)
-            if best is None or key < best[0]:
-                best = key, candidate, delay
-        return None if best is None else self._call(best[1], best[2])
-
-    def _delay(self, candidate: _Candidate, now: float, draw: float) -> float:
-        pause = max(0.0, candidate.not_before - now)
-        if not candidate.tries:
-            return pause
-        repeat = self._repeats.get(candidate.target.provider, 0)
-        ceiling = min(self._config.max_delay_s, self._config.base_delay_s * 2.0**repeat)
-        return max(pause, draw * ceiling)
-
-    def _call(self, candidate: _Candidate, delay_s: float) -> Call:
+    def _call(self, candidate: Candidate, delay_s: float) -> Call:
         repeat = candidate.tries > 0
         if repeat:
-            provider = candidate.target.provider
-            self._repeats[provider] = self._repeats.get(provider, 0) + 1
+            self._waiting.note_repeat(candidate)
         same = candidate is self._current
         candidate.in_a_row = candidate.in_a_row + 1 if same and repeat else 0
         self._current = candidate
@@ -301,17 +250,10 @@ class AttemptPlan:
 
     # How it ends
 
-    def _remember_too_long(self, candidate: _Candidate, now: float) -> None:
-        known = self._too_long
-        if candidate.not_before > now and (
-            known is None or candidate.not_before < known.not_before
-        ):
-            self._too_long = candidate
-
     def _ending(self, now: float) -> GitBridgeError:
         if now >= self._deadline:
             return self._late()
-        waiting = self._too_long
+        waiting = self._waiting.too_long
         if waiting is not None:
             return self._not_waited_for(waiting, now)
         return self._all_failed(now)
@@ -321,7 +263,7 @@ class AttemptPlan:
         soonest = min((pause for pause in pauses if pause > 0.0), default=None)
         return total_failure(self._misses, soonest, forced=self._forced)
 
-    def _not_waited_for(self, waiting: _Candidate, now: float) -> GitBridgeError:
+    def _not_waited_for(self, waiting: Candidate, now: float) -> GitBridgeError:
         pause, provider = waiting.not_before - now, waiting.target.provider
         own = [miss for miss in self._misses if miss.target == waiting.target]
         if not own or own[-1].failure.failure == "rate_limit":

@@ -1,0 +1,390 @@
+"""Who is called next, after what wait, and when a request gives up."""
+
+from typing import get_args
+
+import pytest
+
+from actors import errors
+from actors.errors import FailureClass
+from actors.messages.chat import Completion
+from actors.messages.provider import Failure, Outcome
+from actors.messages.routing import Target
+from actors.policy.attempts import (
+    AttemptPlan,
+    Call,
+    GiveUp,
+    RetryBudget,
+    RetryConfig,
+)
+from actors.policy.retry_rules import ENDS
+from tests.support.attempt_story import FAR, Story
+
+A, B, C = Target("a", "m"), Target("b", "m2"), Target("c", "m3")
+A2 = Target("a", "other")
+
+
+# Order
+
+
+def test_the_best_ranked_is_called_first_without_a_wait() -> None:
+    assert Story([A, B]).call == Call(A)
+
+
+def test_where_the_strategy_ranks_the_untried_come_before_repeats() -> None:
+    assert Story([A, B]).until_the_end() == ["a", "b", "a", "b"]
+
+
+def test_attempts_are_counted_over_all_providers() -> None:
+    story = Story([A, B, C], RetryConfig(max_attempts=2))
+
+    assert story.until_the_end() == ["a", "b"]
+    assert story.plan.calls == 2
+
+
+def test_repeats_are_counted_per_provider() -> None:
+    story = Story([A], RetryConfig(max_attempts=10, max_retries=2))
+
+    assert story.until_the_end() == ["a", "a", "a"]
+
+
+def test_the_callers_order_repeats_each_once_before_the_next() -> None:
+    story = Story([A, B, C], RetryConfig(max_attempts=6), ordered=True)
+
+    assert story.until_the_end() == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_same_first_may_say_how_often() -> None:
+    config = RetryConfig(max_attempts=6, same_first=2)
+
+    assert Story([A, B], config, ordered=True).until_the_end() == list("aaabbb")
+    never = RetryConfig(max_attempts=4, same_first=0)
+    assert Story([A, B], never, ordered=True).until_the_end() == list("abab")
+
+
+def test_the_last_attempt_is_kept_for_a_candidate_not_yet_tried() -> None:
+    story = Story([A, B], RetryConfig(max_attempts=2), ordered=True)
+    assert story.until_the_end() == ["a", "b"]
+
+    longer = RetryConfig(max_attempts=3, same_first=5)
+    assert Story([A, B], longer, ordered=True).until_the_end() == ["a", "a", "b"]
+
+
+def test_the_last_attempt_may_repeat_when_everybody_was_tried() -> None:
+    story = Story([A], RetryConfig(max_attempts=2), ordered=True)
+
+    assert story.until_the_end() == ["a", "a"]
+
+
+def test_a_candidate_named_twice_is_one_candidate() -> None:
+    config = RetryConfig(max_retries=0)
+
+    assert Story([A, A, B], config).until_the_end() == ["a", "b"]
+
+
+def test_a_forced_provider_is_repeated_and_never_left() -> None:
+    story = Story([A, B, A2], forced=True)
+
+    assert story.until_the_end() == ["a", "a", "a", "a"]
+    assert {A, A2} == {target.target for target in story.plan._candidates}
+
+
+@pytest.mark.parametrize(
+    "kind", ["timeout", "auth", "quota", "model_not_found", "internal"]
+)
+def test_in_the_callers_order_some_failures_end_a_candidate_at_once(
+    kind: FailureClass,
+) -> None:
+    story = Story([A, B], ordered=True)
+
+    assert story.fails(kind) == Call(B)
+    assert isinstance(story.fails(kind), GiveUp)
+
+
+@pytest.mark.parametrize(
+    "kind", ["connect", "server_error", "overloaded", "bad_response"]
+)
+def test_server_errors_and_resets_are_repeated_once_first(kind: FailureClass) -> None:
+    story = Story([A, B], ordered=True)
+
+    assert story.fails(kind, draw=0.0) == Call(A, 0.0, repeat=True, counts=False)
+    assert story.fails(kind) == Call(B)
+
+
+def test_a_rate_limit_is_repeated_first_only_when_the_wait_is_said_and_short() -> None:
+    assert Story([A, B], ordered=True).fails("rate_limit") == Call(B)
+    assert Story([A, B], ordered=True).fails("rate_limit", after_s=5.1) == Call(B)
+    assert Story([A, B], ordered=True).fails("rate_limit", after_s=5.0) == Call(
+        A, 5.0, repeat=True
+    )
+
+
+def test_same_first_does_not_wait_past_the_deadline() -> None:
+    story = Story([A, B], ordered=True, deadline=3.0)
+
+    assert story.fails("rate_limit", after_s=4.0) == Call(B)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("kind", ["auth", "quota"])
+def test_a_refused_key_ends_every_model_of_that_provider(kind: FailureClass) -> None:
+    story = Story([A, A2, B])
+
+    assert story.fails(kind) == Call(B)
+
+
+def test_a_missing_model_ends_that_model_only() -> None:
+    assert Story([A, A2, B]).fails("model_not_found") == Call(A2)
+
+
+def test_a_request_at_fault_is_not_tried_elsewhere() -> None:
+    story = Story([A, B])
+    story.fails("bad_request")
+
+    assert isinstance(story.error, errors.RequestRejected)
+
+
+def test_what_one_dialect_cannot_carry_another_may() -> None:
+    story = Story([A, B], RetryConfig(max_attempts=1))
+
+    assert story.fails("bad_request", called=False) == Call(B)
+    story.fails("bad_request", called=False)
+    assert isinstance(story.error, errors.RequestRejected)
+
+
+def test_filtered_content_is_not_shopped_around() -> None:
+    story = Story([A, B])
+    story.fails("content_filtered")
+
+    assert isinstance(story.error, errors.ContentFiltered)
+
+
+def test_unless_the_configuration_says_so() -> None:
+    story = Story([A, B], RetryConfig(content_filter_fallback=True))
+
+    assert story.fails("content_filtered") == Call(B)
+    story.fails("content_filtered")
+    assert isinstance(story.error, errors.ContentFiltered)
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_a_cancelled_request_stops(called: bool) -> None:
+    story = Story([A, B])
+    story.fails("cancelled", called=called)
+
+    assert isinstance(story.error, errors.Cancelled)
+
+
+def test_a_crash_of_ours_fails_over() -> None:
+    story = Story([A, B])
+
+    assert story.fails("internal") == Call(B)
+    story.fails("internal")
+    assert isinstance(story.error, errors.InternalError)
+
+
+# Streams
+
+
+def test_a_stream_the_caller_has_seen_is_not_started_again() -> None:
+    story = Story([A, B])
+    story.fails("bad_response", emitted=True)
+
+    assert isinstance(story.error, errors.ProviderResponseError)
+
+
+def test_a_stream_held_back_fails_over_unseen() -> None:
+    story = Story([A, B], buffered=True)
+
+    assert story.fails("bad_response", emitted=True) == Call(B)
+
+
+# Candidates that are not free yet
+
+
+def test_a_free_candidate_goes_before_a_blocked_one() -> None:
+    assert Story([A, B], ready_at={A: 3.0}).call == Call(B)
+
+
+def test_a_blocked_candidate_is_waited_for_when_alone() -> None:
+    assert Story([A], ready_at={A: 3.0}).call == Call(A, 3.0)
+
+
+def test_a_candidate_blocked_too_long_is_rate_limited_without_a_call() -> None:
+    story = Story([A], ready_at={A: 100.0})
+
+    assert isinstance(story.error, errors.ProviderRateLimited)
+    assert story.error.retry_after_s == 100.0
+    assert story.plan.calls == 0
+
+
+def test_nobody_ranked_is_no_provider() -> None:
+    assert isinstance(Story([]).error, errors.NoProvider)
+    assert isinstance(Story([], forced=True).error, errors.NoProvider)
+
+
+def test_an_open_breaker_costs_no_attempt_and_is_not_asked_again() -> None:
+    story = Story([A, B], RetryConfig(max_attempts=1))
+
+    assert story.fails("overloaded", called=False, after_s=4.0) == Call(B)
+    assert story.plan.calls == 0
+    story.fails("overloaded", called=False, after_s=3.0)
+    assert isinstance(story.error, errors.NoProvider)
+    assert story.error.retry_after_s == 3.0
+
+
+def test_our_own_limiter_is_waited_for_a_few_times() -> None:
+    story = Story([A], RetryConfig(max_attempts=1))
+
+    assert story.fails("rate_limit", called=False, after_s=1.0) == Call(A, 1.0)
+    assert story.fails("rate_limit", called=False, after_s=1.0) == Call(A, 1.0)
+    story.fails("rate_limit", called=False, after_s=1.0)
+    assert isinstance(story.error, errors.ProviderRateLimited)
+    assert story.error.retry_after_s == 1.0
+
+
+def test_refusals_take_nothing_from_the_budget_before_a_call_was_made() -> None:
+    story = Story([A, B], budget=RetryBudget(burst=0.0, min_per_s=0.0))
+
+    assert story.fails("overloaded", called=False) == Call(B)
+
+
+def test_a_long_wait_for_an_overloaded_provider_keeps_its_name() -> None:
+    story = Story([A])
+    story.fails("overloaded", after_s=99.0)
+
+    assert isinstance(story.error, errors.ProviderOverloaded)
+    assert story.error.retry_after_s == 99.0
+
+
+def test_a_request_that_comes_too_late_is_not_sent() -> None:
+    story = Story([A], deadline=0.0)
+
+    assert isinstance(story.error, errors.DeadlineExceeded)
+
+
+# A kept-alive connection that had been closed
+
+
+def test_a_stale_connection_gets_one_free_fresh_one() -> None:
+    story = Story([A, B], RetryConfig(max_attempts=1), budget=RetryBudget(burst=0.0))
+
+    assert story.fails("connect", neutral=True) == Call(A, 0.0, repeat=True)
+    assert story.plan.calls == 0
+    story.fails("connect", neutral=True)
+    assert isinstance(story.error, errors.ProviderConnectionError)
+    assert story.plan.calls == 1
+
+
+def test_not_after_the_deadline() -> None:
+    story = Story([A], deadline=1.0)
+    story.fails("connect", neutral=True, took_s=1.0)
+
+    assert isinstance(story.error, errors.DeadlineExceeded)
+
+
+# What was too long
+
+
+def test_a_long_prompt_goes_only_to_larger_windows() -> None:
+    windows: dict[Target, int | None] = {A: 100, B: 100, C: 200}
+    story = Story([A, B, C], windows=windows)
+
+    assert story.fails("context_too_long") == Call(C)
+    story.fails("context_too_long")
+    assert isinstance(story.error, errors.ContextTooLong)
+
+
+def test_and_once_to_an_unknown_one() -> None:
+    story = Story([A, B, C], windows={A: 100})
+
+    assert story.fails("context_too_long") == Call(B)
+    story.fails("server_error")
+    assert isinstance(story.error, errors.ProviderServerError)
+
+
+def test_never_to_the_same_model_elsewhere() -> None:
+    twin = Target("elsewhere", A.model)
+    story = Story([A, twin], windows={A: 100, twin: 10_000})
+    story.fails("context_too_long")
+
+    assert isinstance(story.error, errors.ContextTooLong)
+
+
+# The budget shared by the whole daemon
+
+
+def test_an_empty_budget_ends_the_request_with_its_last_error() -> None:
+    story = Story([A, B], budget=RetryBudget(burst=0.0, min_per_s=0.0))
+    story.fails("overloaded")
+
+    assert isinstance(story.error, errors.ProviderOverloaded)
+
+
+def test_an_empty_budget_still_tells_the_retry_after() -> None:
+    story = Story([A, B], budget=RetryBudget(burst=0.0, min_per_s=0.0))
+    story.fails("rate_limit", after_s=3.0)
+
+    assert isinstance(story.error, errors.ProviderRateLimited)
+    assert story.error.retry_after_s == 3.0
+
+
+def test_every_further_call_takes_one_from_the_budget() -> None:
+    budget = RetryBudget(burst=2.0, min_per_s=0.0)
+
+    assert Story([A, B], budget=budget).until_the_end() == ["a", "b", "a"]
+
+
+# What counts against a provider
+
+
+def test_one_request_counts_once_against_a_provider() -> None:
+    story = Story([A, B])
+    assert story.call.counts
+
+    assert story.plan.counts(A)
+    assert story.fails().counts  # type: ignore[union-attr]  # b's first call
+    assert not story.plan.counts(A)
+    assert not story.plan.counts(A2)
+    assert story.fails() == Call(A, 0.5, repeat=True, counts=False)
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "auth", "model_not_found"])
+def test_what_is_no_ill_health_leaves_the_count_open(kind: FailureClass) -> None:
+    story = Story([A, B])
+    story.fails(kind)
+
+    assert story.plan.counts(A)
+
+
+# The API's edges
+
+
+def test_every_failure_class_has_a_rule() -> None:
+    assert set(get_args(FailureClass)) == set(ENDS)
+
+
+def test_a_success_has_no_next() -> None:
+    story = Story([A])
+    done = Outcome(
+        attempt_id="1",
+        provider="a",
+        model="m",
+        latency_s=1.0,
+        completion=Completion(content="hi", finish_reason="stop"),
+    )
+
+    with pytest.raises(ValueError, match="only a failed outcome"):
+        story.plan.after(done, 0.0, 0.0, story.budget)
+
+
+def test_nothing_follows_before_the_first_call() -> None:
+    plan = AttemptPlan(RetryConfig(), [], deadline=FAR)
+    failure = Failure(failure="connect", message="no", owner="provider")
+    lost = Outcome(
+        attempt_id="1", provider="a", model="m", latency_s=0.0, failure=failure
+    )
+
+    with pytest.raises(ValueError, match="a call of this plan"):
+        plan.after(lost, 0.0, 0.0, RetryBudget())

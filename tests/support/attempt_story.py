@@ -1,0 +1,97 @@
+"""One request's attempts, told failure by failure."""
+
+from collections.abc import Sequence
+
+from actors import errors
+from actors.errors import FailureClass
+from actors.messages.provider import Failure, Outcome
+from actors.messages.routing import Target
+from actors.policy.attempts import (
+    AttemptPlan,
+    Call,
+    GiveUp,
+    RetryBudget,
+    RetryConfig,
+)
+
+FAR = 1000.0
+
+
+class Story:
+    """One request told step by step: each failure gives the next step."""
+
+    def __init__(
+        self,
+        ranked: Sequence[Target],
+        config: RetryConfig | None = None,
+        *,
+        ordered: bool = False,
+        forced: bool = False,
+        deadline: float = FAR,
+        windows: dict[Target, int | None] | None = None,
+        ready_at: dict[Target, float] | None = None,
+        buffered: bool = False,
+        budget: RetryBudget | None = None,
+    ) -> None:
+        self.plan = AttemptPlan(
+            config or RetryConfig(),
+            ranked,
+            deadline=deadline,
+            ordered=ordered,
+            forced=forced,
+            windows=windows,
+            ready_at=ready_at,
+            buffered=buffered,
+        )
+        self.budget = budget or RetryBudget(burst=1000.0)
+        self.now = 0.0
+        self.step = self.plan.first(self.now)
+
+    def fails(
+        self,
+        kind: FailureClass = "server_error",
+        *,
+        after_s: float | None = None,
+        called: bool = True,
+        emitted: bool = False,
+        neutral: bool = False,
+        took_s: float = 0.0,
+        draw: float = 0.5,
+    ) -> Call | GiveUp:
+        call = self.call
+        self.now += call.delay_s + took_s
+        outcome = Outcome(
+            attempt_id="1",
+            provider=call.target.provider,
+            model=call.target.model,
+            latency_s=took_s,
+            failure=Failure(
+                failure=kind,
+                message=f"{call.target.provider} {kind}",
+                owner="caller" if kind == "bad_request" else "provider",
+                retry_after_s=after_s,
+                neutral=neutral,
+            ),
+            called=called,
+            emitted=emitted,
+        )
+        self.step = self.plan.after(outcome, self.now, draw, self.budget)
+        return self.step
+
+    @property
+    def call(self) -> Call:
+        assert isinstance(self.step, Call), self.step
+        return self.step
+
+    @property
+    def error(self) -> errors.GitBridgeError:
+        assert isinstance(self.step, GiveUp), self.step
+        return self.step.error
+
+    def until_the_end(self, kind: FailureClass = "server_error") -> list[str]:
+        """Fail every call alike; the providers that were called."""
+        called = []
+        while isinstance(self.step, Call):
+            called.append(self.step.target.provider)
+            self.fails(kind)
+        return called
