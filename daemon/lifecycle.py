@@ -4,17 +4,15 @@ The lock is ``flock`` on a file in the state folder: the kernel lets go of it wh
 process dies, however it dies, so nothing stale can be left behind.
 """
 
-import fcntl
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from actors.errors import OurError
 from daemon.exits import EXIT_TRY_LATER, ConfigError
+from ipc.sockets import ListenError, Lock, SecondDaemon, take_lock
 
 LOCK_NAME = "gitbridge.lock"
-MAX_SOCKET_PATH = 107  # bytes: sockaddr_un's sun_path without its final zero
 
 
 class AlreadyRunning(OurError):
@@ -32,7 +30,7 @@ class StateLock:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._descriptor: int | None = None
+        self._lock: Lock | None = None
 
     def acquire(self) -> None:
         """Take it, and write our pid there for people.
@@ -41,48 +39,25 @@ class StateLock:
             AlreadyRunning: Another process has it; the message says which.
             ConfigError: The folder cannot be made or written.
         """
-        path = self._folder / LOCK_NAME
+        advice = "give this one its own with --state-dir or $GITBRIDGE_STATE_DIR"
+        folder = self._folder
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = take_lock(folder / LOCK_NAME, f"the state folder {folder}")
+        except SecondDaemon as error:
+            raise AlreadyRunning(f"{error.message}; stop it, or {advice}") from None
+        except ListenError as error:
+            raise ConfigError(f"{error.message}; {advice}") from None
         except OSError as error:
             raise ConfigError(
-                f"the state folder {self._folder} cannot be used: {error.strerror} "
-                "(--state-dir or $GITBRIDGE_STATE_DIR name another)"
+                f"the state folder {folder} cannot be made: {error.strerror}; {advice}"
             ) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            who = f" (pid {holder})" if holder.isdecimal() else ""
-            raise AlreadyRunning(
-                f"another daemon{who} is using the state folder {self._folder}: stop it, "
-                "or give this one its own with --state-dir"
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._descriptor = descriptor
 
     def release(self) -> None:
         """Give it back; the file stays, deleting it would race with the next daemon."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def check_socket_path(path: Path) -> None:
-    """The kernel's limit, said before it fails with "AF_UNIX path too long".
-
-    Raises:
-        ConfigError: The path is too long for a Unix socket.
-    """
-    length = len(os.fsencode(path))
-    if length > MAX_SOCKET_PATH:
-        raise ConfigError(
-            f"the socket path {path} is {length} bytes long, a Unix socket's may be "
-            f"{MAX_SOCKET_PATH}: name a shorter one with --socket"
-        )
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
 
 class StopSignals:

@@ -1,0 +1,44 @@
+"""The entry point of ``gitbridge`` and ``python -m daemon``.
+
+Starts the command line at once; the daemon itself, with its event loop and HTTP
+libraries, is imported only by the commands that need it.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from daemon import version
+from daemon.cli.connection import Client
+from daemon.cli.run import Entrances, run
+from daemon.config import HealthOptions, ServeOptions
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    entrances = Entrances(_serve, _check_health, _connect, version)
+    return run(sys.argv[1:] if argv is None else argv, entrances, os.environ)
+
+
+def _serve(options: ServeOptions) -> int:
+    from daemon.app import serve  # noqa: PLC0415 - 0.3 s that other commands save
+
+    return serve(options)
+
+
+def _check_health(options: HealthOptions) -> int:
+    from daemon.app import check_health  # noqa: PLC0415 - as above
+
+    return check_health(options)
+
+
+def _connect(paths: Sequence[Path]) -> AbstractContextManager[Client]:
+    from ipc.blocking import connect  # noqa: PLC0415 - not for serve
+
+    return connect(paths)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""``gitbridge strategy`` and ``gitbridge weights``: show or change, kept on restart."""
+
+import argparse
+
+from daemon.cli.connection import Client, CommandFailed, typed
+from daemon.cli.output import Output
+from daemon.cli.render import status
+from daemon.exits import EXIT_OK, EXIT_USAGE
+from ipc.results import StrategyResult
+
+WEIGHTS = ("cost", "performance", "availability")
+
+
+def strategy(args: argparse.Namespace, client: Client, out: Output) -> int:
+    """Show the strategy, set it, or drop the override."""
+    params: dict[str, object] = {}
+    if args.name is not None:
+        params["strategy"] = args.name
+    return _change("strategy.set", params, args, client, out)
+
+
+def weights(args: argparse.Namespace, client: Client, out: Output) -> int:
+    """Show the weights, set some of them, or drop the override."""
+    params = {
+        name: value for name in WEIGHTS if (value := getattr(args, name)) is not None
+    }
+    return _change("weights.set", dict(params), args, client, out)
+
+
+def _change(
+    method: str,
+    params: dict[str, object],
+    args: argparse.Namespace,
+    client: Client,
+    out: Output,
+) -> int:
+    if params and args.reset:
+        raise CommandFailed("either a value or --reset, not both", EXIT_USAGE)
+    if args.reset:
+        params = {"reset": True}
+    result = client.call(method if params else "strategy.get", params)
+    if out.as_json:
+        out.document(result)
+    else:
+        out.result(status.strategy(typed(result, StrategyResult)))
+    return EXIT_OK

@@ -1,0 +1,153 @@
+"""The commented example that ``gitbridge config example`` prints.
+
+A line ``#key = value`` is a setting to uncomment, shown with its default where it has one;
+``# words`` explain. A test loads it with every setting uncommented.
+"""
+
+EXAMPLE = """\
+# GitBridge SmartRouter: an example of everything that can be configured.
+# Every key is optional: uncomment what you change. Unknown keys are errors.
+# Check it with: gitbridge config check --config gitbridge.toml
+# API keys are never in this file: they come from the environment (OPENAI_API_KEY,
+# XAI_API_KEY or GROK_API_KEY, ANTHROPIC_API_KEY), .env, or systemd credentials.
+
+[server]
+# The Unix socket; by default in /run/gitbridge, $XDG_RUNTIME_DIR/gitbridge or the state
+# folder, whichever can be written first.
+#socket = "/run/gitbridge/gitbridge.sock"
+#socket_mode = "0660"
+# Also over TCP; wants a token (see [access]). Off by default.
+#listen = "127.0.0.1:4180"
+# Seconds to finish what is in flight after SIGTERM.
+#drain_s = 30
+
+[access]
+# On the socket, by who is on the other side. Root and the daemon's own user are admins.
+#admin_users = ["alice"]
+#admin_groups = ["wheel"]
+#user_groups = ["gitbridge-users"]
+# Loopback TCP without a token: every program of every user on this machine.
+#open_loopback = false
+# sha256 of the token, lower-case hex: printf %s TOKEN | sha256sum
+#tokens = [{ name = "ci", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", tier = "user" }]
+
+[routing]
+# cost, performance, availability, hybrid, round_robin or priority.
+#strategy = "hybrid"
+# Of the hybrid strategy; only their proportions count.
+#weights = { cost = 0.4, performance = 0.3, availability = 0.3 }
+# Consecutive failures that open a breaker.
+#failure_threshold = 3
+# Requests in the rolling window.
+#metrics_window = 100
+# Upstream calls of one request, the first included.
+#max_attempts = 4
+# Seconds a request may take when it does not say.
+#deadline_s = 600
+# "passthrough" sends content as it comes, "buffered" when it is whole.
+#stream_mode = "passthrough"
+# Whether another provider may answer what one's content filter refused.
+#content_filter_fallback = false
+
+# Who is eligible for a task type; the strategy ranks them. These two are the defaults.
+[routing.tasks.code_review]
+#providers = ["claude", "grok"]
+#strategy = "performance"
+#max_tokens = 2000
+[routing.tasks.documentation]
+#providers = ["openai", "claude"]
+
+[health]
+#interval_s = 60
+# "models" costs nothing, "completion" asks for one token, "none" is off.
+#probe = "models"
+# Slower than this is not healthy for 'gitbridge health'.
+#max_latency_s = 2.0
+
+[retry]
+# Repeats on the same provider.
+#max_retries = 3
+#base_delay_s = 1.0
+#max_delay_s = 30
+# With the priority strategy: repeats of one candidate before the next.
+#same_first = "auto"
+# A Retry-After up to this is waited for.
+#wait_retry_after_s = 5
+# Repeats as a share of all requests, over the whole daemon, and at least so many a second.
+#budget_ratio = 0.1
+#budget_min_per_s = 1.0
+
+[breaker]
+#open_s = 5
+#open_max_s = 15
+#failure_ratio = 0.4
+#slow_ratio = 0.6
+#min_calls = 10
+
+# Without any [providers.NAME] those built in are on whose key is found: openai, grok and
+# claude. With at least one, only those listed are on.
+[providers.openai]
+#kind = "openai"
+#base_url = "https://api.openai.com/v1"
+#model = "gpt-4o"
+#models = ["gpt-4o", "gpt-4o-mini"]
+#temperature = 0.3
+#max_tokens = 4000
+# A file with the key and nothing else, readable by the daemon only.
+#api_key_file = "/etc/gitbridge/keys/openai"
+#timeouts = { connect_s = 5, first_token_s = 60, idle_s = 60, total_s = 600 }
+#context_window = 128000
+# US dollars per million tokens, in place of the price table.
+#price = { input = 2.5, cached_input = 1.25, output = 10 }
+#limits = { concurrency = 50, requests_per_minute = 500, tokens_per_minute = 200000 }
+# Its share in round_robin.
+#weight = 1
+#tags = ["fast"]
+#enabled = true
+
+[providers.grok]
+#kind = "xai"
+#base_url = "https://api.x.ai/v1"
+#model = "grok-3-mini"
+#temperature = 0.4
+#reasoning_effort = "high"
+#max_tokens = 4000
+
+[providers.claude]
+#kind = "anthropic"
+#base_url = "https://api.anthropic.com/v1"
+#model = "claude-sonnet-5-5"
+#max_tokens = 4000
+
+# Any server that speaks OpenAI's chat API. Plain http only for loopback, or allow_http.
+#[providers.local]
+#kind = "compatible"
+#base_url = "http://127.0.0.1:11434/v1"
+#model = "llama3.3"
+#allow_http = false
+#price = { input = 0, output = 0, cache_write = 0 }
+
+[models]
+# A name of your own for candidates that the strategy ranks.
+#fast = ["grok/grok-3-mini", "openai/gpt-4o-mini"]
+# Or in this order, with its own settings.
+#[models.review]
+#candidates = ["claude", "openai/gpt-4o"]
+#strategy = "priority"
+#stream_mode = "buffered"
+#max_tokens = 2000
+
+[ledger]
+# "full" also survives a power cut.
+#sync = "normal"
+# Older requests are deleted; by default everything is kept.
+#retention_days = 365
+
+[log]
+# debug, info, warning, error or critical.
+#level = "info"
+# "json" or "console".
+#format = "json"
+# Prompt texts in the log. Keys never are.
+#prompts = false
+"""

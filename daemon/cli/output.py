@@ -1,0 +1,74 @@
+"""The terminal as the commands see it: results on stdout, everything else on stderr."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import IO
+
+import msgspec
+
+from daemon.cli.render.table import Paint, colours, no_colours, printable
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class Output:
+    """Where commands write. ``as_json``: one JSON document on stdout, nothing else."""
+
+    def __init__(
+        self,
+        out: IO[str] | None = None,
+        err: IO[str] | None = None,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        as_json: bool = False,
+    ) -> None:
+        self._out = sys.stdout if out is None else out
+        self._err = sys.stderr if err is None else err
+        self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+        self.as_json = as_json
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person reads stdout."""
+        return self._out.isatty()
+
+    @property
+    def errors_on_terminal(self) -> bool:
+        """Whether a person reads stderr: the place for progress and summaries."""
+        return self._err.isatty()
+
+    @property
+    def paint(self) -> Paint:
+        """Colours for stdout, if it is a terminal that wants them."""
+        return colours if self.on_terminal and not self._plain else no_colours
+
+    @property
+    def error_paint(self) -> Paint:
+        return colours if self.errors_on_terminal and not self._plain else no_colours
+
+    def result(self, text: str) -> None:
+        """A rendered result, with a line break at its end."""
+        self._out.write(text if text.endswith("\n") else f"{text}\n")
+        self._out.flush()
+
+    def answer(self, text: str) -> None:
+        """Some of a model's answer, at once: nothing in it may drive the terminal."""
+        self._out.write(printable(text) if self.on_terminal else text)
+        self._out.flush()
+
+    def document(self, value: object) -> None:
+        """One JSON document; indented for people, one line for programs."""
+        encoded = _ENCODER.encode(value)
+        if self.on_terminal:
+            encoded = msgspec.json.format(encoded, indent=2)
+        self._out.write(encoded.decode() + "\n")
+        self._out.flush()
+
+    def note(self, text: str) -> None:
+        """A sentence beside the result."""
+        self._err.write(f"{text}\n")
+        self._err.flush()
+
+    def error(self, text: str) -> None:
+        self.note(f"{self.error_paint('gitbridge:', 'bad')} {text}")

@@ -1,0 +1,299 @@
+"""What may be typed: commands, flags, help with examples. A usage error exits with 64."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, get_args
+
+from actors.messages.routing import Strategy
+from daemon.config_rules import strategy_name
+from daemon.exits import EXIT_USAGE
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+USAGE_GROUPS = ("provider", "model", "task_type", "user")
+
+DESCRIPTION = """\
+One reliable local door to many LLM providers: routing, failover, an exact ledger.
+
+  gitbridge serve --simulate        try it without keys
+  gitbridge ask "Hello, who are you?"
+  gitbridge status"""
+
+EXIT_CODES = """\
+exit codes: 0 ok, 1 the thing asked for failed, 64 usage, 69 daemon not reachable,
+70 our bug, 75 try later, 77 not permitted, 78 bad configuration"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what was wrong in one line and exits with 64, not argparse's 2."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name
+
+
+def build_parser() -> Parser:
+    """The whole tree; ``command`` and, for config, ``action`` are in the result."""
+    parser = Parser(
+        prog="gitbridge",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="say which version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_serve(commands)
+    _add_ask(commands)
+    _add_readings(commands)
+    _add_history(commands)
+    _add_control(commands)
+    _add_health(commands)
+    _add_config(commands)
+    return parser
+
+
+def _add(
+    commands: "_Commands[Parser]",
+    name: str,
+    summary: str,
+    examples: Sequence[str],
+) -> Parser:
+    lines = "\n".join(f"  {each}" for each in examples)
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[:1].upper() + summary[1:] + ".",
+        epilog=f"examples:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    places = parser.add_argument_group("where things are")
+    places.add_argument("--socket", metavar="P", help="the daemon's Unix socket")
+    places.add_argument("--config", metavar="F", help="the configuration file")
+    places.add_argument("--state-dir", metavar="D", help="the state folder")
+
+
+def _add_client(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on stdout, nothing else"
+    )
+    _add_places(parser)
+
+
+def _add_serve(commands: "_Commands[Parser]") -> None:
+    examples = (
+        "gitbridge serve --simulate               pretend providers, no keys needed",
+        "OPENAI_API_KEY=... gitbridge serve       every provider whose key is found",
+        "gitbridge serve --config gitbridge.toml --check",
+        "gitbridge serve --listen 127.0.0.1:4180  also over TCP, with tokens",
+    )
+    parser = _add(commands, "serve", "run the daemon in the foreground", examples)
+    _add_places(parser)
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="also listen on TCP (wants a token)"
+    )
+    parser.add_argument(
+        "--simulate", action="store_true", help="pretend providers on loopback"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check everything, then exit"
+    )
+
+
+def _add_ask(commands: "_Commands[Parser]") -> None:
+    examples = (
+        'gitbridge ask "Why is the sky blue?"',
+        "git diff | gitbridge ask - --task-type code_review --system 'Review this.'",
+        "gitbridge ask --stream --strategy cost 'Tell me a story'",
+        "gitbridge ask --provider grok --max-tokens 100 --json 'Hello'",
+    )
+    parser = _add(commands, "ask", "send a prompt to the provider that suits", examples)
+    parser.add_argument("prompt", metavar="PROMPT", help="the prompt; - reads stdin")
+    parser.add_argument(
+        "--task-type", metavar="T", help="code_review, documentation..."
+    )
+    _add_strategy(parser, "--strategy")
+    parser.add_argument("--provider", metavar="P", help="this provider and no other")
+    parser.add_argument(
+        "--model", metavar="M", help="auto, a model, an alias or provider/model"
+    )
+    parser.add_argument("--max-tokens", metavar="N", type=_positive_int)
+    parser.add_argument("--temperature", metavar="X", type=_number)
+    parser.add_argument("--system", metavar="TEXT", help="the system prompt")
+    parser.add_argument(
+        "--stream", action="store_true", help="print the answer as it arrives"
+    )
+    parser.add_argument(
+        "--deadline", metavar="S", type=_seconds, help="give up after so many seconds"
+    )
+    parser.add_argument(
+        "--budget", metavar="USD", type=_number, help="the most it may cost"
+    )
+    _add_client(parser)
+
+
+def _add_readings(commands: "_Commands[Parser]") -> None:
+    for name, summary in (
+        ("status", "the daemon and its providers at a glance"),
+        ("providers", "every provider and model as the router sees it"),
+        ("metrics", "rolling and total figures of every provider"),
+    ):
+        examples = (f"gitbridge {name}", f"gitbridge {name} --json")
+        _add_client(_add(commands, name, summary, examples))
+
+
+def _add_history(commands: "_Commands[Parser]") -> None:
+    examples: tuple[str, ...] = (
+        "gitbridge history --limit 50",
+        "gitbridge history --json | jq '.entries[].cost_usd'",
+    )
+    parser = _add(commands, "history", "past requests, newest first", examples)
+    parser.add_argument("--limit", metavar="N", type=_positive_int, default=20)
+    _add_client(parser)
+
+    examples = ("gitbridge explain 01JD...   an id from history, or from ask",)
+    parser = _add(commands, "explain", "why a request went where it went", examples)
+    parser.add_argument("id", metavar="DECISION", help="a decision's or request's id")
+    _add_client(parser)
+
+    examples = (
+        "gitbridge usage --since 7d --by model",
+        "gitbridge usage --since 2026-11-01 --json",
+    )
+    parser = _add(commands, "usage", "tokens and money, grouped", examples)
+    parser.add_argument(
+        "--since", metavar="T", help="a date or time (ISO 8601, UTC) or an age (7d)"
+    )
+    parser.add_argument("--by", choices=USAGE_GROUPS, default="provider")
+    _add_client(parser)
+
+
+def _add_control(commands: "_Commands[Parser]") -> None:
+    examples: tuple[str, ...] = (
+        "gitbridge strategy              which one is in force",
+        "gitbridge strategy cost         change it, kept over a restart",
+        "gitbridge strategy --reset      back to what the configuration says",
+    )
+    parser = _add(commands, "strategy", "show or change the strategy", examples)
+    _add_strategy(parser, "name", nargs="?")
+    parser.add_argument("--reset", action="store_true", help="drop the override")
+    _add_client(parser)
+
+    examples = (
+        "gitbridge weights",
+        "gitbridge weights --cost 0.6 --performance 0.3 --availability 0.1",
+        "gitbridge weights --reset",
+    )
+    parser = _add(
+        commands, "weights", "show or change the hybrid strategy's weights", examples
+    )
+    for name in ("cost", "performance", "availability"):
+        parser.add_argument(f"--{name}", metavar="X", type=_weight)
+    parser.add_argument("--reset", action="store_true", help="drop the override")
+    _add_client(parser)
+
+
+def _add_strategy(
+    parser: argparse.ArgumentParser, flag: str, nargs: str | None = None
+) -> None:
+    parser.add_argument(
+        flag,
+        metavar="S" if flag.startswith("-") else "NAME",
+        nargs=nargs,
+        type=_strategy,
+        help=", ".join(STRATEGIES),
+    )
+
+
+def _add_health(commands: "_Commands[Parser]") -> None:
+    examples = (
+        "gitbridge health                          every provider, costs nothing",
+        "gitbridge health openai --model gpt-4o-mini --max-latency 1.5",
+        "gitbridge health --retries 5 --format json",
+    )
+    summary = "check the providers; with and without a running daemon"
+    parser = _add(commands, "health", summary, examples)
+    parser.add_argument("provider", metavar="PROVIDER", nargs="?", help="this one only")
+    parser.add_argument("--model", metavar="M", help="the model that must be served")
+    parser.add_argument(
+        "--max-latency", metavar="S", type=_seconds, help="slower is not healthy"
+    )
+    parser.add_argument(
+        "--retries",
+        metavar="N",
+        type=_retries,
+        default=3,
+        help="further checks of what is not healthy, 1, 2, 4... s apart (default 3)",
+    )
+    parser.add_argument("--format", choices=("human", "json"), default="human")
+    _add_client(parser)
+
+
+def _add_config(commands: "_Commands[Parser]") -> None:
+    examples = (
+        "gitbridge config check --config gitbridge.toml",
+        "gitbridge config show",
+        "gitbridge config example > gitbridge.toml",
+    )
+    parser = _add(commands, "config", "check or show the configuration", examples)
+    parser.add_argument(
+        "action",
+        choices=("check", "show", "example"),
+        help="check: is it right; show: each value and where it came from; example: "
+        "a commented file",
+    )
+    parser.add_argument(
+        "--simulate", action="store_true", help="as for serve: no keys needed"
+    )
+    _add_client(parser)
+
+
+def _strategy(text: str) -> str:
+    name = strategy_name(text)
+    if name not in STRATEGIES:
+        wanted = ", ".join(STRATEGIES)
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted one of {wanted}")
+    return name
+
+
+def _positive_int(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted a whole number from 1")
+    return int(text)
+
+
+def _retries(text: str) -> int:
+    if not text.isdecimal() or int(text) > 10:
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number from 0 to 10")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    """Any finite number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number of at least 0")
+    return value
+
+
+_weight = _number
+
+
+def _seconds(text: str) -> float:
+    value = _number(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("got 0, wanted seconds above 0")
+    return value

@@ -1,0 +1,257 @@
+"""Past requests, one of them explained, and what they used, as text."""
+
+from collections.abc import Sequence
+
+from actors.messages.ledger import HistoryEntry
+from actors.messages.routing import (
+    AttemptRecord,
+    AttemptSummary,
+    Decision,
+    RankedCandidate,
+    RequestRecord,
+    ScoreTerm,
+)
+from daemon.cli.render.status import weights
+from daemon.cli.render.table import Cell, Paint, Row, one_line, table
+from daemon.cli.render.units import (
+    UNKNOWN,
+    count,
+    decimals,
+    moment,
+    money,
+    name_of,
+    seconds,
+)
+from ipc.results import HistoryResult, RouteReply, UsageResult
+
+
+def history(result: HistoryResult, paint: Paint) -> str:
+    """``gitbridge history``: newest first."""
+    if not result.entries:
+        return "no requests yet"
+    numbers = ("calls", "tokens", "cost", "latency", "confidence")
+    headers = ["at", "decision", "provider/model", "strategy", "outcome", *numbers]
+    rows: list[Row] = [_history_row(entry) for entry in result.entries]
+    return table(headers, rows, paint, right=numbers)
+
+
+def _history_row(entry: HistoryEntry) -> Row:
+    simulated = " (simulated)" if entry.simulated else ""
+    return [
+        moment(entry.at),
+        entry.decision_id,
+        name_of(entry.provider, entry.model) + simulated,
+        entry.strategy + (" degraded" if entry.degraded else ""),
+        outcome_cell(entry.outcome),
+        count(entry.attempts),
+        tokens(entry.prompt_tokens, entry.completion_tokens),
+        money(entry.cost_usd),
+        seconds(entry.latency_s),
+        decimals(entry.confidence, 2),
+    ]
+
+
+def outcome_cell(outcome: str) -> Cell:
+    return Cell(outcome, "good" if outcome == "ok" else "bad")
+
+
+def tokens(prompt: int | None, completion: int | None) -> str:
+    """In and out: ``12+34``."""
+    if prompt is None and completion is None:
+        return UNKNOWN
+    return f"{count(prompt)}+{count(completion)}"
+
+
+def explain(record: RequestRecord, paint: Paint) -> str:
+    """``gitbridge explain``: why there, what was tried, what it cost."""
+    decision = record.decision
+    parts = [
+        _heading(record, paint),
+        _decision(decision, paint),
+        _candidates(decision.candidates, paint),
+        _excluded(decision, paint),
+        _attempts(record.attempts, paint),
+        _cost(record),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _heading(record: RequestRecord, paint: Paint) -> str:
+    ids = (
+        f"{paint('request', 'dim')} {record.request_id}  "
+        f"{paint('decision', 'dim')} {record.decision.decision_id}"
+    )
+    asked = [f"{moment(record.at)} over {record.door}"]
+    if record.user:
+        asked.append(f"by {record.user}")
+    if record.task_type:
+        asked.append(f"task type {record.task_type}")
+    asked.append(f"asked for {record.requested_model or 'auto'}")
+    if record.stream:
+        asked.append("streamed")
+    lines = [ids, one_line(", ".join(asked)), _ending(record, paint)]
+    return "\n".join([*lines, *_sentence(record.error_message)])
+
+
+def _ending(record: RequestRecord, paint: Paint) -> str:
+    outcome = outcome_cell(record.outcome)
+    answered = name_of(record.provider, record.model)
+    simulated = " (simulated)" if record.simulated else ""
+    times = (
+        f"in {seconds(record.latency_s)}, {seconds(record.overhead_s)} of it our own"
+    )
+    if record.time_to_first_token_s is not None:
+        times += f", first token after {seconds(record.time_to_first_token_s)}"
+    mark = paint(outcome.text, outcome.tone)
+    return f"{mark}: {one_line(answered)}{simulated} {times}"
+
+
+def _sentence(text: str | None) -> list[str]:
+    return [one_line(text)] if text else []
+
+
+def _decision(decision: Decision, paint: Paint) -> str:
+    confidence = decimals(decision.confidence, 2)
+    strategy = f"strategy {paint(decision.strategy, 'bold')}"
+    lines = [f"{strategy} ({weights(decision.weights)}), confidence {confidence}"]
+    if decision.degraded:
+        note = "degraded: every breaker was open, the least bad was taken"
+        lines.append(paint(note, "warn"))
+    return "\n".join([*lines, *_sentence(decision.reason)])
+
+
+def _candidates(candidates: Sequence[RankedCandidate], paint: Paint) -> str:
+    if not candidates:
+        return "nobody could be ranked"
+    names = list(dict.fromkeys(t.name for each in candidates for t in each.terms))
+    numbers = ("rank", "score", *names, "expected cost", "expected latency")
+    rows: list[Row] = [
+        [
+            str(rank),
+            name_of(each.target.provider, each.target.model),
+            Cell(decimals(each.score), "bold"),
+            *(_term(each.terms, name) for name in names),
+            money(each.expected_cost_usd),
+            seconds(each.expected_latency_s),
+        ]
+        for rank, each in enumerate(candidates, start=1)
+    ]
+    headers = ["rank", "candidate", "score", *names, "expected cost"]
+    return table([*headers, "expected latency"], rows, paint, right=numbers)
+
+
+def _term(terms: Sequence[ScoreTerm], name: str) -> str:
+    """A term as value x weight, and what it came from."""
+    for term in terms:
+        if term.name == name:
+            raw = f" ({term.raw:.4g} {term.unit})" if term.raw is not None else ""
+            note = f" [{term.note}]" if term.note else ""
+            return f"{term.value:.3f} x {term.weight:.2f}{raw}{note}"
+    return UNKNOWN
+
+
+def _excluded(decision: Decision, paint: Paint) -> str:
+    if not decision.excluded:
+        return ""
+    rows: list[Row] = [
+        [
+            name_of(each.target.provider, each.target.model),
+            Cell(each.code, "warn"),
+            each.detail,
+        ]
+        for each in decision.excluded
+    ]
+    return table(["excluded", "because", "detail"], rows, paint)
+
+
+def _attempts(attempts: Sequence[AttemptRecord], paint: Paint) -> str:
+    if not attempts:
+        return "nobody was asked"
+    numbers = ("latency", "first token", "tokens", "cost")
+    rows: list[Row] = [
+        [
+            str(number),
+            name_of(each.provider, each.model),
+            outcome_cell(each.outcome),
+            seconds(each.latency_s),
+            seconds(each.time_to_first_token_s),
+            tokens(each.usage.prompt_tokens, each.usage.completion_tokens),
+            money(each.cost_usd),
+            f"{each.cost_source}",
+            _attempt_note(each),
+        ]
+        for number, each in enumerate(attempts, start=1)
+    ]
+    headers = ["call", "provider/model", "outcome", *numbers, "price from", "note"]
+    return table(headers, rows, paint, right=numbers)
+
+
+def _attempt_note(attempt: AttemptRecord) -> str:
+    notes = []
+    if attempt.status is not None:
+        notes.append(f"HTTP {attempt.status}")
+    if attempt.message:
+        notes.append(attempt.message[:120])
+    if attempt.retry_after_s is not None:
+        notes.append(f"retry after {seconds(attempt.retry_after_s)}")
+    if attempt.dropped:
+        notes.append(f"left out: {', '.join(attempt.dropped)}")
+    return "; ".join(notes)
+
+
+def _cost(record: RequestRecord) -> str:
+    used = tokens(record.usage.prompt_tokens, record.usage.completion_tokens)
+    if record.cost_usd is not None:
+        return f"cost {money(record.cost_usd)} ({record.cost_source}), tokens {used}"
+    known = record.known_cost_usd
+    part = f", {money(known)} of it known" if known else ""
+    return f"cost unknown{part}, tokens {used}"
+
+
+def usage(result: UsageResult, paint: Paint) -> str:
+    """``gitbridge usage``: tokens and money by provider, model, task type or user."""
+    since = f"since {moment(result.since)}" if result.since is not None else "so far"
+    if not result.rows:
+        return f"no usage {since}"
+    numbers = ["requests", "calls", "failures", "prompt", "completion", "cached"]
+    numbers += ["cost", "unpriced"]
+    rows: list[Row] = [
+        [
+            row.key if row.key is not None else UNKNOWN,
+            count(row.requests),
+            count(row.attempts),
+            count(row.failures),
+            count(row.prompt_tokens),
+            count(row.completion_tokens),
+            count(row.cached_tokens),
+            money(row.cost_usd),
+            count(row.unpriced_attempts),
+        ]
+        for row in result.rows
+    ]
+    headers = [result.by.replace("_", " "), *numbers]
+    return f"usage {since}\n\n{table(headers, rows, paint, right=numbers)}"
+
+
+def answer_summary(reply: RouteReply, paint: Paint) -> str:
+    """The line under an answer: who, how much, how long, and why it went there."""
+    used = tokens(reply.usage.prompt_tokens, reply.usage.completion_tokens)
+    cost = money(reply.cost_usd) if reply.cost_usd is not None else "cost unknown"
+    parts = [name_of(reply.provider, reply.model), f"{used} tokens", cost]
+    parts.append(seconds(reply.latency_s))
+    if len(reply.attempts) > 1:
+        parts.append(f"{len(reply.attempts)} calls ({_failed(reply.attempts)})")
+    if reply.finish_reason != "stop":
+        parts.append(f"finish reason {reply.finish_reason}")
+    if reply.dropped:
+        parts.append(f"left out {', '.join(reply.dropped)}")
+    if reply.simulated:
+        parts.append("simulated")
+    parts.append(f"decision {reply.decision_id}")
+    return paint(one_line(" · ".join(parts)), "dim")
+
+
+def _failed(attempts: Sequence[AttemptSummary]) -> str:
+    return ", ".join(
+        f"{each.provider} {each.outcome}" for each in attempts if each.outcome != "ok"
+    )

@@ -1,0 +1,181 @@
+"""Dispatch: arguments to a command, its errors to a sentence and an exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+
+import msgspec
+
+from actors.errors import GitBridgeError
+from daemon.cli.connection import (
+    Client,
+    CommandFailed,
+    Connect,
+    Where,
+    error_data,
+    exit_code_of,
+    open_client,
+    sentence,
+)
+from daemon.cli.output import Output
+from daemon.cli.parser import build_parser
+from daemon.config import HealthOptions, ServeOptions
+from daemon.exits import EXIT_OK, EXIT_USAGE, ConfigError
+from ipc.calls import DaemonUnreachable
+
+DEFAULT_MAX_LATENCY_S = 2.0
+_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+
+
+class Entrances(msgspec.Struct, frozen=True):
+    """What the command line may not import: the daemon itself, and the socket's client.
+
+    ``serve`` and ``check_health`` return exit codes.
+    """
+
+    serve: Callable[[ServeOptions], int]
+    check_health: Callable[[HealthOptions], int]
+    connect: Connect
+    version: Callable[[], str]
+
+
+def run(
+    argv: Sequence[str],
+    entrances: Entrances,
+    environ: Mapping[str, str] = os.environ,
+    out: Output | None = None,
+) -> int:
+    """One command from its arguments to its exit code; never raises but SystemExit."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    as_json = getattr(args, "json", False) or getattr(args, "format", "") == "json"
+    out = Output(environ=environ, as_json=as_json) if out is None else out
+    if args.version:
+        out.result(f"gitbridge {entrances.version()}")
+        return EXIT_OK
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+    return _guarded(lambda: _dispatch(args, entrances, environ, out), out)
+
+
+def _guarded(command: Callable[[], int], out: Output) -> int:
+    try:
+        return command()
+    except GitBridgeError as error:
+        return _failed(error, out)
+    except CommandFailed as error:
+        out.error(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read us has enough; the flush at exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_OK
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _failed(error: GitBridgeError, out: Output) -> int:
+    if isinstance(error, ConfigError):
+        out.error(error.message)
+        return error.exit_code
+    if out.as_json:
+        out.document({"error": error_data(error)})
+    out.error(sentence(error))
+    return exit_code_of(error)
+
+
+def _dispatch(
+    args: argparse.Namespace,
+    entrances: Entrances,
+    environ: Mapping[str, str],
+    out: Output,
+) -> int:
+    if args.command == "serve":
+        return entrances.serve(serve_options(args))
+    where = Where(socket=args.socket, config=args.config, state_dir=args.state_dir)
+    sockets = where.sockets(environ)
+    with ExitStack() as stack:
+
+        def connected() -> Client:
+            return stack.enter_context(open_client(entrances.connect, sockets))
+
+        def connected_if_running() -> Client | None:
+            try:
+                return connected()
+            except GitBridgeError:
+                return None
+
+        if args.command == "config":
+            from daemon.cli.configure import configure  # noqa: PLC0415 - loads files
+
+            return configure(args, out, environ, connected_if_running)
+        if args.command == "health":
+            options = health_options(args, environ)
+            return _health(options, entrances, connected, out)
+        return _talk(args, connected(), out)
+
+
+def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
+    """The commands that are nothing without a daemon."""
+    from daemon.cli.ask import ask  # noqa: PLC0415 - only what the command needs
+    from daemon.cli.control import strategy, weights  # noqa: PLC0415
+    from daemon.cli.reading import read  # noqa: PLC0415
+
+    commands = {"ask": ask, "strategy": strategy, "weights": weights}
+    return commands.get(args.command, read)(args, client, out)
+
+
+def _health(
+    options: HealthOptions,
+    entrances: Entrances,
+    connected: Callable[[], Client],
+    out: Output,
+) -> int:
+    from daemon.cli.health import health_by_daemon  # noqa: PLC0415
+
+    try:
+        client = connected()
+    except DaemonUnreachable:
+        return entrances.check_health(options)
+    return health_by_daemon(options, client, out)
+
+
+def serve_options(args: argparse.Namespace) -> ServeOptions:
+    """The flags of ``serve``."""
+    return ServeOptions(
+        config=args.config,
+        socket=args.socket,
+        state_dir=args.state_dir,
+        listen=args.listen,
+        simulate=args.simulate,
+        check=args.check,
+    )
+
+
+def health_options(
+    args: argparse.Namespace, environ: Mapping[str, str]
+) -> HealthOptions:
+    """The flags of ``health``; the latency threshold is the configuration's if unsaid."""
+    return HealthOptions(
+        provider=args.provider,
+        model=args.model,
+        max_latency_s=args.max_latency or _configured_latency(args.config, environ),
+        retries=args.retries,
+        as_json=args.json or args.format == "json",
+        config=args.config,
+        socket=args.socket,
+        state_dir=args.state_dir,
+    )
+
+
+def _configured_latency(config: str | None, environ: Mapping[str, str]) -> float:
+    from daemon.config_load import load_settings  # noqa: PLC0415 - health only
+
+    try:
+        loaded = load_settings(ServeOptions(config=config), environ=environ)
+    except ConfigError:
+        return DEFAULT_MAX_LATENCY_S  # a running daemon answers all the same
+    return loaded.config.health.max_latency_s
