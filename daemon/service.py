@@ -49,7 +49,7 @@ class HouseService:
         provider_aliases: Mapping[str, str],
         ledger: LedgerRef,
         conditions: Callable[[], Sequence[Condition]],
-        on_probe: Callable[[ProbeResult], None],
+        max_latency_s: float,
         in_flight: Callable[[], int],
         new_id: Callable[[], str],
         utc: Callable[[], float],
@@ -60,7 +60,7 @@ class HouseService:
         self._aliases = provider_aliases
         self._ledger = ledger
         self._conditions = conditions
-        self._on_probe = on_probe
+        self._max_latency_s = max_latency_s
         self._in_flight = in_flight
         self._new_id = new_id
         self._utc = utc
@@ -198,9 +198,8 @@ class HouseService:
             for index, provider in enumerate(chosen):
                 group.start_soon(check, index, provider)
         probes = tuple(result for result in found if result is not None)
-        for probe in probes:
-            self._on_probe(probe)
-        healthy = all(probe_passes(probe, asked.max_latency_s) for probe in probes)
+        limit_s = asked.max_latency_s or self._max_latency_s
+        healthy = all(probe_passes(probe, limit_s) for probe in probes)
         return results.HealthResult(healthy, probes)
 
     def _chosen(self, name: str | None) -> list[ProviderRef]:
@@ -219,9 +218,10 @@ class HouseService:
     async def _check_one(
         self, provider: ProviderRef, asked: methods.HealthCheckParams
     ) -> ProbeResult:
+        limit_s = asked.max_latency_s or self._max_latency_s
         for attempt in range(asked.retries + 1):
             result = await provider.check_health(asked.model)
-            if probe_passes(result, asked.max_latency_s) or attempt == asked.retries:
+            if probe_passes(result, limit_s) or attempt == asked.retries:
                 return result
             await anyio.sleep(HEALTH_BACKOFF_S * 2**attempt)
         raise AssertionError("unreachable")

@@ -1,0 +1,208 @@
+"""The process: prepares, opens the house, listens, and stops in order.
+
+    prepare (config, keys, logs, locks) -> sockets -> house -> READY -> doors -> stop
+
+The sockets listen before the doors are there: whoever connects meanwhile waits in the
+kernel's queue, so that nobody is refused while ``aiohttp.web`` is being imported.
+"""
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import structlog
+import uvloop
+
+from actors.errors import LedgerRefused
+from actors.messages.provider import ProbeResult
+from actors.runtime import RestartsExceeded
+from daemon.cli.health import run_health
+from daemon.config import HealthOptions, ServeOptions
+from daemon.config_load import load_settings
+from daemon.credentials import Resolved, resolve
+from daemon.doors import OpenDoors, open_doors, open_sockets
+from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
+from daemon.health_log import HealthLog
+from daemon.house import House, open_house
+from daemon.lifecycle import AlreadyRunning, StateLock, watch_signals
+from daemon.logs import LogPipeline, configure_logging
+from daemon.paths import server_socket, state_folder
+from daemon.price_loader import load_prices
+from daemon.probing import probe_once
+from daemon.sdnotify import Notifier
+from ipc.sockets import ListenError, SecondDaemon
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is known before anything is opened."""
+
+    resolved: Resolved
+    state: Path
+    socket: Path
+    options: ServeOptions
+    environ: Mapping[str, str]
+
+
+def serve(options: ServeOptions) -> int:
+    """Run the daemon until it is told to stop; returns the exit code."""
+    try:
+        plan = prepare(options, os.environ)
+        if options.check:
+            names = ", ".join(plan.resolved.settings.config.enabled_providers)
+            print(f"configuration ok; providers: {names}")  # noqa: T201 - the answer
+            return EXIT_OK
+        return _run(plan)
+    except (ConfigError, LedgerRefused) as error:
+        return _refuse(error, EXIT_CONFIG)
+    except (AlreadyRunning, SecondDaemon, ListenError) as error:
+        return _refuse(error, EXIT_TRY_LATER)
+
+
+def _run(plan: Plan) -> int:
+    pipeline = configure_logging(
+        plan.resolved.settings.config.log, secrets=plan.resolved.secrets()
+    )
+    try:
+        return uvloop.run(_serve(plan, pipeline))
+    except RestartsExceeded as error:
+        log.critical("gave_up", error=str(error))
+        return EXIT_BUG
+    finally:
+        pipeline.close()
+
+
+def _refuse(error: Exception, code: int) -> int:
+    print(f"gitbridge: {error}", file=sys.stderr)  # noqa: T201 - why there is no daemon
+    return code
+
+
+def prepare(options: ServeOptions, environ: Mapping[str, str]) -> Plan:
+    """Read the configuration and find the keys; opens nothing.
+
+    Raises:
+        ConfigError: Something is wrong with them.
+    """
+    settings = load_settings(options, environ=environ)
+    resolved = resolve(
+        settings, environ=environ, cwd=Path.cwd(), simulate=options.simulate
+    )
+    state = state_folder(options.state_dir, environ)
+    configured = resolved.settings.config.server.socket
+    socket = server_socket(options.socket, environ, configured, state)
+    return Plan(resolved, state, socket, options, environ)
+
+
+async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
+    _tell_start(plan)
+    notifier = Notifier.from_environ(plan.environ)
+    config = plan.resolved.settings.config
+    async with AsyncExitStack() as stack:
+        lock = StateLock(plan.state)
+        lock.acquire()
+        stack.callback(lock.release)
+        sockets = stack.enter_context(open_sockets(config, plan.socket, plan.environ))
+        simulated = await stack.enter_async_context(_simulated(plan))
+        house = await stack.enter_async_context(
+            open_house(
+                config, plan.resolved.credentials, plan.state, simulated=simulated
+            )
+        )
+        notifier.ready(f"{len(house.providers)} providers")
+        doors = await stack.enter_async_context(open_doors(config, house, sockets))
+        log.info(
+            "ready",
+            socket=sockets.path,
+            listen=config.server.listen,
+            providers=list(house.providers),
+            simulated=bool(simulated),
+            pid=os.getpid(),
+        )
+        # What was made so far lives as long as the daemon: no need to look at it again.
+        gc.collect()
+        gc.freeze()
+        await _until_stopped(plan, house, doors, notifier)
+    log.info("stopped", log_lines_dropped=pipeline.dropped)
+    return EXIT_OK
+
+
+def _tell_start(plan: Plan) -> None:
+    for warning in plan.resolved.warnings:
+        log.warning("configuration", text=warning)
+    for name, credential in plan.resolved.credentials.items():
+        log.info("credential", provider=name, source=credential.source)
+
+
+@asynccontextmanager
+async def _simulated(plan: Plan) -> AsyncIterator[dict[str, str]]:
+    """Base URLs of pretend providers by the name of the one each replaces."""
+    if not plan.options.simulate:
+        yield {}
+        return
+    from daemon.simulator import ProviderSpec, simulate  # noqa: PLC0415 - rarely wanted
+
+    specs = [
+        ProviderSpec(name=name, kind="openai" if p.kind == "compatible" else p.kind)
+        for name, p in plan.resolved.settings.config.enabled_providers.items()
+    ]
+    async with simulate(specs) as providers:
+        for name, provider in providers.items():
+            log.info("simulating", provider=name, control_url=provider.control_url)
+        yield {name: provider.base_url for name, provider in providers.items()}
+
+
+async def _until_stopped(
+    plan: Plan, house: House, doors: OpenDoors, notifier: Notifier
+) -> None:
+    """Run until a signal: the first drains, the second stops now."""
+    stop, now = anyio.Event(), anyio.CancelScope()
+    config = plan.resolved.settings.config
+    loop = asyncio.get_running_loop()
+    watch_signals(loop.add_signal_handler, stop.set, now.cancel)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_watch_system, house)
+        group.start_soon(_feed_watchdog, notifier)
+        group.start_soon(load_prices, house.prices, plan.state)
+        await stop.wait()
+        log.info("draining", in_flight=doors.in_flight, drain_s=config.server.drain_s)
+        notifier.stopping(f"draining {doors.in_flight} requests")
+        with now:
+            left = await doors.drain(config.server.drain_s)
+            if left:
+                log.warning("drain_incomplete", interrupted=left)
+        group.cancel_scope.cancel()
+
+
+async def _watch_system(house: House) -> None:
+    """Ends the process when a supervisor has given up."""
+    await house.system.failed
+
+
+async def _feed_watchdog(notifier: Notifier) -> None:
+    interval_s = notifier.watchdog_interval_s
+    while interval_s is not None:
+        notifier.watchdog()
+        await anyio.sleep(interval_s)
+
+
+def check_health(options: HealthOptions) -> int:
+    """Probe the providers without a daemon; returns the exit code."""
+    flags = ServeOptions(config=options.config, state_dir=options.state_dir)
+    try:
+        plan = prepare(flags, os.environ)
+    except ConfigError as error:
+        return _refuse(error, error.exit_code)
+    health_log = HealthLog(plan.state / "logs")
+
+    def probe(names: Sequence[str] | None) -> Sequence[ProbeResult]:
+        return uvloop.run(probe_once(plan.resolved, options, names))
+
+    return run_health(probe, options, on_result=health_log.append)
