@@ -139,7 +139,7 @@ def _forced(names: "_Names", wanted: str, provider: str, rule: TaskRule) -> Reso
 
 
 def _auto_strategy(wanted: str) -> Strategy | None:
-    form, _, word = wanted.partition(":")
+    form, colon, word = wanted.partition(":")
     if form == "consensus":
         raise InvalidRequest(
             "consensus does not exist yet",
@@ -147,7 +147,7 @@ def _auto_strategy(wanted: str) -> Strategy | None:
             got=wanted,
             wanted="auto, an alias, <provider>/<model> or a model name",
         )
-    if form != "auto" or not word:
+    if form != "auto" or not colon:
         return None
     strategy = canonical_strategy(word)
     if strategy is None:
