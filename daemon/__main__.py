@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from daemon import version
 from daemon.cli.connection import Client
 from daemon.cli.run import Entrances, run
 from daemon.config import HealthOptions, ServeOptions
@@ -18,8 +17,14 @@ from daemon.config import HealthOptions, ServeOptions
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    entrances = Entrances(_serve, _check_health, _connect, version)
+    entrances = Entrances(_serve, _check_health, _connect, _version)
     return run(sys.argv[1:] if argv is None else argv, entrances, os.environ)
+
+
+def _version() -> str:
+    from daemon.release import version  # noqa: PLC0415 - reads package metadata: slow
+
+    return version()
 
 
 def _serve(options: ServeOptions) -> int:
