@@ -97,8 +97,10 @@ class ActorSystem:
 
         Raises:
             ValueError: A name is taken.
+            RuntimeError: The system has not been entered.
             Exception: Whatever an ``on_start`` raised; the rest is cancelled then.
         """
+        _ = self.backend  # which raises before the system is entered
         names = set(self._names)
         try:
             self.claim(spec.id)

@@ -1,5 +1,6 @@
 """One suite that every backend has to pass: asyncio with uvloop, and trio."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 
@@ -16,6 +17,7 @@ from actors.runtime import (
     RestartsExceeded,
     SupervisorSpec,
     TaskHandle,
+    TimerHandle,
     current_backend,
 )
 from tests.support.runtime import Puppet, Stage, answer, crash, ignore, root
@@ -165,6 +167,18 @@ async def test_a_cancelled_timer_never_fires(backend: Backend) -> None:
     assert heard == []
 
 
+async def test_a_timer_cancelled_in_the_turn_it_is_due_never_fires(
+    backend: Backend,
+) -> None:
+    heard: list[str] = []
+    due: list[TimerHandle] = []
+    backend.call_later(TICK_S, lambda: due[0].cancel())
+    due.append(backend.call_later(TICK_S, heard.append, "fired"))
+    await after(backend, 3 * TICK_S)
+
+    assert heard == []
+
+
 async def test_the_clock_never_goes_back(backend: Backend) -> None:
     times = [backend.now() for _ in range(100)]
 
@@ -294,6 +308,60 @@ async def test_leaving_the_backend_cancels_what_still_runs() -> None:
 
     await anyio.lowlevel.checkpoint()
     assert heard == ["unwound"]
+
+
+async def broken() -> None:
+    msg = "nobody listens"
+    raise ValueError(msg)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_on_asyncio_an_unheard_error_goes_to_the_loop_s_handler() -> None:
+    heard: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
+    async with current_backend() as backend:
+        backend.spawn(broken(), name="broken")
+        await turns(backend)
+
+    assert heard == ["unsupervised task"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+async def test_on_trio_an_unheard_error_ends_the_block() -> None:
+    async def run() -> None:
+        async with current_backend() as backend:
+            backend.spawn(broken(), name="broken")
+            await anyio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run()
+
+    assert caught.group_contains(ValueError, match="nobody listens")
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+async def test_trio_futures_have_one_waiter(backend: Backend) -> None:
+    future: Future[str] = backend.future()
+
+    async def wait() -> None:
+        await future
+
+    waiting = backend.spawn(wait(), name="wait")
+    await turns(backend)
+    with pytest.raises(RuntimeError, match="one waiter"):
+        await future
+
+    waiting.cancel()
+    await turns(backend)
+    with pytest.raises(RuntimeError, match="waiter was cancelled"):
+        await future
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+async def test_a_trio_backend_is_entered_before_it_runs_tasks() -> None:
+    with pytest.raises(RuntimeError, match="enter the backend first"):
+        current_backend().spawn(broken(), name="broken")
 
 
 # The whole machine, in short

@@ -390,7 +390,7 @@ async def test_a_crash_ends_that_actor_and_nobody_else() -> None:
             root(
                 stage.child("a"),
                 stage.child("b", start=failing_start([])),
-                beside(stage),
+                stage.child("c"),
             )
         )
         pending = ask(tree.ref("c"), ignore)
