@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
@@ -22,7 +23,7 @@ from daemon.cli.connection import (
 from daemon.cli.output import Output
 from daemon.cli.parser import build_parser
 from daemon.config import HealthOptions, ServeOptions
-from daemon.exits import EXIT_OK, EXIT_USAGE, ConfigError
+from daemon.exits import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError
 from ipc.calls import DaemonUnreachable
 
 DEFAULT_MAX_LATENCY_S = 2.0
@@ -64,17 +65,26 @@ def run(
 def _guarded(command: Callable[[], int], out: Output) -> int:
     try:
         return command()
-    except GitBridgeError as error:
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - each has its exit code
+        return _ended(error, out)
+
+
+def _ended(error: Exception, out: Output) -> int:
+    """What is said about an exception, and the exit code it makes."""
+    if isinstance(error, GitBridgeError):
         return _failed(error, out)
-    except CommandFailed as error:
+    if isinstance(error, CommandFailed):
         out.error(str(error))
         return error.exit_code
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         # Whoever read us has enough; the flush at exit must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_OK
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    trace = "".join(traceback.format_exception(error))
+    out.error(f"this is a bug of gitbridge:\n{trace}")
+    return EXIT_BUG
 
 
 def _failed(error: GitBridgeError, out: Output) -> int:

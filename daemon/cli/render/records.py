@@ -90,7 +90,9 @@ def _heading(record: RequestRecord, paint: Paint) -> str:
     if record.stream:
         asked.append("streamed")
     lines = [ids, one_line(", ".join(asked)), _ending(record, paint)]
-    return "\n".join([*lines, *_sentence(record.error_message)])
+    if record.error_message != record.decision.reason:
+        lines += _sentence(record.error_message)
+    return "\n".join(lines)
 
 
 def _ending(record: RequestRecord, paint: Paint) -> str:

@@ -151,6 +151,7 @@ def metrics(result: MetricsResult, paint: Paint) -> str:
 
 def _metrics_row(provider: ProviderSnapshot) -> Row:
     totals = provider.totals
+    priced = totals.unpriced_calls < totals.requests or not totals.requests
     return [
         provider.provider + (" (simulated)" if provider.simulated else ""),
         share(provider.success_rate),
@@ -160,7 +161,7 @@ def _metrics_row(provider: ProviderSnapshot) -> Row:
         count(totals.failures),
         count(totals.prompt_tokens),
         count(totals.completion_tokens),
-        money(totals.cost_usd),
+        money(totals.cost_usd if priced else None),
         count(totals.unpriced_calls),
         moment(totals.last_request_at),
     ]
