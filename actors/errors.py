@@ -31,6 +31,9 @@ The second column is whose fault it is, the third the ``kind`` callers see::
         ├── LedgerRefused                      internal
         └── InternalError                      internal
 
+The actor runtime's own are in ``actors.runtime``: ``ActorStopped``, ``AskTimeout`` and
+``RestartsExceeded`` are OurErrors, ``MailboxFull`` is Overloaded.
+
 A caller's mistake never counts against a provider; our own bug never opens a breaker.
 """
 

@@ -172,7 +172,11 @@ async def test_a_timer_cancelled_in_the_turn_it_is_due_never_fires(
 ) -> None:
     heard: list[str] = []
     due: list[TimerHandle] = []
-    backend.call_later(TICK_S, lambda: due[0].cancel())
+
+    def cancel() -> None:
+        due[0].cancel()
+
+    backend.call_later(TICK_S, cancel)
     due.append(backend.call_later(TICK_S, heard.append, "fired"))
     await after(backend, 3 * TICK_S)
 
