@@ -1,0 +1,253 @@
+"""Who can be chosen at all, and why not."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from actors.errors import FailureClass
+from actors.messages.provider import (
+    Failure,
+    ModelSnapshot,
+    ProbeResult,
+    ProviderSnapshot,
+)
+from actors.messages.routing import Exclusion, Target
+from actors.policy.eligibility import Sorted, sort_out, unwell
+from actors.policy.rank_input import RankInput
+
+NOW = 100.0
+ASK = RankInput(
+    strategy="hybrid",
+    now=NOW,
+    draw=0.5,
+    prompt_tokens_estimate=1000,
+    prompt_tokens_upper=3000,
+    max_output_tokens=500,
+    expected_output_tokens=200,
+)
+GOOD = ModelSnapshot(provider="good", model="m", success_alpha=50.0, calls=50)
+BAD = ModelSnapshot(provider="bad", model="m", success_beta=50.0, calls=50)
+
+
+def sort(*snapshots: ModelSnapshot, ask: RankInput = ASK) -> Sorted:
+    return sort_out(snapshots, ask, None, frozenset())
+
+
+def names(result: Sorted) -> list[str]:
+    return [item.target.provider for item in result.eligible]
+
+
+def soft(result: Sorted) -> list[tuple[str, str]]:
+    return [(entry[1].target.provider, entry[1].code) for entry in result.soft]
+
+
+def hard(result: Sorted) -> list[tuple[str, str]]:
+    return [(exclusion.target.provider, exclusion.code) for exclusion in result.hard]
+
+
+def priced(provider: str, price: str) -> ModelSnapshot:
+    return ModelSnapshot(
+        provider=provider,
+        model="m",
+        input_price=Decimal(price),
+        output_price=Decimal(price),
+    )
+
+
+# For this request
+
+
+def test_who_is_not_listed_is_out_and_the_rest_stands_behind() -> None:
+    result = sort_out(
+        [GOOD, replace(GOOD, provider="other"), replace(GOOD, provider="third")],
+        ASK,
+        frozenset({Target("good", "m")}),
+        frozenset({Target("third", "m")}),
+    )
+
+    assert [(item.target.provider, item.rest) for item in result.eligible] == [
+        ("good", False),
+        ("third", True),
+    ]
+    assert hard(result) == [("other", "not_listed")]
+
+
+def test_a_window_surely_too_small_is_out() -> None:
+    result = sort(
+        replace(GOOD, provider="small", context_window=1499),
+        replace(GOOD, provider="tight", context_window=1500),
+        replace(GOOD, provider="sure", context_window=3500),
+        GOOD,
+    )
+
+    assert hard(result) == [("small", "context")]
+    assert "1500 tokens" in result.hard[0].detail
+    assert [(i.target.provider, i.tight) for i in result.eligible] == [
+        ("tight", True),
+        ("sure", False),
+        ("good", False),
+    ]
+
+
+def test_a_budget_excludes_the_dear_and_those_of_unknown_price() -> None:
+    ask = replace(ASK, budget_usd=Decimal("0.0012"))
+    exact, dear = priced("exact", "1"), priced("dear", "1.01")
+
+    result = sort(exact, dear, GOOD, ask=ask)
+
+    assert names(result) == ["exact"]
+    assert hard(result) == [("dear", "budget"), ("good", "budget")]
+    assert "unknown" in result.hard[1].detail
+
+
+# Now
+
+
+def test_an_open_breaker_is_out_until_it_is_due() -> None:
+    result = sort(
+        replace(GOOD, provider="open", breaker="open", breaker_open_until=NOW + 5),
+        replace(GOOD, provider="due", breaker="open", breaker_open_until=NOW),
+        replace(GOOD, provider="busy", breaker="half_open"),
+        GOOD,
+    )
+
+    assert names(result) == ["due", "good"]
+    assert soft(result) == [("open", "breaker_open"), ("busy", "breaker_open")]
+    assert result.soft[0][1].detail == "open for another 5 s"
+    assert "half-open" in result.soft[1][1].detail
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"auth_refused": True}, "auth"),
+        ({"healthy": False}, "unhealthy"),
+        ({"blocked_until": NOW + 3}, "rate_limited"),
+        ({"concurrency_limit": 2, "in_flight": 2}, "at_capacity"),
+    ],
+)
+def test_what_stands_in_the_way_now_is_told(
+    change: dict[str, object], code: str
+) -> None:
+    snapshot = replace(GOOD, provider="other", **change)
+
+    assert soft(sort(snapshot, GOOD)) == [("other", code)]
+
+
+def test_a_provider_may_be_called_unwell_from_outside() -> None:
+    ask = replace(ASK, unhealthy=frozenset({"one"}), refused=frozenset({"two"}))
+
+    result = sort(replace(GOOD, provider="one"), replace(GOOD, provider="two"), ask=ask)
+
+    assert soft(result) == [("one", "unhealthy"), ("two", "auth")]
+
+
+def test_a_limit_not_reached_and_a_pause_over_stand_in_nobodys_way() -> None:
+    free = replace(GOOD, blocked_until=NOW, concurrency_limit=2, in_flight=1)
+
+    assert names(sort(free)) == ["good"]
+
+
+def test_the_soft_ones_come_least_bad_first() -> None:
+    listed = frozenset({Target(name, "m") for name in "abcdefg"})
+    result = sort_out(
+        [
+            replace(GOOD, provider="a", auth_refused=True),
+            replace(GOOD, provider="b", breaker="open", breaker_open_until=NOW + 1),
+            replace(BAD, provider="c", breaker="open", breaker_open_until=NOW + 1),
+            replace(GOOD, provider="d", healthy=False),
+            replace(GOOD, provider="e", in_flight=1, concurrency_limit=1),
+            replace(GOOD, provider="f", blocked_until=NOW + 9),
+            replace(GOOD, provider="g", blocked_until=NOW + 2),
+            replace(GOOD, provider="rest", blocked_until=NOW + 1),
+        ],
+        ASK,
+        listed,
+        frozenset({Target("rest", "m")}),
+    )
+
+    assert [name for name, _ in soft(result)] == [*"gfedbca", "rest"]
+
+
+# The gate
+
+
+def test_a_dead_provider_is_gated_while_another_is_well() -> None:
+    result = sort(BAD, GOOD)
+
+    assert names(result) == ["good"]
+    assert soft(result) == [("bad", "unavailable")]
+    assert "where another has" in result.soft[0][1].detail
+
+
+def test_it_is_not_while_nobody_is_well() -> None:
+    assert names(sort(BAD)) == ["bad"]
+
+
+def test_nor_is_a_half_open_one_whose_call_decides() -> None:
+    trial = replace(BAD, breaker="half_open", probe_permit_free=True)
+
+    assert names(sort(trial, GOOD)) == ["bad", "good"]
+
+
+def test_nor_is_one_never_called() -> None:
+    fresh = ModelSnapshot(provider="fresh", model="m")
+
+    assert names(sort(fresh, GOOD)) == ["fresh", "good"]
+
+
+def test_nobody_there_is_nobody() -> None:
+    result = sort()
+
+    assert (result.eligible, result.soft, result.hard) == ([], [], [])
+
+
+# Probes
+
+
+def probed(
+    name: str, healthy: bool | None, failure: FailureClass | None = None
+) -> ProviderSnapshot:
+    probe = ProbeResult(
+        provider=name,
+        healthy=bool(healthy),
+        at=0.0,
+        latency_s=None,
+        probe="models",
+        failure=None
+        if failure is None
+        else Failure(failure=failure, message="no", owner="provider"),
+    )
+    return ProviderSnapshot(
+        provider=name,
+        kind="openai",
+        version=1,
+        models=(),
+        default_model="m",
+        healthy=healthy,
+        last_probe=None if healthy is None else probe,
+    )
+
+
+def test_probes_tell_the_unhealthy_from_those_that_refuse_our_key() -> None:
+    snapshots = [
+        probed("well", healthy=True),
+        probed("unknown", healthy=None),
+        probed("down", healthy=False, failure="connect"),
+        probed("slow", healthy=False),
+        probed("refused", healthy=False, failure="auth"),
+        replace(probed("bare", healthy=False), last_probe=None),
+    ]
+
+    unhealthy, refused = unwell(snapshots)
+
+    assert unhealthy == frozenset({"down", "slow", "bare"})
+    assert refused == frozenset({"refused"})
+
+
+def test_exclusions_are_data() -> None:
+    [(_, exclusion)] = sort(BAD, GOOD).soft
+
+    assert isinstance(exclusion, Exclusion)
+    assert exclusion.target == Target("bad", "m")
