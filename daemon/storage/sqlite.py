@@ -89,11 +89,7 @@ class Database:
 
     async def release_space(self) -> None:
         """Give pages of deleted rows back to the file system, some at a time."""
-
-        async def work(connection: aiosqlite.Connection) -> None:
-            await connection.execute_fetchall("PRAGMA incremental_vacuum(500)")
-
-        await self.write(work)
+        await self._finisher.run(self._vacuum())
 
     async def move_aside(self) -> Path:
         """Give a damaged file another name, so that ``open`` makes a new one."""
@@ -165,6 +161,15 @@ class Database:
             return await self._run(self._writer, work)
         except VALUE_ERRORS:
             raise
+        except (sqlite3.Error, ValueError) as error:
+            raise self._explained(error) from error
+
+    async def _vacuum(self) -> None:
+        await self._open()
+        assert self._writer is not None
+        try:
+            # As a script: Cursor.execute stops after the first page.
+            await self._writer.executescript("PRAGMA incremental_vacuum(500)")
         except (sqlite3.Error, ValueError) as error:
             raise self._explained(error) from error
 
