@@ -6,6 +6,7 @@ the value with a type, or raises ``InvalidRequest`` with that path.
 
 import difflib
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeGuard
 
@@ -118,7 +119,7 @@ def number(value: object, field: str, low: float, high: float = math.inf) -> flo
     wanted = f"a number {limit}"
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise wrong(field, value, wanted)
-    if not (low <= value <= high) or value == math.inf:
+    if not low <= value <= min(high, sys.float_info.max):
         raise wrong(field, value, wanted)
     return float(value)
 
