@@ -196,19 +196,35 @@ def _start_providers(
     settings: Mapping[str, ProviderSettings],
     tools: Callable[[ProviderSettings], ProviderTools],
 ) -> dict[str, ProviderRef]:
-    """One for one: a provider's crash touches no other provider."""
-    handles: dict[str, ProviderRef] = {}
-    supervisor = system.start(SupervisorSpec(id="providers"))
-    for name, each in settings.items():
-        cell = SnapshotCell(_blank(each))
-        ref = supervisor.add_child(
-            ChildSpec(
-                id=f"provider:{name}",
-                factory=_provider_factory(each, tools(each), cell),
-            )
+    """One for one, each under a supervisor of its own.
+
+    One that crashes again and again uses up its own restarts; the others are not
+    touched before that has happened five times over.
+    """
+    cells = {name: SnapshotCell(_blank(each)) for name, each in settings.items()}
+    supervisor = system.start(
+        SupervisorSpec(
+            id="providers",
+            children=tuple(
+                SupervisorSpec(
+                    id=f"supervisor:{name}",
+                    children=(
+                        ChildSpec(
+                            id=f"provider:{name}",
+                            factory=_provider_factory(each, tools(each), cells[name]),
+                        ),
+                    ),
+                )
+                for name, each in settings.items()
+            ),
         )
-        handles[name] = ProviderHandle(ref, cell, system.backend)
-    return handles
+    )
+    return {
+        name: ProviderHandle(
+            supervisor.ref(f"provider:{name}"), cells[name], system.backend
+        )
+        for name in settings
+    }
 
 
 def _provider_factory(
