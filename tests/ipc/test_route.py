@@ -1,0 +1,172 @@
+"""The params of ``route`` become one request, or an error that names the param."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from actors.errors import InvalidRequest
+from actors.messages.chat import ChatRequest, Message
+from actors.messages.routing import RouteRequest
+from ipc.route import (
+    STRATEGIES,
+    RouteParams,
+    parse_budget,
+    parse_deadline,
+    parse_strategy,
+    parse_stream_mode,
+    route_request,
+)
+
+
+def routed(**params: object) -> RouteRequest:
+    read = msgspec.convert(params, RouteParams)
+    return route_request(read, request_id="r1", user="ann", door="json")
+
+
+def refused(field: str, **params: object) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        routed(**params)
+    assert caught.value.field == field
+    return caught.value
+
+
+def test_a_prompt_is_a_request() -> None:
+    assert routed(prompt="hi") == RouteRequest(
+        request_id="r1",
+        chat=ChatRequest(messages=(Message("user", "hi"),)),
+        user="ann",
+        door="json",
+    )
+
+
+def test_every_param_arrives() -> None:
+    request = routed(
+        messages=[{"role": "user", "content": "hi"}],
+        system="be brief",
+        task_type="code_review",
+        strategy="cost_optimized",
+        provider="claude",
+        model="auto",
+        max_tokens=5,
+        temperature=0,
+        top_p=1,
+        stop="x",
+        seed=1,
+        reasoning_effort="low",
+        stream=True,
+        stream_mode="buffered",
+        deadline_s=2,
+        budget_usd=0.1,
+        metadata={"a": [1]},
+    )
+
+    assert request == RouteRequest(
+        request_id="r1",
+        chat=ChatRequest(
+            messages=(Message("system", "be brief"), Message("user", "hi")),
+            max_tokens=5,
+            temperature=0.0,
+            top_p=1.0,
+            stop=("x",),
+            seed=1,
+            reasoning_effort="low",
+        ),
+        model="auto",
+        provider="claude",
+        strategy="cost",
+        task_type="code_review",
+        stream=True,
+        stream_mode="buffered",
+        deadline_s=2.0,
+        budget_usd=Decimal("0.1"),
+        metadata={"a": [1]},
+        user="ann",
+        door="json",
+    )
+
+
+def test_there_is_a_prompt_or_messages_but_not_both() -> None:
+    refused("prompt")
+    refused("prompt", prompt="")
+    refused("messages", prompt="x", messages=[{"role": "user", "content": "y"}])
+    refused("messages", messages=[])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("cache", True),
+        ("idempotency_key", "k"),
+        ("priority", "high"),
+        ("hedge", 0.1),
+        ("stream_mode", "resume"),
+    ],
+)
+def test_what_does_not_exist_yet_is_refused_as_such(field: str, value: object) -> None:
+    assert "not supported yet" in refused(field, prompt="x", **{field: value}).message
+
+
+def test_not_wanting_a_cache_is_no_mistake() -> None:
+    assert routed(prompt="x", cache=False) == routed(prompt="x")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model", ""),
+        ("provider", ""),
+        ("task_type", ""),
+        ("strategy", "cheapest"),
+        ("stream_mode", "slow"),
+        ("deadline_s", 0),
+        ("deadline_s", "soon"),
+        ("budget_usd", -1),
+        ("metadata", "x"),
+        ("metadata", {"a": b"x"}),
+        ("max_tokens", "many"),
+        ("tools", [{}]),
+    ],
+)
+def test_a_wrong_param_is_named(field: str, value: object) -> None:
+    error = refused(
+        "tools[0].type" if field == "tools" else field,
+        prompt="x",
+        **{field: value},
+    )
+    assert error.got
+    assert error.wanted
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_seeds_spellings_of_strategies_are_understood(strategy: str) -> None:
+    spellings = (strategy, f"{strategy}_optimized", strategy.upper().replace("_", "-"))
+
+    assert {parse_strategy(spelling) for spelling in spellings} == {strategy}
+
+
+def test_a_strategy_is_text() -> None:
+    with pytest.raises(InvalidRequest, match="one of cost"):
+        parse_strategy(3)
+
+
+def test_stream_modes() -> None:
+    assert parse_stream_mode(None) is None
+    assert parse_stream_mode("passthrough") == "passthrough"
+
+
+def test_deadlines_are_seconds() -> None:
+    assert parse_deadline(None) is None
+    assert parse_deadline(1.5) == 1.5
+
+
+def test_budgets_are_exact() -> None:
+    assert parse_budget(None) is None
+    assert parse_budget(0.1) == Decimal("0.1")
+    assert parse_budget("0.000000000001") == Decimal("1e-12")
+
+
+@pytest.mark.parametrize("value", ["x", "NaN", "Infinity", "-1", True, [], "1,5"])
+def test_a_wrong_budget_is_refused(value: object) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_budget(value)
