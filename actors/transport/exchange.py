@@ -153,6 +153,9 @@ class Exchange:
         request = self._request
         body = request.body
         target = self._pool.target(request.url)
+        headers = request.headers
+        if target.headers is not None:
+            headers = headers | target.headers
         session = self._pool.session(fresh=fresh)
         try:
             return await session.request(
@@ -161,11 +164,11 @@ class Exchange:
                 data=io.BytesIO(body)
                 if len(body) > _LARGE_BODY_BYTES
                 else body or None,
-                headers=request.headers,
+                headers=headers,
                 timeout=_client_timeout(self._timeouts, self._total_s, self._stream),
                 allow_redirects=False,
                 proxy=target.proxy,
-                proxy_headers=target.proxy_headers,
+                proxy_headers=target.tunnel_headers,
             )
         except IO_ERRORS as error:
             raise self._explain(error, "head") from None

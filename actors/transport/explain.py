@@ -32,7 +32,6 @@ _PHRASES: Final[tuple[tuple[type[Exception], str], ...]] = (
 _NEVER_SENT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
 )
 
 

@@ -44,12 +44,17 @@ class TransportConfig(Struct, frozen=True, kw_only=True):
 
 
 class Target(Struct, frozen=True):
-    """Where a request goes; ``label`` is host and port, for messages."""
+    """Where a request goes; ``label`` is host and port, for messages.
+
+    A proxy's password goes into ``tunnel_headers`` where there is a tunnel (https), and
+    into ``headers`` where the proxy reads the request itself.
+    """
 
     url: URL
     label: str
     proxy: URL | None = None
-    proxy_headers: dict[str, str] | None = None
+    tunnel_headers: dict[str, str] | None = None
+    headers: dict[str, str] | None = None
 
 
 class Pool:
@@ -167,8 +172,8 @@ def _partly_answered(error: Exception) -> bool:
 
 def _find_target(url: str, *, trust_env: bool) -> Target:
     parsed = URL(url)
-    if parsed.host is None:
-        raise ValueError("no host in the URL")
+    if parsed.host is None or parsed.scheme not in ("http", "https"):
+        raise ValueError("not an HTTP URL")
     label = f"{parsed.host}:{parsed.port}"
     found = getproxies().get(parsed.scheme) if trust_env else None
     if not found or proxy_bypass(parsed.host):
@@ -178,4 +183,7 @@ def _find_target(url: str, *, trust_env: bool) -> Target:
         return Target(parsed, label, proxy)
     secret = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
     headers = {"Proxy-Authorization": secret}
-    return Target(parsed, label, proxy.with_user(None), headers)
+    proxy = proxy.with_user(None)
+    if parsed.scheme == "https":
+        return Target(parsed, label, proxy, tunnel_headers=headers)
+    return Target(parsed, label, proxy, headers=headers)
