@@ -1,7 +1,7 @@
 """How sure a decision is."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from actors.policy.confidence import beta_variance, decision_confidence
 
@@ -30,6 +30,7 @@ def test_certain_posteriors_do_not_divide_by_zero() -> None:
 
 
 @given(scores, scores, st.floats(0.0, 1.0), st.integers(0, 10**9))
+@settings(deadline=None)
 def test_stays_in_the_unit_interval(
     one: float, two: float, variance: float, calls: int
 ) -> None:
@@ -37,6 +38,7 @@ def test_stays_in_the_unit_interval(
 
 
 @given(st.floats(0.0, 0.5), st.integers(1, 1000))
+@settings(deadline=None)
 def test_grows_with_the_gap_and_with_the_calls(gap: float, calls: int) -> None:
     here = decision_confidence(0.5 + gap, 0.5, 0.02, calls)
 

@@ -4,7 +4,7 @@ import math
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from actors.messages.provider import BreakerPhase, ModelSnapshot
 from actors.policy.measures import Measured, breaker_state, expected_cost
@@ -192,6 +192,7 @@ def test_more_in_flight_than_allowed_takes_longer() -> None:
     st.none() | st.integers(1, 100),
     st.integers(0, 300),
 )
+@settings(deadline=None)
 def test_availability_stays_in_the_unit_interval(
     alpha: float, beta: float, limit: int | None, in_flight: int
 ) -> None:

@@ -152,7 +152,7 @@ def prices(draw: st.DrawFn) -> Price:
 
 
 @given(prices(), st.tuples(tokens, tokens, tokens, tokens, tokens))
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_cost_is_exact_and_never_negative(
     price: Price, counts: tuple[int, int, int, int, int]
 ) -> None:
@@ -189,7 +189,7 @@ def test_cost_is_exact_and_never_negative(
 
 
 @given(st.lists(tokens, min_size=2, max_size=6), tokens, prices())
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 def test_more_tokens_never_cost_less(sizes: list[int], out: int, price: Price) -> None:
     for fewer, more in pairwise(sorted(sizes)):
         first, second = (cost_of(usage(size, out), price) for size in (fewer, more))
@@ -202,7 +202,7 @@ def test_more_tokens_never_cost_less(sizes: list[int], out: int, price: Price) -
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 def test_more_tokens_never_cost_less_across_tiers(one: int, two: int) -> None:
     fewer, more = sorted((one, two))
     first, second = cost_of(usage(fewer, 5), TIERED), cost_of(usage(more, 5), TIERED)

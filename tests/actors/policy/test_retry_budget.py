@@ -60,7 +60,7 @@ def test_a_clock_that_stands_still_or_steps_back_earns_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 3.0), st.booleans()), max_size=200))
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 def test_extra_calls_never_exceed_share_and_seconds_and_burst(
     steps: list[tuple[float, bool]],
 ) -> None:

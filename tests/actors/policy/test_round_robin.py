@@ -44,7 +44,7 @@ def test_a_weight_of_nothing_is_almost_nothing() -> None:
 
 
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=5))
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 def test_shares_are_exact_over_a_full_cycle(weights: list[int]) -> None:
     targets = {Target(f"p{n}", "m"): float(w) for n, w in enumerate(weights)}
     rotation = RoundRobin()

@@ -46,7 +46,7 @@ pools = st.lists(snapshots, max_size=8, unique_by=lambda s: (s.provider, s.model
     st.floats(0.0, 1.0, exclude_max=True),
     st.none() | st.decimals(0, 10, places=2).map(abs),
 )
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_every_ranking_is_whole_bounded_and_repeatable(
     pool: list[ModelSnapshot], strategy: Strategy, draw: float, budget: Decimal | None
 ) -> None:

@@ -110,7 +110,7 @@ def test_a_schema_and_tools_raise_the_upper_bound() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=st.text(max_size=2000), turns=st.integers(1, 5), tools=st.booleans())
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 def test_the_estimate_stays_below_the_upper_bound(
     kind: str, text: str, turns: int, tools: bool
 ) -> None:
