@@ -33,7 +33,6 @@ from daemon.house import House, open_house
 from daemon.lifecycle import AlreadyRunning, StateLock, watch_signals
 from daemon.logs import LogPipeline, configure_logging
 from daemon.paths import server_socket, state_folder
-from daemon.price_loader import load_prices
 from daemon.probing import probe_once
 from daemon.sdnotify import Notifier
 from ipc.sockets import ListenError, SecondDaemon
@@ -170,7 +169,7 @@ async def _until_stopped(
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_system, house)
         group.start_soon(_feed_watchdog, notifier)
-        group.start_soon(load_prices, house.prices, plan.state)
+        group.start_soon(house.prices.run)
         await stop.wait()
         log.info("draining", in_flight=doors.in_flight, drain_s=config.server.drain_s)
         notifier.stopping(f"draining {doors.in_flight} requests")

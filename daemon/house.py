@@ -29,6 +29,7 @@ from daemon.credentials import Credential
 from daemon.events import EventTeller
 from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
+from daemon.price_loader import PriceLoader
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 from daemon.telemetry import Telemetry
@@ -65,13 +66,14 @@ class House:
     providers: Mapping[str, ProviderRef]
     ledger: LedgerHandle
     telemetry: Telemetry
-    prices: PriceBook
+    prices: PriceLoader
     events: EventTeller
     new_id: Callable[[], str]
     system: ActorSystem
 
     def conditions(self) -> tuple[Condition, ...]:
-        return self.ledger.conditions()
+        """What an operator should know now."""
+        return (*self.ledger.conditions(), *self.prices.conditions())
 
     def depths(self) -> dict[str, int]:
         """Messages waiting in each actor's mailbox."""
@@ -115,6 +117,9 @@ async def open_house(
         trouble.listener = ledger.spool_trouble
         records.wake = ledger.wake
         prices = PriceBook(overrides=price_overrides(config.enabled_providers))
+        kinds = {each.kind for each in config.enabled_providers.values()}
+        loader = PriceLoader(prices, state, kinds)
+        loader.load_compiled()
         new_id = id_maker(utc)
         providers = _start_providers(
             system,
@@ -156,7 +161,7 @@ async def open_house(
             providers=providers,
             ledger=ledger,
             telemetry=events.telemetry,
-            prices=prices,
+            prices=loader,
             events=events,
             new_id=new_id,
             system=system,

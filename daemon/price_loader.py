@@ -1,14 +1,75 @@
-"""Prices for the daemon: the compiled table of the state folder, made if it is not there."""
+"""Prices for the daemon: the compiled list of the state folder, made when it is stale."""
 
+from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
+import anyio
 import structlog
 
+from actors.messages.lifecycle import Condition
 from actors.policy.pricing import PriceBook
+from daemon.ids import utc
+from daemon.storage.price_table import PriceListUnavailable, compile_list, load
+
+FILE_NAME = "prices.msgpack"
+RETRY_S = 600.0
+REFRESH_S = 6 * 3600.0
+"""Lists carry prices that begin on a date; a daemon may run for a year."""
 
 log = structlog.get_logger()
 
 
-async def load_prices(book: PriceBook, state: Path) -> None:
-    """Fill the book; without a table prices stay unknown, and the log says so."""
-    del book, state
+class PriceLoader:
+    """Fills a price book at start and keeps it fresh; ``conditions`` says when it can't."""
+
+    def __init__(self, book: PriceBook, state: Path, kinds: Collection[str]) -> None:
+        self._book = book
+        self._path = state / FILE_NAME
+        self._kinds = kinds
+        self._since: float | None = utc()
+        self._trouble = "the price list is being compiled"
+
+    def load_compiled(self) -> bool:
+        """Take the list that an earlier run compiled, if it is there and fresh."""
+        today = datetime.fromtimestamp(utc(), UTC).date()
+        rows = load(self._path, self._kinds, today)
+        if rows is None:
+            return False
+        self._book.load(rows)
+        self._since = None
+        log.info("prices_loaded", models=len(rows))
+        return True
+
+    async def run(self) -> None:
+        """Compile where needed, now and then again; never ends."""
+        while True:
+            wait_s = REFRESH_S
+            if not self.load_compiled():
+                wait_s = await self._compile()
+            await anyio.sleep(wait_s)
+
+    async def _compile(self) -> float:
+        try:
+            await compile_list(self._path)
+        except PriceListUnavailable as error:
+            self._trouble = error.message
+            self._since = self._since or utc()
+            log.warning("prices_unavailable", error=error.message)
+            return RETRY_S
+        self.load_compiled()
+        return REFRESH_S
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """``prices_unknown`` while there is no list."""
+        if self._since is None:
+            return ()
+        return (
+            Condition(
+                code="prices_unknown",
+                severity="warning",
+                text=f"costs are unknown: {self._trouble}",
+                since=self._since,
+                advice="wait, or set providers.<name>.price in the configuration",
+            ),
+        )
