@@ -1,0 +1,452 @@
+"""The router with real provider actors: who is asked, in what order, and what is kept."""
+
+from decimal import Decimal
+
+import anyio
+import pytest
+
+from actors.errors import ProviderConnectionError
+from actors.messages.chat import ChatRequest, Message
+from actors.messages.routing import (
+    Alias,
+    ErrorInfo,
+    RouteResult,
+    TaskRule,
+    Weights,
+)
+from actors.policy.attempts import RetryConfig
+from actors.provider.actor import Crash
+from actors.router import ProviderDefaults, RouterSettings
+from tests.support.fake_transport import (
+    Answer,
+    FakeTransport,
+    completion,
+    refusal,
+    stream,
+)
+from tests.support.small_house import MemoryKeeper, SmallHouse, request, small_house
+
+
+def two(first: Answer, second: Answer) -> dict[str, FakeTransport]:
+    """``cheap`` is what the cost strategy takes first."""
+    return {"cheap": FakeTransport(first), "dear": FakeTransport(second)}
+
+
+async def test_the_cheapest_answers_and_the_record_is_written_before_the_answer() -> (
+    None
+):
+    async with small_house(two(completion("a"), completion("b"))) as house:
+        result = await house.answer(task_type="general", user="ada")
+
+        (record,) = house.spool.records
+        assert result.provider == "cheap"
+        assert record.decision.decision_id == result.decision_id
+        assert record.cost_usd == result.cost_usd == Decimal("0.00003")
+        assert (record.outcome, record.user, record.task_type) == (
+            "ok",
+            "ada",
+            "general",
+        )
+        assert record.prompt_chars == len("hello")
+        assert [c.target.provider for c in record.decision.candidates] == [
+            "cheap",
+            "dear",
+        ]
+        assert house.finished == [record]
+
+
+async def test_a_failed_provider_is_left_for_the_next_without_waiting() -> None:
+    async with small_house(two(refusal(500), completion("b"))) as house:
+        result = await house.answer()
+
+        assert result.provider == "dear"
+        assert [(a.provider, a.outcome) for a in result.attempts] == [
+            ("cheap", "server_error"),
+            ("dear", "ok"),
+        ]
+        assert result.latency_s == pytest.approx(0.0)
+
+
+async def test_when_all_fail_the_error_names_owner_attempts_and_decision() -> None:
+    async with small_house(two(refusal(500), refusal(503))) as house:
+        error = await house.error()
+
+        assert error.kind == "provider_error"
+        assert error.owner == "provider"
+        assert len(error.attempts) == 4  # max_attempts
+        assert error.decision_id == house.spool.records[0].decision.decision_id
+
+
+async def test_a_rejected_request_is_the_callers_and_nobody_else_is_asked() -> None:
+    transports = two(refusal(400, "invalid_value"), completion())
+    async with small_house(transports) as house:
+        error = await house.error()
+
+        assert error.kind == "invalid_request"
+        assert error.owner == "caller"
+        assert transports["dear"].calls == []
+        assert house.snapshot("cheap").models[0].consecutive_failures == 0
+
+
+async def test_three_failures_open_the_breaker_and_the_provider_is_skipped() -> None:
+    transports = two(refusal(500), completion())
+    async with small_house(transports) as house:
+        for _ in range(3):
+            await house.answer()
+        assert ("closed", "open") in house.transitions()
+        result = await house.answer()
+
+        assert [a.provider for a in result.attempts] == ["dear"]
+        assert len(transports["cheap"].calls) == 3
+        (excluded,) = house.spool.records[-1].decision.excluded
+        assert excluded.code == "breaker_open"
+
+
+async def test_one_request_adds_at_most_one_to_the_consecutive_failures() -> None:
+    settings = RouterSettings(strategy="cost", retry=RetryConfig(max_attempts=3))
+    async with small_house(
+        {"only": FakeTransport(refusal(500))}, settings=settings
+    ) as house:
+        error = await house.error()
+
+        assert len(error.attempts) == 3
+        assert house.snapshot("only").models[0].consecutive_failures == 1
+
+
+async def test_after_its_open_time_one_probe_and_two_successes_close_the_breaker() -> (
+    None
+):
+    transports = two(refusal(500), completion())
+    async with small_house(transports) as house:
+        for _ in range(3):
+            await house.answer()
+        transports["cheap"].answers = [completion("back")]
+        await anyio.sleep(20.0)
+        results = [await house.answer() for _ in range(3)]
+
+        assert [r.provider for r in results] == ["cheap"] * 3
+        assert house.transitions() == [
+            ("closed", "open"),
+            ("open", "half_open"),
+            ("half_open", "closed"),
+        ]
+
+
+async def test_a_429_feeds_the_limiter_and_not_the_breaker() -> None:
+    transports = two(
+        refusal(429, "rate_limit_exceeded", retry_after_s=30), completion()
+    )
+    async with small_house(transports) as house:
+        for _ in range(5):
+            await house.answer()
+
+        assert len(transports["cheap"].calls) == 1
+        assert house.transitions() == []
+        await anyio.sleep(31.0)
+        transports["cheap"].answers = [completion()]
+        assert (await house.answer()).provider == "cheap"
+
+
+async def test_a_long_retry_after_is_handed_on_when_nobody_else_is_left() -> None:
+    limited = refusal(429, "rate_limit_exceeded", retry_after_s=120)
+    async with small_house({"only": FakeTransport(limited)}) as house:
+        error = await house.error()
+
+        assert error.kind == "rate_limited"
+        assert error.retry_after_s == pytest.approx(120, abs=1)
+        assert error.retryable
+
+
+async def test_a_short_retry_after_is_waited_for() -> None:
+    limited = refusal(429, "rate_limit_exceeded", retry_after_s=2)
+    transport = FakeTransport(limited, completion("later"))
+    async with small_house({"only": transport}) as house:
+        result = await house.answer()
+
+        assert result.content == "later"
+        assert 2.0 <= result.latency_s < 3.5
+        assert result.overhead_s == pytest.approx(0.0, abs=1e-6)
+
+
+async def test_an_unknown_model_is_named_and_nobody_is_asked() -> None:
+    transports = two(completion(), completion())
+    async with small_house(transports) as house:
+        error = await house.error(model="gpt-17")
+
+        assert error.kind == "unknown_model"
+        assert "gpt-17" in error.message
+        assert transports["cheap"].calls == []
+        assert house.spool.records[0].outcome == "unknown_model"
+
+
+async def test_a_forced_provider_is_retried_but_never_left() -> None:
+    transports = two(completion(), refusal(500))
+    async with small_house(transports) as house:
+        error = await house.error(provider="dear")
+
+        assert {a.provider for a in error.attempts} == {"dear"}
+        assert transports["cheap"].calls == []
+
+
+async def test_an_alias_names_its_candidates_and_strategy() -> None:
+    settings = RouterSettings(
+        strategy="cost",
+        aliases={
+            "review": Alias(candidates=("dear", "cheap/gpt-4o"), strategy="priority")
+        },
+    )
+    async with small_house(two(completion(), completion()), settings=settings) as house:
+        result = await house.answer(model="review")
+
+        assert result.provider == "dear"
+        assert house.spool.records[0].decision.strategy == "priority"
+
+
+async def test_a_task_rule_says_who_is_eligible_and_the_others_help_out() -> None:
+    settings = RouterSettings(
+        strategy="cost", tasks={"code_review": TaskRule(providers=("dear",))}
+    )
+    transports = two(completion("a"), completion("b"))
+    async with small_house(transports, settings=settings) as house:
+        first = await house.answer(task_type="code_review")
+        transports["dear"].answers = [refusal(500)]
+        second = await house.answer(task_type="code_review")
+
+        assert first.provider == "dear"
+        assert second.provider == "cheap"
+
+
+async def test_defaults_fill_only_what_the_request_leaves_open() -> None:
+    settings = RouterSettings(
+        strategy="cost",
+        defaults={"only": ProviderDefaults(temperature=0.3, max_tokens=4000)},
+    )
+    transport = FakeTransport(completion())
+    async with small_house({"only": transport}, settings=settings) as house:
+        await house.answer()
+        chat = ChatRequest(
+            messages=(Message(role="user", content="x"),), temperature=0.9
+        )
+        await house.answer(chat=chat)
+
+        first, second = transport.bodies()
+        assert first["temperature"] == 0.3
+        assert 4000 in (first.get("max_tokens"), first.get("max_completion_tokens"))
+        assert second["temperature"] == 0.9
+
+
+async def test_round_robin_takes_turns() -> None:
+    settings = RouterSettings(strategy="round_robin")
+    async with small_house(two(completion(), completion()), settings=settings) as house:
+        names = [(await house.answer()).provider for _ in range(4)]
+
+        assert sorted(names[:2]) == sorted(names[2:]) == ["cheap", "dear"]
+
+
+# ---- streams
+
+
+async def test_a_stream_tells_whose_it_is_before_its_first_piece() -> None:
+    async with small_house(two(stream("a", "b"), completion())) as house:
+        result, deltas, started = await house.stream()
+
+        assert isinstance(result, RouteResult)
+        assert [d.content for d in deltas if d.content] == ["a", "b"]
+        assert [(s.provider, s.attempts) for s in started] == [("cheap", 1)]
+
+
+async def test_a_stream_that_fails_before_content_is_taken_over_unseen() -> None:
+    async with small_house(two(refusal(503), stream("b"))) as house:
+        result, deltas, started = await house.stream()
+
+        assert isinstance(result, RouteResult)
+        assert "".join(d.content or "" for d in deltas) == "b"
+        assert [(s.provider, s.attempts) for s in started] == [("dear", 2)]
+
+
+async def test_a_stream_cut_after_content_is_an_error_and_never_repeated() -> None:
+    transports = two(stream("a", whole=False), stream("b"))
+    async with small_house(transports) as house:
+        result, deltas, _ = await house.stream()
+
+        assert isinstance(result, ErrorInfo)
+        assert result.kind == "provider_error"
+        assert "".join(d.content or "" for d in deltas) == "a"
+        assert transports["dear"].calls == []
+
+
+async def test_a_buffered_stream_fails_over_unseen_and_comes_whole() -> None:
+    transports = two(stream("half", whole=False), stream("w", "hole"))
+    async with small_house(transports) as house:
+        result, deltas, started = await house.stream(stream_mode="buffered")
+
+        assert isinstance(result, RouteResult)
+        assert "".join(d.content or "" for d in deltas) == "whole"
+        assert [s.provider for s in started] == ["dear"]
+        assert [a.outcome for a in result.attempts] == ["bad_response", "ok"]
+
+
+# ---- leaving, stopping, crashing
+
+
+async def cancel_after(house: SmallHouse, wait_s: float) -> tuple[object, float]:
+    handle = house.router.route(request())
+    results: list[object] = []
+
+    async def wait() -> None:
+        results.append(await handle.result())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        await anyio.sleep(wait_s)
+        handle.cancel()
+        left_at = anyio.current_time()
+    return results[0], anyio.current_time() - left_at
+
+
+async def test_a_caller_that_leaves_stops_the_upstream_call_and_is_recorded() -> None:
+    transports = two(Answer(hangs_first=True), completion())
+    async with small_house(transports) as house:
+        result, took_s = await cancel_after(house, 1.0)
+
+        assert isinstance(result, ErrorInfo)
+        assert result.kind == "cancelled"
+        assert took_s == 0.0
+        assert transports["cheap"].open == 0
+        (record,) = house.spool.records
+        assert [a.outcome for a in record.attempts] == ["cancelled"]
+        assert record.cost_usd is None  # it may have been worked on: not known
+        assert transports["dear"].calls == []
+
+
+async def test_a_caller_that_leaves_during_a_back_off_ends_the_wait() -> None:
+    limited = refusal(429, "rate_limit_exceeded", retry_after_s=4)
+    transport = FakeTransport(limited)
+    async with small_house({"only": transport}) as house:
+        result, took_s = await cancel_after(house, 1.0)
+
+        assert isinstance(result, ErrorInfo)
+        assert result.kind == "cancelled"
+        assert took_s == 0.0
+        assert len(transport.calls) == 1
+
+
+async def test_the_deadline_ends_a_request_as_the_callers_own() -> None:
+    async with small_house({"only": FakeTransport(Answer(hangs_first=True))}) as house:
+        error = await house.error(deadline_s=3.0)
+
+        assert error.kind == "deadline_exceeded"
+        assert house.spool.records[0].latency_s == pytest.approx(3.0)
+        assert house.snapshot("only").models[0].consecutive_failures == 0
+
+
+async def test_a_crashed_provider_actor_fails_over_its_requests_and_comes_back() -> (
+    None
+):
+    transports = two(Answer(hangs_first=True), completion("b"))
+    async with small_house(transports) as house:
+        results: list[object] = []
+
+        async def ask() -> None:
+            results.append(await house.answer())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await anyio.sleep(1.0)
+            house.system.ref("cheap").tell(Crash())
+        (result,) = results
+
+        assert isinstance(result, RouteResult)
+        assert result.provider == "dear"
+        transports["cheap"].answers = [completion("again")]
+        assert (await house.answer()).provider == "cheap"
+        assert house.snapshot("cheap").restarts == 1
+        assert house.snapshot("dear").restarts == 0
+
+
+async def test_breaker_and_windows_come_back_after_a_crash() -> None:
+    transports = two(refusal(500), completion())
+    async with small_house(transports) as house:
+        for _ in range(3):
+            await house.answer()
+        await anyio.sleep(5.5)  # the next save
+        before = house.snapshot("cheap").models[0]
+        house.system.ref("cheap").tell(Crash())
+        await anyio.sleep(0.1)
+        after = house.snapshot("cheap").models[0]
+
+        assert before.breaker == after.breaker == "open"
+        assert after.calls == before.calls == 3
+
+
+async def test_a_stopping_daemon_writes_down_what_was_under_way() -> None:
+    transports = two(Answer(hangs_first=True), completion())
+    results: list[object] = []
+    async with anyio.create_task_group() as group, small_house(transports) as house:
+
+        async def ask() -> None:
+            results.append(await house.ask())
+
+        group.start_soon(ask)
+        await anyio.sleep(1.0)
+
+    assert isinstance(results[0], ErrorInfo)
+    assert results[0].kind == "interrupted"
+    (record,) = house.spool.records
+    assert record.outcome == "interrupted"
+    assert [a.provider for a in record.attempts] == ["cheap"]
+
+
+async def test_an_answer_leaves_even_when_its_record_cannot_be_written() -> None:
+    async with small_house(two(completion("a"), completion())) as house:
+        house.spool.error = OSError(28, "No space left on device")
+        result = await house.answer()
+
+        assert result.content == "a"
+        assert len(house.finished) == 1
+
+
+# ---- changing the strategy
+
+
+async def test_strategy_and_weights_change_at_run_time_and_survive_a_restart() -> None:
+    keeper = MemoryKeeper()
+    async with small_house(two(completion(), completion()), keeper=keeper) as house:
+        await house.router.set_strategy("round_robin")
+        await house.router.set_weights(Weights(1.0, 0.0, 0.0))
+        assert house.router.overridden()
+    async with small_house(two(completion(), completion()), keeper=keeper) as house:
+        assert house.router.strategy() == ("round_robin", Weights(1.0, 0.0, 0.0))
+        await house.router.set_strategy(None)
+        assert house.router.strategy()[0] == "cost"
+
+
+async def test_a_connection_that_never_came_about_costs_nothing() -> None:
+    refused = Answer(refuses=ProviderConnectionError("refused"))
+    async with small_house(two(refused, completion())) as house:
+        result = await house.answer()
+
+        assert [a.cost_usd for a in result.attempts] == [0, Decimal("0.00006")]
+        assert result.cost_usd == Decimal("0.00006")
+
+
+async def test_a_total_with_an_unknown_part_is_unknown_and_its_known_part_is_kept() -> (
+    None
+):
+    lost = Answer(refuses=ProviderConnectionError("reset", sent=True))
+    async with small_house(two(lost, completion())) as house:
+        result = await house.answer()
+
+        assert result.cost_usd is None
+        assert house.spool.records[0].known_cost_usd == Decimal("0.00006")
+
+
+async def test_a_budget_that_nobody_can_meet_is_refused_before_anyone_is_asked() -> (
+    None
+):
+    transports = two(completion(), completion())
+    async with small_house(transports) as house:
+        error = await house.error(budget_usd=Decimal("0.000001"))
+
+        assert error.kind == "budget_exceeded"
+        assert transports["cheap"].calls == transports["dear"].calls == []
