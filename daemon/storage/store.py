@@ -49,11 +49,21 @@ class Store:
         folder: The state folder; it must exist.
         spool: What the router appends to; folded from here.
         sync: Wait for the disk at each commit (power-loss safety).
+        busy_timeout_s: How long to wait for another program's lock on the database.
     """
 
-    def __init__(self, folder: Path, spool: Spool, *, sync: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spool: Spool,
+        *,
+        sync: bool = False,
+        busy_timeout_s: float = 5.0,
+    ) -> None:
         self._spool = spool
-        self._database = Database(folder / "gitbridge.db", sync=sync)
+        self._database = Database(
+            folder / "gitbridge.db", sync=sync, busy_timeout_s=busy_timeout_s
+        )
         self._usage_log = UsageLog(folder / "logs", self._database, sync=sync)
         self._finisher = Finisher()
         self._replaced: str | None = None

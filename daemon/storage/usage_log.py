@@ -1,9 +1,10 @@
 """``logs/<provider>_usage.jsonl``: one JSON line for every attempt that used tokens.
 
 Written from the database, exactly once even over ``kill -9``: the size of each file is
-recorded in the transaction that records the last attempt exported. What a crash left
-behind that size is cut off and written again. A file that was rotated away is begun
-anew; a file that was put in its place is appended to.
+recorded in the transaction that records the last attempt exported. Where a file is
+longer, and goes on as the lines that are to be written begin, a crash has left them:
+they are cut off first. Anything else in a file is somebody else's and stays: a file that
+was rotated away is begun anew, one that was put in its place is appended to.
 """
 
 import errno
@@ -109,7 +110,6 @@ class UsageLog:
         self._database = database
         self._sync = sync
         self._marks: dict[str, Mark] | None = None
-        self._whole: set[str] = set()  # names whose recorded size is the true one
 
     async def export(self) -> None:
         """Write a line for every attempt that has none yet.
@@ -125,17 +125,14 @@ class UsageLog:
     def forget(self) -> None:
         """The database was replaced: what it recorded is gone."""
         self._marks = None
-        self._whole.clear()
 
     async def _write(self, lines: dict[str, bytes], last: int) -> None:
         known = await self._known_marks()
-        marks = await anyio.to_thread.run_sync(self._prepare, list(lines), known)
+        marks = await anyio.to_thread.run_sync(self._prepare, lines, known)
         if any(known.get(name) != mark for name, mark in marks.items()):
             await self._remember(marks, None)
-        self._whole.difference_update(lines)
         written = await anyio.to_thread.run_sync(self._append, lines, marks)
         await self._remember(written, last)
-        self._whole.update(lines)
 
     async def _known_marks(self) -> dict[str, Mark]:
         if self._marks is None:
@@ -160,14 +157,14 @@ class UsageLog:
         await self._database.write(work)
         self._marks = {**(self._marks or {}), **marks}
 
-    def _prepare(self, names: Iterable[str], known: dict[str, Mark]) -> dict[str, Mark]:
+    def _prepare(
+        self, lines: dict[str, bytes], known: dict[str, Mark]
+    ) -> dict[str, Mark]:
         """Find or make the files and where in them to go on; blocking."""
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         return {
-            name: _adopt(
-                self._folder / name, known.get(name), whole=name in self._whole
-            )
-            for name in names
+            name: _adopt(self._folder / name, known.get(name), data)
+            for name, data in lines.items()
         }
 
     def _append(
@@ -218,21 +215,17 @@ def _rfc3339(at: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _adopt(path: Path, known: Mark | None, *, whole: bool) -> Mark:
-    """Where in this file to go on.
-
-    Args:
-        path: The file; made when it is not there.
-        known: What was recorded of it.
-        whole: Nothing was written since without being recorded.
-    """
+def _adopt(path: Path, known: Mark | None, data: bytes) -> Mark:
+    """Where in this file to write ``data``; it is made when it is not there."""
     with path.open("ab+") as file:
         status = os.fstat(file.fileno())
         size = status.st_size
         if known is not None and known.inode == status.st_ino:
-            if size > known.size and not whole:
-                file.truncate(known.size)
-                size = known.size
+            if 0 < size - known.size <= len(data):
+                file.seek(known.size)
+                if data.startswith(file.read()):  # a crash came before it was recorded
+                    file.truncate(known.size)
+                    return known
             if size == known.size:
                 return known
         return Mark(status.st_ino, size + _end_line(file, size))

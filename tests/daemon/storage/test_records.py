@@ -48,7 +48,7 @@ def test_whole_segments_are_read_in_order(written: list[bytes]) -> None:
 
 
 @given(segments, st.data())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_a_torn_tail_takes_only_the_record_it_tore(
     written: list[bytes], draw: st.DataObject
 ) -> None:
@@ -68,7 +68,7 @@ def test_a_torn_tail_takes_only_the_record_it_tore(
 
 
 @given(segments, st.data())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_corruption_takes_only_the_records_it_touched(
     written: list[bytes], draw: st.DataObject
 ) -> None:

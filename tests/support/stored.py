@@ -1,0 +1,52 @@
+"""A spool and the store that folds it, for tests of storage."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from actors.messages.routing import RequestRecord
+from daemon.storage.spool import Spool
+from daemon.storage.store import Store
+
+
+class Stored(Struct):
+    """``folder`` is the state folder."""
+
+    folder: Path
+    spool: Spool
+    store: Store
+
+    async def fold(self, *records: RequestRecord) -> int:
+        """Append these, and fold everything; returns how many records moved."""
+        for record in records:
+            self.spool.append(record)
+        folded = await self.store.fold(100, {})
+        moved = folded.records
+        while folded.more:
+            folded = await self.store.fold(100, {}, roll=False)
+            moved += folded.records
+        return moved
+
+    async def all_ids(self) -> list[str]:
+        """Request ids in the history, oldest first."""
+        entries = await self.store.history(100_000, None)
+        return [entry.request_id for entry in reversed(entries)]
+
+    def log(self, provider: str = "openai") -> Path:
+        return self.folder / "logs" / f"{provider}_usage.jsonl"
+
+    def lines(self, provider: str = "openai") -> list[dict[str, object]]:
+        """The usage log of a provider, decoded."""
+        return [
+            msgspec.json.decode(line, type=dict[str, object])
+            for line in self.log(provider).read_bytes().splitlines()
+        ]
+
+    def logged(self, provider: str = "openai") -> list[str]:
+        """Request ids in a provider's usage log."""
+        lines = [
+            msgspec.convert(line["metadata"], dict[str, object])
+            for line in self.lines(provider)
+        ]
+        return [str(metadata["request_id"]) for metadata in lines]
