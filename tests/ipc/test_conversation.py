@@ -417,10 +417,21 @@ ANYTHING = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                (
-                    "role content type text tool_calls function name id file image_url "
-                    "json_schema schema tool_call_id"
-                ).split()
+                [
+                    "role",
+                    "content",
+                    "type",
+                    "text",
+                    "tool_calls",
+                    "function",
+                    "name",
+                    "id",
+                    "file",
+                    "image_url",
+                    "json_schema",
+                    "schema",
+                    "tool_call_id",
+                ]
             ),
             inner,
             max_size=4,
