@@ -15,6 +15,7 @@ from actors.messages.routing import (
     ErrorInfo,
     RouteRequest,
     RouteResult,
+    StartSink,
     error_info,
 )
 from ipc.methods import Peer
@@ -49,16 +50,22 @@ class FakeHandle:
         self.request = request
         self.sink = sink
         self.cancelled = False
-        self._ended: asyncio.Future[RouteResult | ErrorInfo] = (
-            asyncio.get_running_loop().create_future()
-        )
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[RouteResult | ErrorInfo] = loop.create_future()
+        self._stopped: asyncio.Future[None] = loop.create_future()
 
     async def result(self) -> RouteResult | ErrorInfo:
         return await asyncio.shield(self._ended)
 
     def cancel(self) -> None:
         self.cancelled = True
+        if not self._stopped.done():
+            self._stopped.set_result(None)
         self.finish(error_info(Cancelled("the caller left")))
+
+    async def stopped(self, within_s: float = 5.0) -> None:
+        """Wait until somebody cancels this request."""
+        await asyncio.wait_for(asyncio.shield(self._stopped), within_s)
 
     def finish(self, outcome: RouteResult | ErrorInfo) -> None:
         if not self._ended.done():
@@ -86,7 +93,12 @@ class FakeService:
         self._next += 1
         return f"request-{self._next}"
 
-    def route(self, request: RouteRequest, sink: DeltaSink | None) -> FakeHandle:
+    def route(
+        self,
+        request: RouteRequest,
+        sink: DeltaSink | None,
+        on_start: StartSink | None = None,
+    ) -> FakeHandle:
         if self.refusal is not None:
             raise self.refusal
         handle = FakeHandle(request, sink)
