@@ -1,0 +1,253 @@
+"""The HTTP door: connections, checks at the threshold, and the way out."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import web
+from typing_extensions import override
+
+from actors.errors import InvalidRequest
+from actors.messages.routing import error_info
+from ipc.http import auth
+from ipc.http.errors import HttpError, error_reply
+from ipc.http.exchange import MAX_BODY_BYTES, respond
+from ipc.http.flight import explain
+from ipc.http.routes import Call, House, Routes
+from ipc.http.schema import ModelEntry
+from ipc.methods import Peer, Service
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
+KEEP_ALIVE_S: Final = 75.0
+"""How long a connection may be idle, or take over the head of a request."""
+
+LINGER_S: Final = 2.0
+"""How long the rest of a body that was refused is still read."""
+
+GRACE_S: Final = 1.0
+"""How long connections have to write out what they owe, when the door closes."""
+
+_NO_TOKEN_FOR: Final = frozenset(("/health",))
+_log = structlog.get_logger()
+
+
+class HttpDoor:
+    """Speaks HTTP on connections that others accept.
+
+    Args:
+        service: What stands behind the door.
+        ready: Whether the daemon is ready for requests.
+        metrics: The Prometheus text.
+        models: Aliases and ``<provider>/<model>`` names; ``auto`` is added here.
+        access: Who may come in over TCP.
+        version: The daemon's.
+        utc: UTC epoch seconds.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        ready: Callable[[], bool],
+        metrics: Callable[[], str],
+        models: Callable[[], Sequence[ModelEntry]],
+        access: auth.HttpAccess,
+        version: str,
+        utc: Callable[[], float] = time.time,  # noqa: TID251 - only the default
+    ) -> None:
+        house = House(service, ready, metrics, models, version, utc)
+        self._routes = Routes(house)
+        self._access = access
+        self._server: web.Server | None = None
+        self._busy = 0
+        self._idle = asyncio.Event()
+
+    async def start(self) -> None:
+        """Be able to serve; must come before the first connection."""
+        self._server = web.Server(
+            self._handle,
+            request_factory=_request,
+            handler_cancellation=True,  # else clients that leave keep costing
+        )
+
+    def local(self, peer: Peer) -> asyncio.Protocol:
+        """A connection over the Unix socket, from this peer."""
+        return Connection(self._running(), peer, remote=False)
+
+    def remote(self, peer: Peer) -> asyncio.Protocol:
+        """A connection over TCP: a token must say who it is."""
+        return Connection(self._running(), peer, remote=True)
+
+    @property
+    def in_flight(self) -> int:
+        """How many HTTP requests are being answered."""
+        return self._busy
+
+    async def drain(self, timeout_s: float) -> int:
+        """Take no more work, let what runs finish, then close every connection.
+
+        New requests on open connections get 503 ``interrupted``. What still runs after
+        ``timeout_s`` seconds is cancelled and told so: streams by an error event.
+
+        Returns:
+            How many routed requests were cut short.
+        """
+        self._routes.draining = True
+        if not await self._quiet(timeout_s):
+            left = tuple(self._routes.flights)
+            for flight in left:
+                flight.interrupt()
+            await self._quiet(GRACE_S)
+        else:
+            left = ()
+        await self.close()
+        return len(left)
+
+    async def close(self) -> None:
+        """Close every connection; requests inside are cancelled."""
+        self._routes.draining = True
+        if self._server is not None:
+            await self._server.shutdown(GRACE_S)
+
+    def _running(self) -> web.Server:
+        assert self._server is not None, "start() comes first"
+        return self._server
+
+    async def _quiet(self, timeout_s: float) -> bool:
+        """Wait until nothing is being answered: false when it takes too long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._busy:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # One request ----------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._busy += 1
+        try:
+            response = await self._answered(request)
+        finally:
+            self._busy -= 1
+            self._idle.set()
+        if self._routes.draining and not response.prepared:
+            response.force_close()
+        return response
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            peer = self._admitted(request)
+            handler = self._routes.find(request.method, request.path)
+            return await handler(Call(request, peer))
+        except HttpError as error:
+            return respond(
+                error_reply(
+                    error.info,
+                    status=error.status,
+                    error_type=error.type,
+                    headers=error.headers,
+                )
+            )
+        except ConnectionError:
+            raise  # the client has left
+        except Exception as error:
+            if request.writer.output_size:  # half an answer is out: cut it off
+                explain(error)
+                raise ConnectionResetError from error
+            return respond(error_reply(explain(error)))
+
+    def _admitted(self, request: web.BaseRequest) -> Peer:
+        """Whoever this is, once host, origin and token are in order."""
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        allowed = self._hosts(connection)
+        headers = request.headers
+        hosts = headers.getall("host", [])
+        if not request.raw_path.startswith("/"):  # http://host/path, CONNECT host:port
+            hosts = [*hosts, request.raw_path.partition("://")[2].partition("/")[0]]
+        auth.check_host(hosts, allowed)
+        auth.check_origin(headers.getall("origin", []), allowed)
+        if not connection.remote or request.path in _NO_TOKEN_FOR:
+            return connection.peer
+        return auth.authenticate(
+            self._access, connection.peer, headers, connection.address("peername")
+        )
+
+    def _hosts(self, connection: "Connection") -> frozenset[str]:
+        if not connection.remote:
+            return auth.LOOPBACK_HOSTS | auth.SOCKET_HOSTS
+        own = connection.address("sockname")
+        further = (host.lower() for host in self._access.hosts)
+        return auth.LOOPBACK_HOSTS.union(further, (own,) if own else ())
+
+
+class Connection(web.RequestHandler):
+    """One HTTP connection, and who is on the other end of it."""
+
+    __slots__ = ("peer", "remote")
+
+    def __init__(self, server: web.Server, peer: Peer, *, remote: bool) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=KEEP_ALIVE_S,
+            lingering_time=LINGER_S,
+            access_log=None,  # type: ignore[arg-type]  # as its own runner does
+        )
+        self.peer = peer
+        self.remote = remote
+
+    def address(self, which: str) -> str | None:
+        """The IP address of one end of a TCP connection."""
+        transport = self.transport
+        address = None if transport is None else transport.get_extra_info(which)
+        return address[0] if isinstance(address, tuple) else None
+
+    @override
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Bytes that are no HTTP, and what escaped a handler."""
+        if status == 500:
+            info = explain(exc or RuntimeError(message))
+        else:
+            reason = " ".join((message or "not HTTP").split())[:200]
+            info = error_info(InvalidRequest(f"the request cannot be read: {reason}"))
+        response = respond(error_reply(info, status=status))
+        response.force_close()
+        return response
+
+    @override
+    def log_exception(self, *args: object, **kw: object) -> None:
+        _log.error("http_failed", message=str(args[0]) if args else None, **kw)
+
+
+def _request(
+    message: "RawRequestMessage",
+    payload: "StreamReader",
+    protocol: web.RequestHandler,
+    writer: "AbstractStreamWriter",
+    task: "asyncio.Task[None]",
+) -> web.BaseRequest:
+    return web.BaseRequest(
+        message,
+        payload,
+        protocol,
+        writer,
+        task,
+        asyncio.get_running_loop(),
+        client_max_size=MAX_BODY_BYTES,
+    )

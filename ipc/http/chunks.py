@@ -1,0 +1,120 @@
+"""Chat completion chunks: the events of one streamed answer, without I/O."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from actors.messages.chat import Delta, ToolCallDelta
+from actors.messages.routing import ErrorInfo, RouteResult
+from ipc.http import schema
+from ipc.http.errors import error_body
+from ipc.http.translate import cache_state, completion_id, usage_body
+
+DONE: Final = b"data: [DONE]\n\n"
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class ChunkWriter:
+    """Writes one stream: ``first``, ``delta`` any number of times, then an ending.
+
+    Every chunk names the model that serves. ``broken`` is an ending too: an error
+    event, and no ``[DONE]``.
+    """
+
+    def __init__(
+        self, request_id: str, created: int, model: str, *, include_usage: bool
+    ) -> None:
+        self._request_id = request_id
+        self._created = created
+        self._model = model
+        self._include_usage = include_usage
+
+    def first(self) -> bytes:
+        """The chunk that says only the role, as OpenAI begins."""
+        return self._chunk(schema.DeltaBody(role="assistant", content=""))
+
+    def delta(self, delta: Delta) -> bytes:
+        """A piece of the answer."""
+        return self._chunk(
+            schema.DeltaBody(
+                content=UNSET if delta.content is None else delta.content,
+                reasoning_content=UNSET if delta.reasoning is None else delta.reasoning,
+                refusal=UNSET if delta.refusal is None else delta.refusal,
+                tool_calls=tuple(map(_piece, delta.tool_calls)) or UNSET,
+            )
+        )
+
+    def whole(self, result: RouteResult) -> bytes:
+        """The answer as one piece, where none of it was streamed."""
+        calls = tuple(
+            ToolCallDelta(i, call.id, call.name, call.arguments)
+            for i, call in enumerate(result.tool_calls)
+        )
+        whole = Delta(result.content, result.reasoning, result.refusal, calls)
+        return b"" if whole == Delta() else self.delta(whole)
+
+    def end(self, result: RouteResult) -> bytes:
+        """The finish reason, the usage if it was asked for, and ``[DONE]``."""
+        choice = schema.ChunkChoice(schema.DeltaBody(), result.finish_reason)
+        finish = self._event((choice,))
+        if not self._include_usage:
+            return finish + DONE
+        usage = schema.Chunk(
+            id=completion_id(self._request_id),
+            created=self._created,
+            model=self._model,
+            choices=(),
+            usage=usage_body(result.usage),
+            x_gitbridge=_house(result),
+        )
+        return finish + event(_ENCODER.encode(usage)) + DONE
+
+    def broken(self, error: ErrorInfo) -> bytes:
+        """The error event that ends a stream which is not whole."""
+        return event(error_body(error))
+
+    def _chunk(self, delta: schema.DeltaBody) -> bytes:
+        return self._event((schema.ChunkChoice(delta),))
+
+    def _event(self, choices: tuple[schema.ChunkChoice, ...]) -> bytes:
+        chunk = schema.Chunk(
+            id=completion_id(self._request_id),
+            created=self._created,
+            model=self._model,
+            choices=choices,
+            usage=None if self._include_usage else UNSET,
+        )
+        return event(_ENCODER.encode(chunk))
+
+
+def event(data: bytes) -> bytes:
+    """A server-sent event without a name."""
+    return b"data: " + data + b"\n\n"
+
+
+def _piece(piece: ToolCallDelta) -> schema.ToolCallPiece:
+    return schema.ToolCallPiece(
+        index=piece.index,
+        function=schema.FunctionBody(piece.arguments, piece.name),
+        id=UNSET if piece.id is None else piece.id,
+        type=UNSET if piece.id is None else "function",
+    )
+
+
+def _house(result: RouteResult) -> schema.House:
+    return schema.House(
+        provider=result.provider,
+        model=result.model,
+        decision=result.decision_id,
+        request=result.request_id,
+        attempts=len(result.attempts),
+        cost_usd=result.cost_usd,
+        cost_source=result.cost_source,
+        latency_s=result.latency_s,
+        time_to_first_token_s=result.time_to_first_token_s,
+        overhead_ms=round(result.overhead_s * 1000, 3),
+        cache=cache_state(result),
+        simulated=result.simulated,
+    )

@@ -1,0 +1,80 @@
+"""What handlers read from an HTTP request, and how they answer it."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from actors.errors import InvalidRequest
+from ipc import fields
+from ipc.http.errors import JSON, HttpError, Reply
+
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+BODY_S: Final = 60.0
+"""How long a body may take to arrive."""
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+async def read_body(request: web.BaseRequest) -> bytes:
+    """The whole body, decompressed.
+
+    Raises:
+        HttpError: 413 it is too long; 408 it does not come; 400 it comes in pieces that
+            do not fit together.
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_long(request.content_length)
+    if request.headers.get("expect", "").lower() == "100-continue":
+        await request.writer.write(_CONTINUE)
+        request.writer.output_size = 0  # nothing of the answer has been sent
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        error = InvalidRequest(f"the body did not come within {BODY_S:g} seconds")
+        raise HttpError(error, 408) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_long(None) from None
+    except (web.RequestPayloadError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise InvalidRequest(f"the body cannot be read: {reason[:200]}") from None
+
+
+def _too_long(size: int | None) -> HttpError:
+    got = f"more than {MAX_BODY_BYTES} bytes" if size is None else f"{size} bytes"
+    wanted = f"at most {MAX_BODY_BYTES} bytes"
+    message = f"the body is too long: got {got}, wanted {wanted}"
+    return HttpError(InvalidRequest(message, got=got, wanted=wanted), 413)
+
+
+def query_params(request: web.BaseRequest) -> dict[str, str]:
+    """The query string as params.
+
+    Raises:
+        InvalidRequest: One comes twice.
+    """
+    params: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in params:
+            raise fields.wrong(name[:200], value, "this param once")
+        params[name] = value
+    return params
+
+
+def respond(reply: Reply) -> web.Response:
+    """A reply as aiohttp sends it."""
+    return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+
+def json_response(document: object, status: int = 200) -> web.Response:
+    """Any Struct or plain data as JSON; ``Decimal`` becomes a number."""
+    return respond(Reply(status, {"content-type": JSON}, _ENCODER.encode(document)))
+
+
+def cut_off(request: web.BaseRequest) -> None:
+    """Drop the connection with all that waits to be written."""
+    if request.transport is not None:
+        request.transport.abort()

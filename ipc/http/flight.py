@@ -1,0 +1,162 @@
+"""One routed request and the client that waits for it.
+
+Deltas come in the provider's task and must not wait; the handler takes them out at the
+pace at which the client reads. A client that reads too slowly for what is held for it
+is given up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from actors.errors import Cancelled, GitBridgeError, InternalError, Interrupted
+from actors.messages.chat import Delta
+from actors.messages.routing import (
+    ErrorInfo,
+    RouteRequest,
+    RouteResult,
+    Started,
+    error_info,
+)
+from ipc.methods import Service
+
+HELD_BYTES: Final = 4 * 1024 * 1024
+"""How much of an answer waits for a client that does not read."""
+
+_DELTA_BYTES: Final = 100  # about what a delta takes beside its text
+_log = structlog.get_logger()
+
+
+class Flight:
+    """A request from the moment it is routed.
+
+    Attributes:
+        started: Who serves, known when the first content comes.
+        outcome: How it ended, once it has. Deltas may still be there to be taken.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        request: RouteRequest,
+        *,
+        on_too_slow: Callable[[], None],
+        held_bytes: int = HELD_BYTES,
+    ) -> None:
+        """Hand the request to the router.
+
+        Raises:
+            GitBridgeError: It is not taken.
+        """
+        self.started: Started | None = None
+        self.outcome: RouteResult | ErrorInfo | None = None
+        self._request_id = request.request_id
+        self._held: list[Delta] = []
+        self._bytes = 0
+        self._limit = held_bytes
+        self._on_too_slow = on_too_slow
+        self._news = asyncio.Event()
+        if request.stream:
+            self._handle = service.route(request, self._take_in, self._start)
+        else:
+            self._handle = service.route(request, None)
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._handle.result())
+        self._task.add_done_callback(self._ended)
+
+    # Called by the router -------------------------------------------------------------
+
+    def _start(self, started: Started) -> None:
+        self.started = started
+
+    def _take_in(self, delta: Delta) -> None:
+        if self.outcome is not None:
+            return
+        self._held.append(delta)
+        self._bytes += _size(delta)
+        self._news.set()
+        if self._bytes > self._limit:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        _log.warning(
+            "client_dropped",
+            request_id=self._request_id,
+            reason="does not read",
+            bytes=self._bytes,
+        )
+        self.leave()
+        self._on_too_slow()
+
+    def _ended(self, task: asyncio.Task[RouteResult | ErrorInfo]) -> None:
+        if task.cancelled():
+            self._settle(error_info(Cancelled("the caller went away")))
+        elif (error := task.exception()) is not None:
+            self._settle(explain(error))
+        else:
+            self._settle(task.result())
+
+    def _settle(self, outcome: RouteResult | ErrorInfo) -> None:
+        if self.outcome is None:
+            self.outcome = outcome
+            self._news.set()
+
+    # Called by the handler ------------------------------------------------------------
+
+    async def ended(self) -> RouteResult | ErrorInfo:
+        """Wait for the end."""
+        while self.outcome is None:
+            await self._changed()
+        return self.outcome
+
+    async def begun(self) -> Started | None:
+        """Wait for the first content: ``None`` when it ended before any."""
+        while self.outcome is None and (self.started is None or not self._held):
+            await self._changed()
+        return self.started
+
+    async def deltas(self) -> list[Delta]:
+        """Wait for more of the answer; empty when there is no more."""
+        while not self._held and self.outcome is None:
+            await self._changed()
+        held, self._held, self._bytes = self._held, [], 0
+        return held
+
+    def leave(self) -> None:
+        """Nobody waits any more: stop the upstream call. Harmless after the end."""
+        if self.outcome is None:
+            self._handle.cancel()
+            self._task.cancel()
+            self._settle(error_info(Cancelled("the caller went away")))
+
+    def interrupt(self) -> None:
+        """The daemon stops: end now, and say so."""
+        if self.outcome is None:
+            self._handle.cancel()
+            self._settle(error_info(stopping()))
+
+    async def _changed(self) -> None:
+        await self._news.wait()
+        self._news.clear()
+
+
+def stopping() -> Interrupted:
+    """The error for whoever is too late."""
+    return Interrupted("the daemon is stopping", retry_after_s=1.0)
+
+
+def explain(error: BaseException) -> ErrorInfo:
+    """An exception as the caller gets it; what is our bug is logged."""
+    if isinstance(error, GitBridgeError):
+        return error_info(error)
+    _log.error("request_failed", exc_info=error)
+    return error_info(InternalError("something went wrong in the daemon"))
+
+
+def _size(delta: Delta) -> int:
+    size = _DELTA_BYTES
+    for text in (delta.content, delta.reasoning, delta.refusal):
+        size += len(text or "")
+    return size + sum(len(call.arguments) for call in delta.tool_calls)

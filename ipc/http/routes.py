@@ -1,0 +1,285 @@
+"""What is served under which path."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from actors.errors import GitBridgeError, InvalidRequest, NotPermitted, UnknownModel
+from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult, Started
+from ipc import fields
+from ipc.http import schema, translate
+from ipc.http.chunks import ChunkWriter
+from ipc.http.errors import JSON, HttpError, Reply, error_reply
+from ipc.http.exchange import (
+    cut_off,
+    json_response,
+    query_params,
+    read_body,
+    respond,
+)
+from ipc.http.flight import Flight, stopping
+from ipc.http.rpc import answer
+from ipc.methods import METHODS, Method, Peer, Service, read_params, unknown_method
+from ipc.route import STRATEGIES
+
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+_STREAM_HEADERS: Final = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+
+
+class Call(NamedTuple):
+    """One HTTP request and who sent it."""
+
+    request: web.BaseRequest
+    peer: Peer
+
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+class House(NamedTuple):
+    """What the handlers are told. ``models`` lists aliases and configured models."""
+
+    service: Service
+    ready: Callable[[], bool]
+    metrics: Callable[[], str]
+    models: Callable[[], Sequence[schema.ModelEntry]]
+    version: str
+    utc: Callable[[], float]
+
+
+class Routes:
+    """The handlers. ``flights`` are the routed requests; ``draining`` takes no more."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._since = int(house.utc())
+        self.flights: set[Flight] = set()
+        self.draining = False
+        self._exact: Mapping[str, Mapping[str, Handler]] = {
+            "/v1/chat/completions": {"POST": self._chat},
+            "/v1/models": {"GET": self._models},
+            "/rpc": {"POST": self._rpc},
+            "/health": {"GET": self._health},
+            "/ready": {"GET": self._ready},
+            "/metrics": {"GET": self._metrics},
+        }
+        self._below: Mapping[str, Mapping[str, Handler]] = {
+            "/v1/models/": {"GET": self._model},
+            "/api/": {"GET": self._api},
+        }
+
+    def find(self, method: str, path: str) -> Handler:
+        """Who serves this.
+
+        Raises:
+            HttpError: 404 nobody does; 405 with ``Allow``.
+        """
+        by_method = self._exact.get(path)
+        if by_method is None:
+            below = (m for prefix, m in self._below.items() if path.startswith(prefix))
+            by_method = next(below, None)
+        if by_method is None:
+            raise HttpError(self._unknown(path), 404)
+        handler = by_method.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            allowed = ", ".join(by_method)
+            error = InvalidRequest(f"{path} takes {allowed}, not {method[:20]}")
+            raise HttpError(error, 405, headers={"allow": allowed})
+        return handler
+
+    def _unknown(self, path: str) -> InvalidRequest:
+        known = (*self._exact, *(f"{prefix}<name>" for prefix in self._below))
+        hint = fields.nearest(path, known)
+        return InvalidRequest(
+            f"there is nothing at {path[:200]}{hint}",
+            wanted="one of " + ", ".join(known),
+        )
+
+    # Chat -----------------------------------------------------------------------------
+
+    async def _chat(self, call: Call) -> web.StreamResponse:
+        request_id = self._house.service.new_id()
+        try:
+            body = await read_body(call.request)
+            asked = translate.chat_asked(
+                body,
+                call.request.headers.items(),
+                request_id=request_id,
+                user=call.peer.user,
+            )
+            if self.draining:
+                raise stopping()
+            return await self._fly(call, asked)
+        except GitBridgeError as error:
+            raise HttpError(
+                error, None, headers={"x-request-id": request_id}
+            ) from error
+
+    async def _fly(self, call: Call, asked: translate.Asked) -> web.StreamResponse:
+        if not asked.request.stream:
+            return respond(
+                self._whole(asked.request, await self._outcome(call, asked.request))
+            )
+        with self._flight(call, asked.request) as flight:
+            return await self._stream(call, asked, flight)
+
+    async def _outcome(
+        self, call: Call, request: RouteRequest
+    ) -> RouteResult | ErrorInfo:
+        with self._flight(call, request) as flight:
+            return await flight.ended()
+
+    @contextmanager
+    def _flight(self, call: Call, request: RouteRequest) -> Iterator[Flight]:
+        """A request in the router's hands, for as long as its client waits."""
+        flight = Flight(
+            self._house.service, request, on_too_slow=lambda: cut_off(call.request)
+        )
+        self.flights.add(flight)
+        try:
+            yield flight
+        finally:
+            flight.leave()
+            self.flights.discard(flight)
+
+    def _whole(self, request: RouteRequest, outcome: RouteResult | ErrorInfo) -> Reply:
+        if isinstance(outcome, ErrorInfo):
+            return error_reply(outcome, request_id=request.request_id)
+        headers = {"content-type": JSON, **translate.result_headers(outcome)}
+        body = translate.completion(outcome, int(self._house.utc()))
+        return Reply(200, headers, body)
+
+    async def _stream(
+        self, call: Call, asked: translate.Asked, flight: Flight
+    ) -> web.StreamResponse:
+        """Status and headers leave with the first content, not before."""
+        request_id = asked.request.request_id
+        served = await flight.begun()
+        if served is None:
+            outcome = await flight.ended()
+            if isinstance(outcome, ErrorInfo):
+                return respond(error_reply(outcome, request_id=request_id))
+            served = translate.started(outcome)
+        response = web.StreamResponse(
+            headers=_STREAM_HEADERS | _head(served, flight.outcome, request_id)
+        )
+        if self.draining:
+            response.force_close()
+        chunks = ChunkWriter(
+            request_id,
+            int(self._house.utc()),
+            served.model,
+            include_usage=asked.include_usage,
+        )
+        await response.prepare(call.request)
+        await _send(response, flight, chunks)
+        return response
+
+    # Models ---------------------------------------------------------------------------
+
+    async def _models(self, call: Call) -> web.StreamResponse:
+        del call
+        return json_response(schema.ModelList(tuple(self._entries().values())))
+
+    async def _model(self, call: Call) -> web.StreamResponse:
+        name = call.request.path.removeprefix("/v1/models/")
+        entry = self._entries().get(name)
+        if entry is None:
+            raise UnknownModel(f"there is no model {name[:200]!r}")
+        return json_response(entry)
+
+    def _entries(self) -> dict[str, schema.ModelBody]:
+        ours = ("auto", *(f"auto:{strategy}" for strategy in STRATEGIES))
+        entries = [schema.ModelEntry(name, "gitbridge") for name in ours]
+        entries += self._house.models()
+        return {
+            e.id: schema.ModelBody(e.id, e.created or self._since, e.owned_by)
+            for e in entries
+        }
+
+    # Methods --------------------------------------------------------------------------
+
+    async def _rpc(self, call: Call) -> web.StreamResponse:
+        body = await read_body(call.request)
+        reply = await answer(
+            self._house.service,
+            call.peer,
+            body,
+            version=self._house.version,
+            fly=partial(self._outcome, call),
+            draining=self.draining,
+        )
+        if not reply:
+            return web.Response(status=204)
+        return respond(Reply(200, {"content-type": JSON}, reply))
+
+    async def _api(self, call: Call) -> web.StreamResponse:
+        name = call.request.path.removeprefix("/api/")
+        method = METHODS.get(name)
+        if method is None:
+            raise HttpError(unknown_method(name), 404)
+        if not method.reading:
+            changes = InvalidRequest(f"{name} is not for reading: POST it to /rpc")
+            raise HttpError(changes, 405, headers={"allow": ""})
+        check_permission(call.peer, method)
+        params = read_params(method.params, query_params(call.request), strict=False)
+        return json_response(await self._house.service.call(name, params, call.peer))
+
+    # The daemon -----------------------------------------------------------------------
+
+    async def _health(self, call: Call) -> web.StreamResponse:
+        del call
+        return json_response({"status": "alive", "version": self._house.version})
+
+    async def _ready(self, call: Call) -> web.StreamResponse:
+        del call
+        ready = self._house.ready() and not self.draining
+        return json_response({"ready": ready}, 200 if ready else 503)
+
+    async def _metrics(self, call: Call) -> web.StreamResponse:
+        del call
+        text = self._house.metrics().encode()
+        return respond(Reply(200, {"content-type": PROMETHEUS}, text))
+
+
+def check_permission(peer: Peer, method: Method) -> None:
+    """Raise ``NotPermitted`` where this caller may not call the method."""
+    if not peer.may(method):
+        user = peer.user or "this caller"
+        raise NotPermitted(f"{method.name} is for administrators, not for {user}")
+
+
+def _head(
+    served: Started, outcome: RouteResult | ErrorInfo | None, request_id: str
+) -> dict[str, str]:
+    if isinstance(outcome, RouteResult):
+        return translate.result_headers(outcome)
+    return translate.started_headers(served, request_id)
+
+
+async def _send(
+    response: web.StreamResponse, flight: Flight, chunks: ChunkWriter
+) -> None:
+    """Everything from the first chunk to the last; waits for the client to read."""
+    waiting = [chunks.first()]
+    empty = True
+    while deltas := await flight.deltas():
+        empty = False
+        waiting += map(chunks.delta, deltas)
+        await response.write(b"".join(waiting))
+        waiting.clear()
+    outcome = await flight.ended()
+    if isinstance(outcome, ErrorInfo):
+        waiting.append(chunks.broken(outcome))
+    else:
+        if empty:
+            waiting.append(chunks.whole(outcome))
+        waiting.append(chunks.end(outcome))
+    await response.write_eof(b"".join(waiting))
