@@ -5,6 +5,7 @@ million tokens, and a token is a piece of four characters.
 """
 
 from decimal import Decimal
+from math import exp
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, json
@@ -34,6 +35,10 @@ class Latency(Struct, frozen=True, forbid_unknown_fields=True):
 
     median_s: Seconds = 0.0
     sigma: Annotated[float, Meta(ge=0)] = 0.0
+
+    def sample(self, normal: float) -> float:
+        """Seconds, for a draw from the standard normal distribution."""
+        return self.median_s * exp(self.sigma * normal)
 
 
 class SimPrice(Struct, frozen=True, forbid_unknown_fields=True):

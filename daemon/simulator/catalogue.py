@@ -104,8 +104,16 @@ ANTHROPIC: Final = (
     SimModel(
         id="claude-haiku-5-5", price=_price("0.1", "0.01", "0.5"), refuses=_CLAUDE_5
     ),
-    SimModel(id="claude-sonnet-5-5", price=_price("2", "0.1", "10"), refuses=_CLAUDE_5),
-    SimModel(id="claude-opus-5-5", price=_price("4", "0.2", "20"), refuses=_CLAUDE_5),
+    SimModel(
+        id="claude-sonnet-5-5",
+        price=_price("2", "0.1", "10"),
+        refuses=(*_CLAUDE_5, FORCED_CHOICE),
+    ),
+    SimModel(
+        id="claude-opus-5-5",
+        price=_price("4", "0.2", "20"),
+        refuses=(*_CLAUDE_5, FORCED_CHOICE),
+    ),
 )
 
 DEFAULTS: Final[dict[Kind, Behaviour]] = {

@@ -1,5 +1,6 @@
 """``/_sim/...``: a pretend provider's behaviour and counters over HTTP."""
 
+from collections import deque
 from typing import Protocol
 
 import msgspec
@@ -56,9 +57,15 @@ class Control:
         return _answer(self._provider.stats)
 
 
+def _encode(value: object) -> object:
+    if isinstance(value, deque):
+        return list(value)
+    raise NotImplementedError(type(value))
+
+
 def _answer(body: object, status: int = 200) -> web.Response:
     return web.Response(
-        body=json.encode(body),
+        body=json.encode(body, enc_hook=_encode),
         status=status,
         content_type="application/json",
         headers={"x-simulated": "1"},

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
 from itertools import islice
-from math import exp
 from random import Random
 from typing import Final
 
@@ -15,6 +15,7 @@ from daemon.simulator.answer import Answer, Ask, Refusal, answer, prompt_hash
 from daemon.simulator.behaviour import Behaviour, Fault, Latency
 from daemon.simulator.dialect import Allowance, Event, Ids, SimDialect
 from daemon.simulator.faults import FaultBox, instead, spoiled_plain, spoiled_stream
+from daemon.simulator.rate import RateWindow
 from daemon.simulator.stats import Exchange, Stats
 
 SIMULATED: Final = {"x-simulated": "1"}
@@ -33,8 +34,7 @@ class Exchanger:
         self._faults = FaultBox()
         self._random = Random(f"{behaviour.seed}:{name}")  # noqa: S311 - to be repeatable
         self._number = 0
-        self._window_ends = 0.0
-        self._window_used = 0
+        self._window = RateWindow()
 
     def behave(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
@@ -53,6 +53,7 @@ class Exchanger:
         except Refusal as refusal:
             exchange.ending = "faulted" if exchange.fault else "refused"
             exchange.status = refusal.status
+            exchange.cost_usd = Decimal(0)
             return self._refused(refusal, ids)
         except (asyncio.CancelledError, ConnectionError):
             ours = exchange.fault in _DROPPING or self.behaviour.down
@@ -86,7 +87,7 @@ class Exchanger:
         body = await _read(request)
         fault = await self._maybe_fault(request, "chat", exchange)
         self._check_key(request)
-        allowance = self._allow()
+        allowance = self._window.take(self.behaviour.rate_limit, anyio.current_time())
         ask = self.dialect.parse(self.behaviour, body, request.headers)
         given = answer(self.name, ask, self.behaviour)
         _note(exchange, ask, given)
@@ -179,21 +180,6 @@ class Exchanger:
         if key != wanted:
             raise self.dialect.wrong_key(key)
 
-    def _allow(self) -> Allowance:
-        limit = self.behaviour.rate_limit
-        if limit is None:
-            return Allowance()
-        now = anyio.current_time()
-        if now >= self._window_ends:
-            self._window_ends = now + limit.per_s
-            self._window_used = 0
-        left_s = self._window_ends - now
-        if self._window_used >= limit.requests:
-            message = f"Rate limit of {limit.requests} requests reached."
-            raise Refusal(429, "rate_limit", message, retry_after_s=round(left_s, 3))
-        self._window_used += 1
-        return Allowance(limit.requests, limit.requests - self._window_used, left_s)
-
     def _refused(self, refusal: Refusal, ids: Ids) -> web.Response:
         headers = SIMULATED | self.dialect.headers(ids, Allowance())
         headers |= self.dialect.error_headers(refusal)
@@ -203,8 +189,7 @@ class Exchanger:
 
     async def _wait(self, latency: Latency) -> None:
         if latency.median_s > 0:
-            spread = exp(latency.sigma * self._random.gauss(0.0, 1.0))
-            await anyio.sleep(latency.median_s * spread)
+            await anyio.sleep(latency.sample(self._random.gauss(0.0, 1.0)))
 
     def _ids(self) -> Ids:
         self._number += 1

@@ -98,7 +98,13 @@ async def drop(request: web.Request, *, reset: bool) -> None:
 async def spoiled_plain(
     fault: Fault, request: web.Request, headers: dict[str, str], body: bytes
 ) -> web.StreamResponse:
-    """Send a plain answer the way the fault has it."""
+    """Send a plain answer the way the fault has it.
+
+    Raises:
+        Refusal: It is to be an error.
+    """
+    if fault.kind == "error_event":
+        raise refusal_of(fault)
     if fault.kind == "malformed":
         return web.Response(body=body[: len(body) // 2], headers=headers)
     if fault.kind in ("cut", "cut_reset", "wrong_length", "hang_mid"):
