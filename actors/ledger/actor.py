@@ -105,6 +105,10 @@ class Ledger(Actor[LedgerMessage]):
                 self._asked.append(_Asked(message, reply, needs, deadline))
                 self._begin()
 
+    @override
+    def on_stop(self) -> None:
+        self._store.stash(dict(self._desk.unsaved))
+
     def _woken(self, *, full: bool) -> None:
         if self._folding or self._failures:
             return  # the end of the round looks; a back-off is not cut short

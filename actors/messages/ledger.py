@@ -105,6 +105,9 @@ class LedgerStore(Protocol):
         false comes to an end whatever arrives meanwhile.
         """
 
+    def stash(self, states: dict[str, bytes]) -> None:
+        """Take values that no fold will bring any more; written when it is closed."""
+
     async def history(
         self, limit: int, cursor: str | None
     ) -> tuple[HistoryEntry, ...]: ...

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
+import anyio.to_thread
 
 from actors.errors import LedgerRefused, LedgerUnavailable
 from daemon.storage.migrations import scripts
@@ -126,9 +127,15 @@ class Database:
             raise
 
     async def _connect(self) -> aiosqlite.Connection:
+        # A connection that fails to open leaves aiosqlite's thread behind for a moment,
+        # which may outlive the event loop: let it fail elsewhere first.
+        await anyio.to_thread.run_sync(self._try_to_connect)
         return await aiosqlite.connect(
             self.path, timeout=self._busy_timeout_s, isolation_level=None
         )
+
+    def _try_to_connect(self) -> None:
+        sqlite3.connect(self.path).close()
 
     async def _prepare(self, writer: aiosqlite.Connection) -> None:
         await writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before any table

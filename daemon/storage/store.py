@@ -67,6 +67,7 @@ class Store:
         self._usage_log = UsageLog(folder / "logs", self._database, sync=sync)
         self._finisher = Finisher()
         self._replaced: str | None = None
+        self._stashed: States = {}
 
     async def open(self) -> None:
         """Open the database now rather than at first use; a corrupt one is replaced.
@@ -88,6 +89,10 @@ class Store:
             OSError: The spool could not be read, or a segment not be removed.
         """
         return await self._finisher.run(self._fold_repairing(limit, states, roll=roll))
+
+    def stash(self, states: States) -> None:
+        """Values of a ledger that has ended, possibly for good."""
+        self._stashed = states
 
     async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
         return await queries.history(self._database, limit, cursor)
@@ -125,7 +130,7 @@ class Store:
         """Fold what is left, if that works, and end the database's threads."""
         self._spool.close()
         with suppress(LedgerUnavailable, OSError):  # the next start folds it
-            while (await self.fold(_CLOSING_GROUP, {})).more:
+            while (await self.fold(_CLOSING_GROUP, self._stashed)).more:
                 pass
         await self._finisher.finished()
         await self._database.close()

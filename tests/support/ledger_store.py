@@ -20,6 +20,7 @@ class MemoryStore:
         export_error: What the usage logs suffer from.
         damaged: Reported by the next fold.
         replaced: Reported by the next fold.
+        stashed: What the actor left when it ended.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class MemoryStore:
         self.export_error: str | None = None
         self.damaged = 0
         self.replaced: str | None = None
+        self.stashed: dict[str, bytes] = {}
         self._rolled: list[RequestRecord] = []
 
     async def fold(self, limit: int, states: dict[str, bytes], *, roll: bool) -> Folded:
@@ -57,6 +59,9 @@ class MemoryStore:
             export_error=self.export_error,
             replaced=replaced,
         )
+
+    def stash(self, states: dict[str, bytes]) -> None:
+        self.stashed = states
 
     async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
         self._check()

@@ -371,3 +371,26 @@ async def test_an_orderly_stop_answers_the_questions_that_wait() -> None:
         await anyio.sleep(0.1)
 
     assert found == [record(1)]
+
+
+async def test_values_saved_just_before_a_stop_are_left_to_the_store() -> None:
+    async with house() as ledger:
+        await settled(ledger)
+        ledger.handle.save("breaker", b"open")
+
+    assert ledger.store.stashed == {"breaker": b"open"}
+
+
+async def test_a_sweep_that_fails_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    calls: list[float] = []
+
+    async def locked(before: float, limit: int) -> int:
+        calls.append(anyio.current_time())
+        raise LedgerUnavailable("locked")
+
+    monkeypatch.setattr(store, "sweep", locked)
+    async with house(store, LedgerSettings(retention_days=7)):
+        await anyio.sleep(2 * 3600.0 + 10.0)
+
+    assert len(calls) == 2

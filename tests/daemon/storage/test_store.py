@@ -161,6 +161,13 @@ async def test_closing_folds_what_is_left(stored: Stored) -> None:
     await reopened.close()
 
 
+async def test_closing_writes_what_the_actor_left(stored: Stored) -> None:
+    stored.store.stash({"breaker": b"open"})
+    await stored.store.close()
+
+    assert await stored.store.states() == {"breaker": b"open"}
+
+
 async def test_closing_works_when_nothing_else_does(tmp_path: Path) -> None:
     (tmp_path / "gitbridge.db").mkdir()
     spool = Spool(tmp_path / "spool")
