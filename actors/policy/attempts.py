@@ -6,7 +6,8 @@ the contract's "Who retries":
 * ``max_attempts`` counts every upstream call; ``max_retries`` repeats on one provider.
 * Where the strategy ranks, untried candidates come first, then repeats, least tried
   first. Where the caller gave the order, the same candidate is repeated ``same_first``
-  times before the next, after server errors, resets and short Retry-Afters.
+  times before the next, after server errors, resets and short Retry-Afters; a timeout
+  ends it.
 * The last attempt is kept for a candidate not yet tried.
 * Before repeat n (from 0) wait uniform(0, min(max_delay_s, base_delay_s x 2^n)); never
   when switching. A Retry-After is never undercut, and one over ``wait_retry_after_s``
@@ -168,6 +169,8 @@ class AttemptPlan:
         if failure.failure == "context_too_long":
             self._overflow.note(current.target, self._windows.get(current.target))
         ends = ENDS[failure.failure]
+        if failure.failure == "timeout" and not self._ordered:
+            ends = "nothing"  # where we rank, a repeat comes last anyway
         if ends == "provider":
             for candidate in self._candidates:
                 if candidate.target.provider == current.target.provider:

@@ -53,6 +53,7 @@ class UpstreamCall:
         self._dropped: tuple[str, ...] = ()
         self._request_id: str | None = None
         self._reached = False
+        self._called = True
         self.task: TaskHandle | None = None
 
     async def run(self) -> Outcome:
@@ -80,6 +81,7 @@ class UpstreamCall:
         if isinstance(error, ProviderError):
             return failure_of(error)
         if isinstance(error, CallerError):
+            self._called = False  # this dialect cannot carry it; another one may
             return Failure(failure="bad_request", message=error.message, owner="caller")
         # Our bug must neither look like theirs nor take the actor down.
         log.error("attempt_bug", provider=self._settings.name, exc_info=error)
@@ -261,6 +263,7 @@ class UpstreamCall:
             usage=usage,
             cost_usd=cost,
             cost_source=source,
+            called=self._called,
             emitted=first is not None,
             dropped=self._dropped,
             provider_request_id=self._request_id,

@@ -20,7 +20,7 @@ from actors.messages.provider import (
 from actors.policy.breaker import Breaker, Change, Verdict
 from actors.policy.limits import Limiter
 from actors.policy.pricing import PriceBook
-from actors.policy.window import RollingWindow, Sample
+from actors.policy.window import RollingWindow, Sample, WindowSummary
 from actors.provider.kept import ModelDump, ProviderDump, Totals, mean_cost
 from actors.provider.settings import ProviderSettings
 
@@ -275,6 +275,7 @@ class ProviderState:
             success_rate=seen.success_rate,
             success_alpha=seen.alpha,
             success_beta=seen.beta,
+            last_call_at=_last_call_at(seen, now),
             latency_avg_s=seen.latency_avg_s,
             latency_p50_s=seen.latency_p50_s,
             latency_p95_s=seen.latency_p95_s,
@@ -319,3 +320,7 @@ class ProviderState:
         self._totals.restore(dump.totals)
         self.version += 1
         return True
+
+
+def _last_call_at(seen: WindowSummary, now: float) -> float | None:
+    return None if seen.last_call_age_s is None else now - seen.last_call_age_s

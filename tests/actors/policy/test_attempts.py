@@ -88,6 +88,13 @@ def test_a_forced_provider_is_repeated_and_never_left() -> None:
     assert {A, A2} == {target.target for target in story.plan._candidates}
 
 
+def test_where_the_strategy_ranks_a_timeout_is_repeated_after_everyone_else() -> None:
+    story = Story([A, B])
+
+    assert story.fails("timeout") == Call(B)
+    assert story.fails("timeout", draw=0.0) == Call(A, 0.0, repeat=True, counts=False)
+
+
 @pytest.mark.parametrize(
     "kind", ["timeout", "auth", "quota", "model_not_found", "internal"]
 )

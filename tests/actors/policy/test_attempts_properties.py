@@ -110,9 +110,14 @@ class Witness:
             self.too_long.add(target.model)
             window = self.situation.windows.get(target, 0)
             self.largest_too_small = max(self.largest_too_small, window)
-        if ENDS[trouble.kind] == "provider":
+        self.end(target, trouble.kind)
+
+    def end(self, target: Target, kind: FailureClass) -> None:
+        if kind == "timeout" and not self.situation.ordered:
+            return
+        if ENDS[kind] == "provider":
             self.dead.add(target.provider)
-        elif ENDS[trouble.kind] != "nothing":
+        elif ENDS[kind] != "nothing":
             self.finished.add(target)
 
 
