@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from actors.wire.anthropic import AnthropicDialect
 from actors.wire.base import Dialect
 from actors.wire.openai import OpenAIDialect
 from actors.wire.quirks import COMPATIBLE, OPENAI, XAI
@@ -19,10 +20,15 @@ def _compatible() -> Dialect:
     return OpenAIDialect(COMPATIBLE)
 
 
+def _anthropic() -> Dialect:
+    return AnthropicDialect()
+
+
 _DIALECTS: dict[str, Callable[[], Dialect]] = {
     "openai": _openai,
     "xai": _xai,
     "compatible": _compatible,
+    "anthropic": _anthropic,
 }
 
 
