@@ -1,0 +1,113 @@
+"""The tree as it is meant to be: what is installed, what is named, what is mirrored."""
+
+import subprocess
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = ("actors", "daemon", "ipc")
+TOP_LEVEL = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "actors",
+    "benchmarks",
+    "daemon",
+    "docs",
+    "ipc",
+    "pyproject.toml",
+    "requirements.lock",
+    "systemd",
+    "tests",
+}
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [Path(line) for line in listed.stdout.splitlines()]
+
+
+def test_no_other_distribution_claims_our_package_names() -> None:
+    claims = {
+        dist.metadata["Name"]
+        for dist in distributions()
+        for name in (dist.read_text("top_level.txt") or "").split()
+        if name in OURS
+    }
+
+    assert claims <= {"gitbridge-smartrouter"}
+
+
+def test_the_top_level_is_what_the_design_says() -> None:
+    assert {path.parts[0] for path in tracked()} <= TOP_LEVEL
+
+
+def test_no_source_file_is_longer_than_400_lines() -> None:
+    long = {
+        str(path): lines
+        for path in tracked()
+        if path.suffix == ".py" and path.parts[0] in OURS
+        if (lines := len((ROOT / path).read_text().splitlines())) > 400
+    }
+
+    assert long == {}
+
+
+def test_every_package_says_what_it_is() -> None:
+    silent = [
+        str(path)
+        for path in tracked()
+        if path.name == "__init__.py" and path.parts[0] in OURS
+        if not (ROOT / path).read_text().lstrip().startswith('"""')
+    ]
+
+    assert silent == []
+
+
+def test_no_file_names_a_package_registrys_host() -> None:
+    hosts = ("pypi" + ".org", "pythonhosted" + ".org", "registry.npm" + "js.org")
+    naming = [
+        str(path)
+        for path in tracked()
+        if any(host.encode() in (ROOT / path).read_bytes() for host in hosts)
+    ]
+
+    assert naming == []
+
+
+@pytest.mark.slow
+def test_importing_the_command_line_loads_neither_http_nor_event_loop() -> None:
+    code = "import sys, daemon.__main__; print(*sorted(sys.modules), sep='\\n')"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    assert not {"aiohttp", "anyio", "uvloop", "structlog", "aiosqlite"} & set(loaded)
+
+
+@pytest.mark.slow
+def test_the_daemon_never_imports_the_price_library() -> None:
+    code = "import sys, daemon.app; print(*sorted(sys.modules), sep='\\n')"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    assert not {"genai_prices", "pydantic", "aiohttp.web", "trio"} & set(loaded)
