@@ -10,6 +10,7 @@ carried over: text costs what the list says, a call that uses those costs more.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 COMPILE_LIMIT_S = 60.0
 
+# Where our own packages are; -P keeps those of the working directory out.
+_ROOT = Path(__file__).resolve().parents[2]
 _INEXPRESSIBLE = ("requests_kcount", "output_reasoning_mtok", "output_citation_mtok")
 _FIELDS = {
     "input": "input_mtok",
@@ -91,10 +94,8 @@ async def compile_list(path: Path) -> None:
     """
     try:
         child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "daemon.storage.price_table",
-            str(path),
+            *(sys.executable, "-P", "-m", "daemon.storage.price_table", str(path)),
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -14,6 +14,8 @@ from daemon.storage.records import decode_record
 from daemon.storage.rows import dollars
 from daemon.storage.sqlite import Database, Row
 
+MAX_HISTORY = 10_000
+
 _HALF = 10**9
 
 _HISTORY = [
@@ -90,12 +92,14 @@ class _Totals(Struct, frozen=True, array_like=True):
 async def history(
     database: Database, limit: int, cursor: str | None
 ) -> tuple[HistoryEntry, ...]:
-    """Newest first, from ``cursor`` on.
+    """Newest first, from ``cursor`` on; at most ``MAX_HISTORY`` at a time.
 
     Raises:
         InvalidRequest: ``cursor`` did not come from an earlier answer.
     """
-    rows = await database.read(_HISTORY_SQL, (_position(cursor), limit))
+    rows = await database.read(
+        _HISTORY_SQL, (_position(cursor), min(max(limit, 0), MAX_HISTORY))
+    )
     return tuple(_history_entry(row) for row in rows)
 
 

@@ -6,8 +6,10 @@ not leave half a transaction open. Every connection is a thread that blocks the 
 the process until it is closed.
 """
 
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -135,6 +137,10 @@ class Database:
         )
 
     def _try_to_connect(self) -> None:
+        # For its mode. Never open a file that is there: closing it would drop the locks
+        # that SQLite holds on it in this process.
+        with suppress(OSError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         sqlite3.connect(self.path).close()
 
     async def _prepare(self, writer: aiosqlite.Connection) -> None:

@@ -30,8 +30,12 @@ class Stored(Struct):
 
     async def all_ids(self) -> list[str]:
         """Request ids in the history, oldest first."""
-        entries = await self.store.history(100_000, None)
-        return [entry.request_id for entry in reversed(entries)]
+        found: list[str] = []
+        cursor: str | None = None
+        while entries := await self.store.history(10_000, cursor):
+            found += [entry.request_id for entry in entries]
+            cursor = entries[-1].cursor
+        return found[::-1]
 
     def log(self, provider: str = "openai") -> Path:
         return self.folder / "logs" / f"{provider}_usage.jsonl"

@@ -173,8 +173,11 @@ def test_a_list_that_cannot_be_read_is_not_used(tmp_path: Path, content: bytes) 
 
 
 async def test_the_child_compiles_what_the_parent_loads(
-    compiled: Path, tmp_path: Path
+    compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Wherever the daemon was started: other packages may have the same names."""
+    (tmp_path / "daemon.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "new" / "prices"
     await compile_list(path)
 

@@ -34,6 +34,13 @@ async def test_history_is_newest_first_and_goes_on_after_a_cursor(
     assert [entry.request_id for entry in second] == ["r2", "r1", "r0"]
 
 
+async def test_no_limit_is_not_everything(stored: Stored) -> None:
+    await stored.fold(record(1))
+
+    assert await stored.store.history(-1, None) == ()
+    assert await stored.store.history(0, None) == ()
+
+
 async def test_a_history_entry_says_what_the_record_said(stored: Stored) -> None:
     await stored.fold(record(1))
     (entry,) = await stored.store.history(1, None)

@@ -40,6 +40,10 @@ def contents(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
 def put(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
@@ -62,6 +66,7 @@ async def test_it_is_made_with_the_newest_layout(
     assert other.execute("PRAGMA user_version").fetchone() == (len(scripts()),)
     assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert other.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    assert mode(path) == 0o600
     other.close()
 
 
