@@ -109,7 +109,11 @@ class OpenAI:
         kind, code = _ERRORS[refusal.reason]
         message = refusal.message
         if refusal.reason == "context_too_long":
-            message = f"This model's maximum context length is exceeded: {message}."
+            tokens, limit = window_of(message)
+            message = (
+                f"This model's maximum context length is {limit} tokens. However, your"
+                f" messages resulted in {tokens} tokens."
+            )
         return {
             "error": {
                 "message": message,
@@ -159,6 +163,12 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     """The key of an Authorization header."""
     scheme, _, key = headers.get("Authorization", "").partition(" ")
     return key.strip() or None if scheme.lower() == "bearer" else None
+
+
+def window_of(message: str) -> tuple[str, str]:
+    """Tokens asked and allowed, of ``9 tokens > 8 maximum``."""
+    tokens, _, limit = message.removesuffix(" maximum").partition(" tokens > ")
+    return tokens, limit
 
 
 def sse(data: dict[str, object], *, token: bool = False) -> Event:

@@ -10,7 +10,15 @@ from typing import Final
 from daemon.simulator.answer import Answer, Ask, Reason, Refusal
 from daemon.simulator.behaviour import Behaviour
 from daemon.simulator.dialect import Allowance, Event, Ids
-from daemon.simulator.openai import DONE, bearer, finished, models, sse, tool_call
+from daemon.simulator.openai import (
+    DONE,
+    bearer,
+    finished,
+    models,
+    sse,
+    tool_call,
+    window_of,
+)
 from daemon.simulator.openai_body import parse_chat
 
 TICKS_PER_USD: Final = 10**10
@@ -105,7 +113,11 @@ class XAI:
         if refusal.reason == "quota":
             message = _OUT_OF_MONEY
         if refusal.reason == "context_too_long":
-            message = f"This model's maximum prompt length is exceeded: {message}."
+            tokens, limit = window_of(message)
+            message = (
+                f"This model's maximum prompt length is {limit} but the request"
+                f" contains {tokens} tokens."
+            )
         return {"code": _CODES[refusal.reason], "error": message}
 
     def error_headers(self, _refusal: Refusal) -> dict[str, str]:
