@@ -120,7 +120,7 @@ class PriceBook:
             goes before the provider's own.
     """
 
-    __slots__ = ("_overrides", "_table")
+    __slots__ = ("_overrides", "_table", "version")
 
     def __init__(
         self,
@@ -129,10 +129,12 @@ class PriceBook:
     ) -> None:
         self._overrides = dict(overrides or {})
         self._table: dict[tuple[str, str], Price] = {}
+        self.version = 0
         self.load(table)
 
     def load(self, table: Iterable[TableEntry]) -> None:
-        """Take another price list in place of the one before."""
+        """Take another price list in place of the one before; ``version`` grows."""
+        self.version += 1
         self._table = {
             (_table_name(row.provider), row.model): row.price for row in table
         }

@@ -64,9 +64,14 @@ class ProviderState:
         self._totals = Totals()
         self._auth_refused = False
         self._probe: ProbeResult | None = None
-        self.version = 0
+        self._changes = 0
         for model in settings.models:
             self._model(model)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of what a snapshot shows, prices included."""
+        return self._changes + self._prices.version
 
     # ---- deciding
 
@@ -96,7 +101,7 @@ class ProviderState:
                 neutral=True,
             )
         state.in_flight += 1
-        self.version += 1
+        self._changes += 1
         return None
 
     def _admitted_by_breaker(
@@ -136,7 +141,7 @@ class ProviderState:
         if verdict != "neutral" or outcome.completion is not None:
             self._record(state, outcome, now)
         self._totals.count(outcome, failed=failed, at=at)
-        self.version += 1
+        self._changes += 1
 
     def _settle_limits(self, outcome: Outcome, now: float) -> None:
         failure, usage = outcome.failure, outcome.usage
@@ -188,7 +193,7 @@ class ProviderState:
                     self._announce(name, change, now)
         elif result.failure is not None and result.failure.failure == "auth":
             self._auth_refused = True
-        self.version += 1
+        self._changes += 1
 
     def _announce(self, model: str, change: Change, now: float) -> None:
         self._on_transition(
@@ -318,7 +323,7 @@ class ProviderState:
             )
             self._models[name] = ModelState(breaker, window)
         self._totals.restore(dump.totals)
-        self.version += 1
+        self._changes += 1
         return True
 
 
