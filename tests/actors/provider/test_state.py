@@ -1,0 +1,48 @@
+"""What a provider's actor knows and publishes."""
+
+from decimal import Decimal
+
+from actors.messages.provider import Outcome
+from actors.policy.pricing import Price, PriceBook, TableEntry
+from actors.provider.state import MAX_MODELS, ProviderState
+from tests.support.small_house import provider
+
+
+def state(book: PriceBook) -> ProviderState:
+    return ProviderState(provider("one", kind="openai"), book, lambda _event: None)
+
+
+def test_a_price_list_that_arrives_later_makes_a_new_snapshot() -> None:
+    book = PriceBook()
+    known = state(book)
+    before = known.snapshot(0.0, 0)
+    book.load(
+        [TableEntry("openai", "gpt-4o", Price(input=Decimal(2), output=Decimal(8)))]
+    )
+    after = known.snapshot(0.0, 0)
+
+    assert known.version == after.version > before.version
+    assert before.models[0].input_price is None
+    assert after.models[0].input_price == 2
+
+
+def test_models_that_were_only_asked_for_by_name_are_forgotten_when_too_many() -> None:
+    known = state(PriceBook())
+    for number in range(1000):
+        call = f"call-{number}"
+        assert known.admit(call, f"model-{number}", 0, 0.0, forced=False) is None
+        lost = Outcome(
+            attempt_id=call, provider="one", model=f"model-{number}", latency_s=0.1
+        )
+        known.settle(lost, counted=True, now=0.0, at=0.0, draw=0.5)
+
+    names = [model.model for model in known.snapshot(0.0, 0).models]
+    assert len(names) == MAX_MODELS
+    assert "gpt-4o" in names
+
+
+def test_a_dump_that_cannot_be_read_is_left_aside() -> None:
+    known = state(PriceBook())
+
+    assert not known.restore(b"\xc1 nonsense", 0.0)
+    assert known.restore(known.dump(0.0), 0.0)
