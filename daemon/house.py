@@ -2,10 +2,13 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
+from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProviderRef, ProviderSnapshot
@@ -33,6 +36,8 @@ from daemon.price_loader import PriceLoader
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 from daemon.telemetry import Telemetry
+
+log = structlog.get_logger()
 
 
 class RecordDesk:
@@ -105,7 +110,8 @@ async def open_house(
         spool = Spool(state / "spool", sync=full, on_trouble=trouble.ring)
         stack.callback(spool.close)
         store = Store(state, spool, sync=full)
-        await store.open()
+        with suppress(LedgerUnavailable):  # it folds later; only a refusal is final
+            await store.open()
         stack.push_async_callback(store.close)
         records = RecordDesk(spool)
         events = EventTeller(Telemetry(), HealthLog(state / "logs"), records)
@@ -189,11 +195,19 @@ async def _start_ledger(
         store,
         utc,
         LedgerSettings(retention_days=config.ledger.retention_days),
-        kept=await store.states(),
+        kept=await _kept_states(store),
     )
     system.start(SupervisorSpec(id="bookkeeping", children=(ledger.spec(),)))
     ledger.connect(system.ref("ledger"))
     return ledger
+
+
+async def _kept_states(store: Store) -> dict[str, bytes]:
+    try:
+        return await store.states()
+    except LedgerUnavailable as error:
+        log.warning("kept_state_unavailable", error=error.message)
+        return {}
 
 
 def _start_providers(
