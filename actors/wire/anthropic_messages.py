@@ -131,7 +131,8 @@ class _Writer:
                 wanted=wanted,
             )
         result = _tool_result(wire)
-        content = _blocks(message.content, where)
+        said = message.content
+        content = said if isinstance(said, str) else _blocks(said, where)
         if content:
             result["content"] = content
         return result

@@ -16,7 +16,7 @@ _REFUSED = frozenset(
     }
 )
 _BY_NAME = ("properties", "$defs", "definitions")
-_IN_LIST = ("anyOf", "allOf")
+_INSIDE = ("anyOf", "allOf", "items")
 
 
 def cleaned(schema: Schema, lost: set[str]) -> Schema:
@@ -30,7 +30,7 @@ def cleaned(schema: Schema, lost: set[str]) -> Schema:
             lost.add(keyword)
         elif keyword in _BY_NAME and isinstance(value, dict):
             clean[keyword] = {k: _inner(v, lost) for k, v in value.items()}
-        elif keyword in _IN_LIST or keyword == "items":
+        elif keyword in _INSIDE:
             clean[keyword] = _inner(value, lost)
         elif keyword not in ("oneOf", "additionalProperties"):
             clean[keyword] = value
@@ -42,28 +42,44 @@ def cleaned(schema: Schema, lost: set[str]) -> Schema:
     return clean
 
 
-def is_recursive(schema: Schema) -> bool:
-    """Whether some definition contains itself, which structured output refuses."""
-    definitions: dict[str, list[str]] = {"#": list(_references(schema, top=True))}
-    for group in ("$defs", "definitions"):
+def expressible(schema: Schema) -> bool:
+    """Whether ``cleaned`` leaves every value possible that ``schema`` asks for.
+
+    Neither recursion nor objects with names that are not known before can be said.
+    """
+    return not (_is_open(schema) or _is_recursive(schema))
+
+
+def _is_open(schema: Schema) -> bool:
+    for node in _objects(schema):
+        further = node.get("additionalProperties", False)
+        if node.get("patternProperties") or isinstance(further, dict):
+            return True
+        if further is True and not node.get("properties"):
+            return True
+    return False
+
+
+def _is_recursive(schema: Schema) -> bool:
+    """Whether following references from the top comes round to where it was."""
+    groups = ("$defs", "definitions")
+    top = {key: value for key, value in schema.items() if key not in groups}
+    parts: dict[str, object] = {"#": top}
+    for group in groups:
         for name, value in mapping(schema.get(group)).items():
-            definitions[f"#/{group}/{name}"] = list(_references(value))
+            parts[f"#/{group}/{name}"] = value
     done: set[str] = set()
-    path: set[str] = set()
-    stack = [("#", iter(definitions["#"]))]
-    path.add("#")
-    while stack:
-        name, targets = stack[-1]
+    path = {"#": _references(top)}  # in order, from the top to where we are
+    while path:
+        here, targets = next(reversed(path.items()))
         target = next(targets, None)
         if target is None:
-            stack.pop()
-            path.discard(name)
-            done.add(name)
+            done.add(here)
+            del path[here]
         elif target in path:
             return True
-        elif target in definitions and target not in done:
-            path.add(target)
-            stack.append((target, iter(definitions[target])))
+        elif target in parts and target not in done:
+            path[target] = _references(parts[target])
     return False
 
 
@@ -84,17 +100,20 @@ def _close(schema: Schema, clean: Schema, lost: set[str]) -> None:
         lost.add("additionalProperties")
 
 
-def _references(value: object, *, top: bool = False) -> Iterator[str]:
-    """Every ``$ref`` in ``value``; at the top without those in the definitions."""
+def _references(value: object) -> Iterator[str]:
+    for node in _objects(value):
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            yield reference
+
+
+def _objects(value: object) -> Iterator[Schema]:
+    """Every JSON object in ``value``, itself included."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            reference = value.get("$ref")
-            if isinstance(reference, str):
-                yield reference
-            hidden = ("$defs", "definitions") if top else ()
-            waiting.extend(v for k, v in value.items() if k not in hidden)
-            top = False
+            yield value
+            waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)

@@ -12,14 +12,14 @@ from actors.wire.anthropic_response import (
     input_text,
     refusal_text,
 )
-from actors.wire.anthropic_usage import decode_usage, merged
+from actors.wire.anthropic_usage import decode_usage, updated
 from actors.wire.assembly import MAX_ANSWER_BYTES, Assembly, Kind
 from actors.wire.failures import raise_if_error, raise_in_answer
 from actors.wire.sse import MAX_EVENT_BYTES, SseEvent, SseParser
-from actors.wire.tolerant import ANY, decode, mapping, text
+from actors.wire.tolerant import ANY, count, decode, mapping, text
 
 _KEPT_BYTES = 64 * 1024  # of a stream that has no event yet: an error may be all of it
-_ANSWER = -1  # stands for the position of the tool whose input is the content
+_MAX_INDEX = 2**31
 
 Json = dict[str, object]
 
@@ -53,7 +53,8 @@ class AnthropicStreamDecoder:
     ) -> None:
         self._events = SseParser(max_event_bytes)
         self._assembly = Assembly(max_answer_bytes)
-        self._tools: dict[int, int] = {}  # open block's index -> position of its call
+        self._calls: dict[int, int] = {}  # open block's index -> position of its call
+        self._answer: int | None = None  # index of the open block of the answer tool
         self._empty: set[int] = set()  # those of them that have no input yet
         self._prefix: bytearray | None = bytearray()  # until the first event
         self._stop_reason: str | None = None
@@ -137,15 +138,15 @@ class AnthropicStreamDecoder:
             raise_in_answer(event.error or "an error without words")
         match event.type:
             case "content_block_delta":
-                return self._add(event.index, mapping(event.delta))
+                return self._add(_index(event.index), mapping(event.delta))
             case "content_block_start":
-                return self._open(event.index, mapping(event.content_block))
+                return self._open(_index(event.index), mapping(event.content_block))
             case "content_block_stop":
-                return self._close(event.index)
+                return self._close(_index(event.index))
             case "message_start":
                 self._start(mapping(event.message))
             case "message_delta":
-                self._raw_usage = merged(self._raw_usage, event.usage)
+                self._raw_usage = updated(self._raw_usage, event.usage)
                 return self._stop(mapping(event.delta))
             case "message_stop":
                 self._done = True
@@ -156,7 +157,7 @@ class AnthropicStreamDecoder:
     def _start(self, message: Json) -> None:
         self._id = self._id or text(message.get("id"))
         self._model = self._model or text(message.get("model"))
-        self._raw_usage = merged(self._raw_usage, message.get("usage"))
+        self._raw_usage = updated(self._raw_usage, message.get("usage"))
 
     def _stop(self, said: Json) -> Delta | None:
         if self._stop_reason is None:
@@ -164,39 +165,38 @@ class AnthropicStreamDecoder:
             return self._say("refusal", refusal_text(said))
         return None
 
-    def _open(self, index: object, block: Json) -> Delta | None:
+    def _open(self, index: int | None, block: Json) -> Delta | None:
         match block.get("type"):
             case "text":
                 return self._say("content", block.get("text"))
             case "thinking":
                 return self._say("reasoning", block.get("thinking"))
             case "tool_use":
-                return self._open_call(index, block)
+                return self._open_tool(index, block)
             case _:
                 return None
 
-    def _open_call(self, index: object, block: Json) -> Delta | None:
-        """Begin a call; an imitator may send its input whole, at once."""
+    def _open_tool(self, index: int | None, block: Json) -> Delta | None:
+        """Begin a call, or the answer; an imitator may send its input whole, at once."""
         given = input_text(block["input"]) if block.get("input") else ""
+        awaited = None if given else index
+        self._forget(index)
         if block.get("name") == ANSWER_TOOL:
-            self._remember(index, _ANSWER, ended=bool(given))
+            self._forget(self._answer)  # one at a time: nothing bounds their number
+            self._answer = awaited
+            if awaited is not None:
+                self._empty.add(awaited)
             return self._say("content", given)
         wire_id = call_id(block, self._assembly.call_count)
         name = neutral_name(text(block.get("name")) or "")
         position = self._assembly.open_call(wire_id, name)
-        self._remember(index, position, ended=bool(given))
+        if awaited is not None:
+            self._calls[awaited] = position
+            self._empty.add(awaited)
         self._assembly.add_arguments(position, given)
         return _calling(ToolCallDelta(position, wire_id, name or None, given))
 
-    def _remember(self, index: object, position: int, *, ended: bool) -> None:
-        if isinstance(index, int):
-            self._tools.pop(index, None)
-            self._empty.discard(index)
-            if not ended:
-                self._tools[index] = position
-                self._empty.add(index)
-
-    def _add(self, index: object, delta: Json) -> Delta | None:
+    def _add(self, index: int | None, delta: Json) -> Delta | None:
         match delta.get("type"):
             case "text_delta":
                 return self._say("content", delta.get("text"))
@@ -207,24 +207,31 @@ class AnthropicStreamDecoder:
             case _:
                 return None
 
-    def _add_input(self, index: object, piece: str | None) -> Delta | None:
-        position = self._tools.get(index) if isinstance(index, int) else None
-        if position is None or not isinstance(index, int) or piece is None:
-            return None  # the input of a tool that Anthropic runs itself, or nothing
+    def _add_input(self, index: int | None, piece: str | None) -> Delta | None:
+        if index is None or piece is None:
+            return None
         self._empty.discard(index)
-        if position == _ANSWER:
+        if index == self._answer:
             return self._say("content", piece)
+        position = self._calls.get(index)
+        if position is None:
+            return None  # the input of a tool that Anthropic runs itself
         self._assembly.add_arguments(position, piece)
         return _calling(ToolCallDelta(position, arguments=piece))
 
-    def _close(self, index: object) -> Delta | None:
+    def _close(self, index: int | None) -> Delta | None:
         """End a block; a call that got no input has an empty one."""
-        delta = None
-        if isinstance(index, int) and index in self._empty:
-            delta = self._add_input(index, "{}")
-        if isinstance(index, int):
-            self._tools.pop(index, None)
+        delta = self._add_input(index, "{}") if index in self._empty else None
+        self._forget(index)
         return delta
+
+    def _forget(self, index: int | None) -> None:
+        if index is None:
+            return
+        self._calls.pop(index, None)
+        self._empty.discard(index)
+        if self._answer == index:
+            self._answer = None
 
     def _say(self, kind: Kind, value: object) -> Delta | None:
         piece = text(value)
@@ -234,6 +241,12 @@ class AnthropicStreamDecoder:
         if kind == "content":
             return Delta(content=piece)
         return Delta(reasoning=piece) if kind == "reasoning" else Delta(refusal=piece)
+
+
+def _index(value: object) -> int | None:
+    """``value`` if it can be the index of a block."""
+    position = count(value)
+    return position if position is not None and position < _MAX_INDEX else None
 
 
 def _calling(piece: ToolCallDelta) -> Delta:

@@ -13,7 +13,7 @@ from actors.errors import InvalidRequest
 from actors.messages.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from actors.wire.anthropic_models import ClaudeRule
 from actors.wire.anthropic_names import ANSWER_TOOL, wire_name
-from actors.wire.anthropic_schema import cleaned, is_recursive
+from actors.wire.anthropic_schema import cleaned, expressible
 
 Json = dict[str, object]
 
@@ -69,7 +69,7 @@ def _tool(rule: ClaudeRule, tool: Tool, index: int, dropped: list[str]) -> Json:
     if tool.description:
         wire["description"] = tool.description
     if tool.strict:
-        if rule.json_schema and not is_recursive(schema):
+        if rule.json_schema and expressible(schema):
             lost: set[str] = set()
             schema = cleaned(schema, lost)
             dropped.extend(f"tools.parameters.{name}" for name in sorted(lost))
@@ -126,7 +126,7 @@ def _shape(
 def _way(rule: ClaudeRule, schema: Json | None) -> Literal["format", "tool", "words"]:
     if schema is None:
         return "words"
-    if rule.json_schema and not is_recursive(schema):
+    if rule.json_schema and expressible(schema):
         return "format"
     return "tool" if rule.forced and schema.get("type") == "object" else "words"
 

@@ -12,12 +12,20 @@ _COUNTERS = (
     "output_tokens",
 )
 
+_KEPT = frozenset(
+    {
+        *_COUNTERS,
+        *("cache_creation", "output_tokens_details", "iterations", "service_tier"),
+    }
+)
+
 Raw = dict[str, object]
 
 
-def merged(usage: Raw, later: object) -> Raw:
+def updated(usage: Raw, later: object) -> Raw:
     """``usage`` brought up to date: a stream's counts are cumulative, never added."""
-    return usage | {k: v for k, v in mapping(later).items() if v is not None}
+    said = mapping(later).items()
+    return usage | {k: v for k, v in said if v is not None and k in _KEPT}
 
 
 def decode_usage(raw: object) -> Usage:

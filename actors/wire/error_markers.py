@@ -37,6 +37,7 @@ RULES: tuple[Rule, ...] = (
                 "billing_error",
                 "billing_hard_limit_reached",
                 "insufficient_balance",
+                "organization_on_hold",
             }
         ),
         phrases=(
