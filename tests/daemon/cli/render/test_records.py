@@ -1,0 +1,239 @@
+"""History, explanations and usage as text."""
+
+from decimal import Decimal
+
+import msgspec
+
+from actors.messages.chat import Usage
+from actors.messages.ledger import HistoryEntry, UsageRow
+from actors.messages.routing import (
+    AttemptRecord,
+    AttemptSummary,
+    Exclusion,
+    RankedCandidate,
+    RequestRecord,
+    ScoreTerm,
+    Target,
+)
+from daemon.cli.render import records as rendered
+from daemon.cli.render.table import no_colours
+from ipc.results import HistoryResult, RouteReply, UsageResult
+from tests.support.records import attempt, record
+
+ENTRY = HistoryEntry(
+    cursor="c",
+    request_id="r1",
+    decision_id="d1",
+    at=0.0,
+    door="json",
+    strategy="hybrid",
+    outcome="ok",
+    requested_model=None,
+    provider="openai",
+    model="gpt-4o",
+    task_type=None,
+    user=None,
+    stream=False,
+    attempts=2,
+    latency_s=1.5,
+    overhead_s=0.001,
+    time_to_first_token_s=None,
+    prompt_tokens=12,
+    completion_tokens=1034,
+    cost_usd=Decimal("0.0123"),
+    known_cost_usd=Decimal("0.0123"),
+    cost_source="table",
+    confidence=0.75,
+    degraded=False,
+    finish_reason="stop",
+    error_message=None,
+    simulated=False,
+)
+REPLY = RouteReply(
+    content="hi",
+    finish_reason="stop",
+    provider="openai",
+    model="gpt-4o",
+    usage=Usage(prompt_tokens=3, completion_tokens=5),
+    cost_usd=Decimal("0.0012"),
+    cost_source="table",
+    latency_s=0.25,
+    time_to_first_token_s=None,
+    overhead_s=0.001,
+    decision_id="d1",
+    request_id="r1",
+    confidence=None,
+    attempts=(AttemptSummary(provider="a", model="m", outcome="ok", latency_s=0.1),),
+)
+
+
+def explained(found: RequestRecord) -> str:
+    return rendered.explain(found, no_colours)
+
+
+def changed(found: RequestRecord, **changes: object) -> RequestRecord:
+    return msgspec.structs.replace(found, **changes)
+
+
+def test_history_shows_a_line_per_request() -> None:
+    lines = rendered.history(HistoryResult((ENTRY,)), no_colours).splitlines()
+
+    for cell in ("1970-01-01 00:00:00Z", "d1", "openai/gpt-4o", "12+1,034", "$0.0123"):
+        assert cell in lines[1]
+
+
+def test_history_marks_what_was_degraded_simulated_or_failed() -> None:
+    entry = msgspec.structs.replace(
+        ENTRY, degraded=True, simulated=True, outcome="overloaded", provider=None
+    )
+    shown = rendered.history(HistoryResult((entry,)), no_colours)
+
+    for word in ("hybrid degraded", "(simulated)", "overloaded"):
+        assert word in shown
+    assert rendered.history(HistoryResult(()), no_colours) == "no requests yet"
+
+
+def test_an_explanation_says_why_what_and_how_much() -> None:
+    shown = explained(record(1))
+
+    for words in (
+        "request r1  decision d1",
+        "over json, by ada, task type code_review, asked for auto",
+        "ok: openai/gpt-4o (simulated) in 600 ms, 1 ms of it our own",
+        "strategy hybrid (cost 0.40",
+        "confidence 0.60",
+        "0.700 x 0.40 (0.01 usd)",
+        "$0.0100",
+        "cost $0.000125 (table), tokens 10+20",
+    ):
+        assert words in shown
+
+
+def test_an_explanation_of_a_stream_says_when_it_began() -> None:
+    found = changed(record(1, user=None, task_type=None), stream=True,
+                    time_to_first_token_s=0.2, requested_model=None)  # fmt: skip
+
+    assert "asked for auto, streamed" in explained(found)
+    assert "first token after 200 ms" in explained(found)
+
+
+def test_an_explanation_of_a_failure_shows_every_call() -> None:
+    failed = msgspec.structs.replace(
+        attempt("a1", outcome="rate_limit", cost=None),
+        status=429,
+        message="slow down",
+        retry_after_s=2.0,
+        dropped=("temperature",),
+    )
+    found = changed(
+        record(1, attempts=(failed,), outcome="rate_limited"), error_message="no luck"
+    )
+    shown = explained(found)
+
+    assert "HTTP 429; slow down; retry after 2.00 s; left out: temperature" in shown
+    assert "no luck" in shown
+    assert "cost unknown, tokens" in shown
+
+
+def test_an_explanation_says_what_of_the_cost_is_known() -> None:
+    found = changed(record(1), cost_usd=None, known_cost_usd=Decimal("0.5"))
+
+    assert "cost unknown, $0.5000 of it known" in explained(found)
+
+
+def test_an_explanation_lists_exclusions_and_reasons() -> None:
+    found = record(1)
+    decision = msgspec.structs.replace(
+        found.decision,
+        excluded=(Exclusion(Target("grok", "g"), "breaker_open", "for 3 s"),),
+        degraded=True,
+        reason="the caller said so",
+        candidates=(
+            RankedCandidate(
+                Target("a", "m"), 0.5, (ScoreTerm("rank", 1.0, 1.0, None, "", "first"),)
+            ),
+            RankedCandidate(
+                Target("b", "m"), 0.4, (ScoreTerm("cost", 1.0, 1.0, None, ""),)
+            ),
+        ),
+    )
+    shown = explained(changed(found, decision=decision))
+
+    assert "grok/g    breaker_open  for 3 s" in shown
+    assert "degraded: every breaker was open" in shown
+    assert "the caller said so" in shown
+    assert "1.000 x 1.00 [first]" in shown
+
+
+def test_an_explanation_without_candidates_says_so_once() -> None:
+    found = record(1, attempts=(), outcome="no_provider")
+    decision = msgspec.structs.replace(
+        found.decision, candidates=(), confidence=None, reason="nobody is there"
+    )
+    shown = explained(
+        changed(found, decision=decision, error_message="nobody is there")
+    )
+
+    assert "nobody could be ranked" in shown
+    assert "nobody was asked" in shown
+    assert shown.count("nobody is there") == 1
+    assert "no_provider: - (simulated) in" in shown
+
+
+def test_an_attempt_without_trouble_needs_no_note() -> None:
+    call: AttemptRecord = attempt("a1")
+    found = changed(record(1, attempts=(call,)), usage=Usage())
+
+    assert "tokens -" in explained(found)
+
+
+def usage_row(key: str | None) -> UsageRow:
+    return UsageRow(
+        key=key,
+        requests=3,
+        attempts=4,
+        failures=1,
+        prompt_tokens=10,
+        completion_tokens=20,
+        cached_tokens=5,
+        reasoning_tokens=0,
+        cost_usd=None,
+        unpriced_attempts=4,
+    )
+
+
+def test_usage_is_grouped_and_says_since_when() -> None:
+    rows = (usage_row("openai"), usage_row(None))
+    shown = rendered.usage(UsageResult("task_type", 0.0, rows), no_colours)
+
+    assert shown.startswith("usage since 1970-01-01 00:00:00Z\n\ntask type  requests")
+    assert " ".join(shown.splitlines()[3].split()) == "openai 3 4 1 10 20 5 - 4"
+    assert shown.splitlines()[4].startswith("-")
+    assert (
+        rendered.usage(UsageResult("user", None, ()), no_colours) == "no usage so far"
+    )
+
+
+def test_the_line_under_an_answer_is_short_when_all_went_well() -> None:
+    assert rendered.answer_summary(REPLY, no_colours) == (
+        "openai/gpt-4o · 3+5 tokens · $0.00120 · 250 ms · decision d1"
+    )
+
+
+def test_the_line_under_an_answer_says_what_did_not() -> None:
+    failed = AttemptSummary(
+        provider="grok", model="g", outcome="timeout", latency_s=1.0
+    )
+    reply = msgspec.structs.replace(
+        REPLY,
+        attempts=(failed, *REPLY.attempts),
+        cost_usd=None,
+        finish_reason="length",
+        dropped=("seed",),
+        simulated=True,
+    )
+
+    assert rendered.answer_summary(reply, no_colours) == (
+        "openai/gpt-4o · 3+5 tokens · cost unknown · 250 ms · 2 calls (grok timeout) · "
+        "finish reason length · left out seed · simulated · decision d1"
+    )

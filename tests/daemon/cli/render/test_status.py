@@ -1,0 +1,163 @@
+"""Status, providers, metrics and the strategy as text."""
+
+from decimal import Decimal
+
+import msgspec
+
+from actors.messages.lifecycle import Condition
+from actors.messages.provider import (
+    ModelSnapshot,
+    ProviderSnapshot,
+    ProviderTotals,
+)
+from actors.messages.routing import Weights
+from daemon.cli.render import status as rendered
+from daemon.cli.render.table import colours, no_colours
+from ipc.results import (
+    MetricsResult,
+    ProvidersResult,
+    ProviderStatus,
+    StatusResult,
+    StrategyResult,
+)
+
+AT_A_GLANCE = ProviderStatus(
+    provider="openai",
+    kind="openai",
+    model="gpt-4o",
+    healthy=True,
+    breaker="closed",
+    success_rate=0.99,
+    latency_avg_s=1.25,
+    consecutive_failures=0,
+    in_flight=2,
+    requests=1234,
+    failures=3,
+    cost_usd=Decimal("0.5"),
+    last_request_at=0.0,
+)
+
+
+def status_of(**changes: object) -> StatusResult:
+    plain: dict[str, object] = {
+        "version": "0.1.0",
+        "pid": 7,
+        "started_at": 0.0,
+        "uptime_s": 3660.0,
+        "ready": True,
+        "strategy": "hybrid",
+        "weights": Weights(),
+        "in_flight": 2,
+        "providers": (AT_A_GLANCE,),
+    }
+    return StatusResult(**{**plain, **changes})  # type: ignore[arg-type] # any field
+
+
+def snapshot(**changes: object) -> ProviderSnapshot:
+    plain: dict[str, object] = {
+        "provider": "grok",
+        "kind": "xai",
+        "version": 1,
+        "models": (
+            ModelSnapshot(
+                provider="grok", model="grok-3-mini", input_price=Decimal("0.3")
+            ),
+            ModelSnapshot(provider="grok", model="grok-4", breaker="half_open"),
+        ),
+        "default_model": "grok-3-mini",
+    }
+    return ProviderSnapshot(**{**plain, **changes})  # type: ignore[arg-type] # any field
+
+
+def test_status_says_who_and_how() -> None:
+    shown = rendered.status(status_of(), no_colours)
+
+    assert "gitbridge 0.1.0, pid 7, ready" in shown
+    assert "up 1 h 01 m since 1970-01-01 00:00:00Z, 2 in flight" in shown
+    assert "strategy hybrid (cost 0.40, performance 0.30, availability 0.30)" in shown
+    row = shown.splitlines()[-1].split("  ")
+    assert [cell.strip() for cell in row if cell.strip()] == [
+        "openai", "gpt-4o", "healthy", "closed", "99.0%", "1.25 s", "2", "1,234", "3",
+        "$0.5000",
+    ]  # fmt: skip
+
+
+def test_status_says_what_is_wrong() -> None:
+    condition = Condition(
+        code="x", severity="warning", text="disk full", since=0.0, advice="free some"
+    )
+    about = Condition(
+        code="y", severity="info", text="slow", since=0.0, advice="", provider="grok"
+    )
+    result = status_of(
+        ready=False, simulated=True, providers=(), conditions=(condition, about)
+    )
+    shown = rendered.status(result, no_colours)
+
+    assert "not ready, simulated providers" in shown
+    assert "no providers" in shown
+    assert "warning: disk full, since 1970-01-01 00:00:00Z (free some)" in shown
+    assert "info: grok: slow, since 1970-01-01 00:00:00Z" in shown
+
+
+def test_colours_mark_health() -> None:
+    assert "\x1b[32mhealthy\x1b[0m" in rendered.status(status_of(), colours)
+    assert rendered.health_cell(healthy=None).text == "-"
+    assert rendered.health_cell(healthy=False).tone == "bad"
+    assert rendered.breaker_cell("half_open").text == "half-open"
+
+
+def test_simulated_providers_are_called_so() -> None:
+    simulated = msgspec.structs.replace(AT_A_GLANCE, simulated=True)
+    assert "openai (simulated)" in rendered.status(
+        status_of(providers=(simulated,)), no_colours
+    )
+
+
+def test_providers_list_every_model_and_mark_the_default() -> None:
+    shown = rendered.providers(ProvidersResult((snapshot(simulated=True),)), no_colours)
+
+    assert "grok/grok-3-mini *" in shown
+    assert "xai (simulated)" in shown
+    assert "half-open" in shown
+    assert "$0.3000" in shown
+    assert rendered.providers(ProvidersResult(()), no_colours) == "no providers"
+
+
+def metrics_of(*providers: ProviderSnapshot) -> str:
+    result = MetricsResult(
+        requests=10,
+        failures=1,
+        prompt_tokens=100,
+        completion_tokens=200,
+        cost_usd=Decimal("0.25"),
+        unpriced_calls=2,
+        providers=providers,
+    )
+    return rendered.metrics(result, no_colours)
+
+
+def test_metrics_end_with_the_sum() -> None:
+    totals = ProviderTotals(requests=10, cost_usd=Decimal("0.25"), unpriced_calls=2)
+    shown = metrics_of(snapshot(totals=totals, simulated=True)).splitlines()
+
+    assert "grok (simulated)" in shown[1]
+    assert "$0.2500" in shown[1]
+    assert shown[-1].startswith("all")
+    assert "$0.2500" in shown[-1]
+
+
+def test_metrics_of_calls_without_a_price_are_not_free() -> None:
+    unpriced = ProviderTotals(requests=3, unpriced_calls=3)
+
+    assert "$0" not in metrics_of(snapshot(totals=unpriced)).splitlines()[1]
+    assert "$0" in metrics_of(snapshot()).splitlines()[1]
+
+
+def test_the_strategy_says_whose_choice_it_was() -> None:
+    configured = rendered.strategy(StrategyResult("cost", Weights()))
+    changed = rendered.strategy(StrategyResult("cost", Weights(), overridden=True))
+
+    assert configured.endswith("as configured")
+    assert changed.startswith("strategy cost (cost 0.40")
+    assert changed.endswith("set at run time")
