@@ -1,11 +1,12 @@
 """The doors: sockets, what speaks on them, and what stands behind them."""
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -15,9 +16,12 @@ from daemon.ids import utc
 from daemon.release import version
 from daemon.service import HouseService
 from ipc.listener import Doors, Listener
-from ipc.peers import Access, identify_local
+from ipc.peers import Access, identify_local, identify_remote
 from ipc.server import NativeServer
 from ipc.sockets import ListeningSocket, adopt, bind_tcp, create, passed_descriptors
+
+if TYPE_CHECKING:
+    from ipc.http import HttpDoor, ModelEntry
 
 BACKLOG = 1024
 
@@ -59,19 +63,28 @@ def open_sockets(
         unix.close()
 
 
+class Door(Protocol):
+    """What speaks one family of protocols."""
+
+    @property
+    def in_flight(self) -> int: ...
+
+    async def drain(self, timeout_s: float) -> int: ...
+
+
 class OpenDoors:
     """The open doors and the requests inside."""
 
     def __init__(
-        self, service: HouseService, listener: Listener, native: NativeServer
+        self, service: HouseService, listener: Listener, doors: Sequence[Door]
     ) -> None:
         self.service = service
         self._listener = listener
-        self._native = native
+        self._doors = doors
 
     @property
     def in_flight(self) -> int:
-        return self._native.in_flight
+        return sum(door.in_flight for door in self._doors)
 
     async def drain(self, timeout_s: float) -> int:
         """Let nobody in any more, let those inside finish.
@@ -81,13 +94,14 @@ class OpenDoors:
         """
         self.service.draining = True
         self._listener.close()
-        left = [0, 0]
+        left: list[int] = []
 
-        async def native() -> None:
-            left[0] = await self._native.drain(timeout_s)
+        async def drain(door: Door) -> None:
+            left.append(await door.drain(timeout_s))
 
         async with anyio.create_task_group() as group:
-            group.start_soon(native)
+            for door in self._doors:
+                group.start_soon(drain, door)
         return sum(left)
 
 
@@ -109,8 +123,11 @@ async def open_doors(
         utc=utc,
     )
     native = NativeServer(service, version=version())
+    http = _http_door(config, house, service)
     listener = Listener()
     async with AsyncExitStack() as stack:
+        await http.start()
+        stack.push_async_callback(http.close)
         stack.callback(listener.close)
         access = Access(
             admin_users=config.access.admin_users,
@@ -118,7 +135,45 @@ async def open_doors(
             user_groups=config.access.user_groups,
         )
         identify = identify_local(access, own_uid=os.getuid())
-        doors = Doors(json=native.json, msgpack=native.msgpack)
+        doors = Doors(http=http.local, json=native.json, msgpack=native.msgpack)
         await listener.serve_unix(sockets.unix.sock, doors, identify)
+        if sockets.tcp is not None:
+            await listener.serve_tcp(sockets.tcp, http.remote, identify_remote)
         service.ready = True
-        yield OpenDoors(service, listener, native)
+        yield OpenDoors(service, listener, (native, http))
+
+
+def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor":
+    # aiohttp.web takes a while to import: whoever needs only READY need not wait.
+    from ipc.http import HttpAccess, HttpDoor, Token  # noqa: PLC0415 - see above
+
+    address = config.server.listen_address
+    return HttpDoor(
+        service,
+        ready=lambda: service.ready and not service.draining,
+        metrics=lambda: house.telemetry.render(service.snapshots(), house.depths()),
+        models=lambda: _model_entries(config, service),
+        access=HttpAccess(
+            tokens=tuple(
+                Token(each.name, each.sha256, each.tier)
+                for each in config.access.tokens
+            ),
+            open_loopback=config.access.open_loopback,
+            hosts=(address[0],) if address else (),
+        ),
+        version=version(),
+        utc=utc,
+    )
+
+
+def _model_entries(config: Config, service: HouseService) -> "list[ModelEntry]":
+    """Aliases and ``<provider>/<model>`` names, as ``GET /v1/models`` lists them."""
+    from ipc.http import ModelEntry  # noqa: PLC0415 - see _http_door
+
+    entries = [ModelEntry(name, "gitbridge") for name in config.models]
+    for snapshot in service.snapshots():
+        entries += [
+            ModelEntry(f"{snapshot.provider}/{model.model}", snapshot.provider)
+            for model in snapshot.models
+        ]
+    return entries

@@ -61,6 +61,7 @@ RULES: tuple[Rule, ...] = (
         ),
         phrases=(
             "maximum context length",
+            "maximum prompt length",
             "prompt is too long",
             "prompt too long",
             "exceeds the context window",
