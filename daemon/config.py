@@ -204,7 +204,7 @@ class LedgerConfig(Struct, frozen=True, kw_only=True):
 
 
 class LogConfig(Struct, frozen=True, kw_only=True):
-    """What goes to stdout. ``prompts`` lets prompt text in; keys never get in."""
+    """What goes to stdout. ``prompts`` can only be off as yet; keys never get in."""
 
     level: LogLevel = "info"
     format: LogFormat = "json"

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,6 +30,11 @@ _KEYS_TO_COME = {
     "providers": ("preset", "discover", "api_version", "resume"),
     "models": ("timeouts",),
 }
+_VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
+    "hedge": lambda value: value != 0,
+    "stream_mode": lambda value: value == "resume",
+    "prompts": lambda value: value is True,
+}
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 _TAKEN_NAMES = ("auto", "consensus")
 
@@ -51,12 +56,10 @@ def take_out_features_to_come(data: dict[str, object]) -> list[Problem]:
         for name, table in _tables(data.get(section)):
             found = [key for key in keys if key in table]
             problems += [_not_yet(table, key, f"{section}.{name}") for key in found]
-    routing = data.get("routing")
-    if isinstance(routing, dict) and routing.get("hedge", 0) != 0:
-        problems.append(_not_yet(routing, "hedge", "routing"))
-    for path, table in _with_stream_mode(data):
-        if table.get("stream_mode") == "resume":
-            problems.append(_not_yet(table, "stream_mode", path))
+    for path, table in _with_values_to_come(data):
+        for key, refused in _VALUES_TO_COME.items():
+            if key in table and refused(table[key]):
+                problems.append(_not_yet(table, key, path))
     return problems + _take_out_token_budgets(data)
 
 
@@ -72,11 +75,11 @@ def _tables(section: object) -> list[tuple[str, dict[str, object]]]:
     return [(name, t) for name, t in section.items() if isinstance(t, dict)]
 
 
-def _with_stream_mode(
+def _with_values_to_come(
     data: dict[str, object],
 ) -> Iterator[tuple[str, dict[str, object]]]:
-    yield from ((name, t) for name, t in _tables(data) if name == "routing")
-    yield from ((f"models.{name}", t) for name, t in _tables(data.get("models")))
+    yield from ((n, t) for n, t in _tables(data) if n in {"routing", "log"})
+    yield from ((f"models.{n}", t) for n, t in _tables(data.get("models")))
 
 
 def _take_out_token_budgets(data: dict[str, object]) -> list[Problem]:

@@ -148,6 +148,6 @@ EXAMPLE = """\
 #level = "info"
 # "json" or "console".
 #format = "json"
-# Prompt texts in the log. Keys never are.
+# Prompt texts in the log: not supported yet.
 #prompts = false
 """

@@ -30,6 +30,7 @@ def test_sections_to_come_are_refused_as_such(section: str) -> None:
     ("text", "key"),
     [
         ("[routing]\nhedge = 0.05", "routing.hedge"),
+        ("[log]\nprompts = true", "log.prompts"),
         ('[routing]\nstream_mode = "resume"', "routing.stream_mode"),
         ('[providers.x]\nkind="openai"\npreset = "groq"', "providers.x.preset"),
         ('[providers.x]\nkind="openai"\ndiscover = false', "providers.x.discover"),
