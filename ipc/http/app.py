@@ -1,6 +1,7 @@
 """The HTTP door: connections, checks at the threshold, and the way out."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from ipc.http import auth
 from ipc.http.errors import HttpError, error_reply
 from ipc.http.exchange import MAX_BODY_BYTES, respond
 from ipc.http.flight import explain
-from ipc.http.routes import Call, House, Routes
+from ipc.http.routes import Backing, Call, Routes
 from ipc.http.schema import ModelEntry
 from ipc.methods import Peer, Service
 
@@ -31,7 +32,10 @@ LINGER_S: Final = 2.0
 """How long the rest of a body that was refused is still read."""
 
 GRACE_S: Final = 1.0
-"""How long connections have to write out what they owe, when the door closes."""
+"""How long requests that were cut short have to say so, when the door closes."""
+
+CLOSE_S: Final = 0.1
+"""How long a request has that nothing ends, before its connection is closed."""
 
 _NO_TOKEN_FOR: Final = frozenset(("/health",))
 _log = structlog.get_logger()
@@ -61,8 +65,8 @@ class HttpDoor:
         version: str,
         utc: Callable[[], float] = time.time,  # noqa: TID251 - only the default
     ) -> None:
-        house = House(service, ready, metrics, models, version, utc)
-        self._routes = Routes(house)
+        backing = Backing(service, ready, metrics, models, version, utc)
+        self._routes = Routes(backing)
         self._access = access
         self._server: web.Server | None = None
         self._busy = 0
@@ -99,36 +103,32 @@ class HttpDoor:
             How many routed requests were cut short.
         """
         self._routes.draining = True
-        if not await self._quiet(timeout_s):
-            left = tuple(self._routes.flights)
-            for flight in left:
-                flight.interrupt()
-            await self._quiet(GRACE_S)
-        else:
-            left = ()
+        await self._quiet(timeout_s)
+        left = len(self._routes.flights)
         await self.close()
-        return len(left)
+        return left
 
     async def close(self) -> None:
-        """Close every connection; requests inside are cancelled."""
+        """Cut short what is inside, saying so, and close every connection."""
         self._routes.draining = True
+        for flight in tuple(self._routes.flights):
+            flight.interrupt()
+        await self._quiet(GRACE_S)
         if self._server is not None:
-            await self._server.shutdown(GRACE_S)
+            self._server.pre_shutdown()  # else the idle ones are waited for
+            await self._server.shutdown(CLOSE_S)
 
     def _running(self) -> web.Server:
         assert self._server is not None, "start() comes first"
         return self._server
 
-    async def _quiet(self, timeout_s: float) -> bool:
-        """Wait until nothing is being answered: false when it takes too long."""
-        try:
+    async def _quiet(self, timeout_s: float) -> None:
+        """Wait until nothing is being answered, or so long."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self._busy:
                     self._idle.clear()
                     await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
 
     # One request ----------------------------------------------------------------------
 

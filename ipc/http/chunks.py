@@ -67,7 +67,7 @@ class ChunkWriter:
             model=self._model,
             choices=(),
             usage=usage_body(result.usage),
-            x_gitbridge=_house(result),
+            x_gitbridge=_facts(result),
         )
         return finish + event(_ENCODER.encode(usage)) + DONE
 
@@ -103,8 +103,8 @@ def _piece(piece: ToolCallDelta) -> schema.ToolCallPiece:
     )
 
 
-def _house(result: RouteResult) -> schema.House:
-    return schema.House(
+def _facts(result: RouteResult) -> schema.Facts:
+    return schema.Facts(
         provider=result.provider,
         model=result.model,
         decision=result.decision_id,

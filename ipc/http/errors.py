@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from actors.errors import ErrorKind, GitBridgeError
 from actors.messages.routing import ErrorInfo, error_info
-from ipc.http.schema import ErrorBody, ErrorDetail, ErrorHouse
+from ipc.http.schema import ErrorBody, ErrorDetail, ErrorFacts
 
 JSON: Final = "application/json"
 
@@ -115,14 +115,14 @@ def error_body(info: ErrorInfo, error_type: str | None = None) -> bytes:
         param=info.field,
         code=info.kind,
     )
-    house = ErrorHouse(
+    facts = ErrorFacts(
         retryable=info.retryable,
         retry_after_s=info.retry_after_s,
         provider=info.provider,
         decision=info.decision_id,
         attempts=info.attempts,
     )
-    return _ENCODER.encode(ErrorBody(detail, house))
+    return _ENCODER.encode(ErrorBody(detail, facts))
 
 
 def plain(text: str) -> str:

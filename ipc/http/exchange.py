@@ -9,10 +9,13 @@ from aiohttp import web
 from actors.errors import InvalidRequest
 from ipc import fields
 from ipc.http.errors import JSON, HttpError, Reply
+from ipc.http.translate import unicode_text
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 BODY_S: Final = 60.0
 """How long a body may take to arrive."""
+
+SERVER: Final = "gitbridge"
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -54,19 +57,21 @@ def query_params(request: web.BaseRequest) -> dict[str, str]:
     """The query string as params.
 
     Raises:
-        InvalidRequest: One comes twice.
+        InvalidRequest: One comes twice, or is no UTF-8.
     """
     params: dict[str, str] = {}
-    for name, value in request.query.items():
+    for given, value in request.query.items():
+        name = given.encode(errors="replace").decode()
         if name in params:
-            raise fields.wrong(name[:200], value, "this param once")
-        params[name] = value
+            raise fields.wrong(name, value, "this param once")
+        params[name] = unicode_text(value, name)
     return params
 
 
 def respond(reply: Reply) -> web.Response:
     """A reply as aiohttp sends it."""
-    return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+    headers = {"server": SERVER, **reply.headers}
+    return web.Response(status=reply.status, headers=headers, body=reply.body)
 
 
 def json_response(document: object, status: int = 200) -> web.Response:

@@ -14,6 +14,7 @@ from ipc.http import schema, translate
 from ipc.http.chunks import ChunkWriter
 from ipc.http.errors import JSON, HttpError, Reply, error_reply
 from ipc.http.exchange import (
+    SERVER,
     cut_off,
     json_response,
     query_params,
@@ -27,6 +28,7 @@ from ipc.route import STRATEGIES
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _STREAM_HEADERS: Final = {
+    "server": SERVER,
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
@@ -43,7 +45,7 @@ class Call(NamedTuple):
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
-class House(NamedTuple):
+class Backing(NamedTuple):
     """What the handlers are told. ``models`` lists aliases and configured models."""
 
     service: Service
@@ -57,9 +59,9 @@ class House(NamedTuple):
 class Routes:
     """The handlers. ``flights`` are the routed requests; ``draining`` takes no more."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._since = int(house.utc())
+    def __init__(self, backing: Backing) -> None:
+        self._backing = backing
+        self._since = int(backing.utc())
         self.flights: set[Flight] = set()
         self.draining = False
         self._exact: Mapping[str, Mapping[str, Handler]] = {
@@ -90,7 +92,9 @@ class Routes:
         handler = by_method.get("GET" if method == "HEAD" else method)
         if handler is None:
             allowed = ", ".join(by_method)
-            error = InvalidRequest(f"{path} takes {allowed}, not {method[:20]}")
+            error = InvalidRequest(
+                f"{fields.shown(path)} takes {allowed}, not {fields.shown(method)}"
+            )
             raise HttpError(error, 405, headers={"allow": allowed})
         return handler
 
@@ -98,14 +102,14 @@ class Routes:
         known = (*self._exact, *(f"{prefix}<name>" for prefix in self._below))
         hint = fields.nearest(path, known)
         return InvalidRequest(
-            f"there is nothing at {path[:200]}{hint}",
+            f"there is nothing at {fields.shown(path)}{hint}",
             wanted="one of " + ", ".join(known),
         )
 
     # Chat -----------------------------------------------------------------------------
 
     async def _chat(self, call: Call) -> web.StreamResponse:
-        request_id = self._house.service.new_id()
+        request_id = self._backing.service.new_id()
         try:
             body = await read_body(call.request)
             asked = translate.chat_asked(
@@ -140,7 +144,7 @@ class Routes:
     def _flight(self, call: Call, request: RouteRequest) -> Iterator[Flight]:
         """A request in the router's hands, for as long as its client waits."""
         flight = Flight(
-            self._house.service, request, on_too_slow=lambda: cut_off(call.request)
+            self._backing.service, request, on_too_slow=lambda: cut_off(call.request)
         )
         self.flights.add(flight)
         try:
@@ -153,7 +157,7 @@ class Routes:
         if isinstance(outcome, ErrorInfo):
             return error_reply(outcome, request_id=request.request_id)
         headers = {"content-type": JSON, **translate.result_headers(outcome)}
-        body = translate.completion(outcome, int(self._house.utc()))
+        body = translate.completion(outcome, int(self._backing.utc()))
         return Reply(200, headers, body)
 
     async def _stream(
@@ -174,7 +178,7 @@ class Routes:
             response.force_close()
         chunks = ChunkWriter(
             request_id,
-            int(self._house.utc()),
+            int(self._backing.utc()),
             served.model,
             include_usage=asked.include_usage,
         )
@@ -192,13 +196,13 @@ class Routes:
         name = call.request.path.removeprefix("/v1/models/")
         entry = self._entries().get(name)
         if entry is None:
-            raise UnknownModel(f"there is no model {name[:200]!r}")
+            raise UnknownModel(f"there is no model {fields.shown(name)}")
         return json_response(entry)
 
     def _entries(self) -> dict[str, schema.ModelBody]:
         ours = ("auto", *(f"auto:{strategy}" for strategy in STRATEGIES))
         entries = [schema.ModelEntry(name, "gitbridge") for name in ours]
-        entries += self._house.models()
+        entries += self._backing.models()
         return {
             e.id: schema.ModelBody(e.id, e.created or self._since, e.owned_by)
             for e in entries
@@ -209,16 +213,14 @@ class Routes:
     async def _rpc(self, call: Call) -> web.StreamResponse:
         body = await read_body(call.request)
         reply = await answer(
-            self._house.service,
+            self._backing.service,
             call.peer,
             body,
-            version=self._house.version,
+            version=self._backing.version,
             fly=partial(self._outcome, call),
             draining=self.draining,
         )
-        if not reply:
-            return web.Response(status=204)
-        return respond(Reply(200, {"content-type": JSON}, reply))
+        return respond(reply)
 
     async def _api(self, call: Call) -> web.StreamResponse:
         name = call.request.path.removeprefix("/api/")
@@ -230,22 +232,22 @@ class Routes:
             raise HttpError(changes, 405, headers={"allow": ""})
         check_permission(call.peer, method)
         params = read_params(method.params, query_params(call.request), strict=False)
-        return json_response(await self._house.service.call(name, params, call.peer))
+        return json_response(await self._backing.service.call(name, params, call.peer))
 
     # The daemon -----------------------------------------------------------------------
 
     async def _health(self, call: Call) -> web.StreamResponse:
         del call
-        return json_response({"status": "alive", "version": self._house.version})
+        return json_response({"status": "alive", "version": self._backing.version})
 
     async def _ready(self, call: Call) -> web.StreamResponse:
         del call
-        ready = self._house.ready() and not self.draining
+        ready = self._backing.ready() and not self.draining
         return json_response({"ready": ready}, 200 if ready else 503)
 
     async def _metrics(self, call: Call) -> web.StreamResponse:
         del call
-        text = self._house.metrics().encode()
+        text = self._backing.metrics().encode()
         return respond(Reply(200, {"content-type": PROMETHEUS}, text))
 
 

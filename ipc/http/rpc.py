@@ -1,18 +1,30 @@
-"""``POST /rpc``: one JSON-RPC object per request, by the rules of a native session."""
+"""``POST /rpc``: one JSON-RPC object per request, by the rules of a native session.
+
+A reply that carries an error has the status of its kind, too; a notification gets 204.
+"""
 
 from collections.abc import Awaitable, Callable
 
-from msgspec import structs
+import msgspec
+from msgspec import Struct, structs
 from typing_extensions import override
 
 from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult, error_info
 from ipc.frames import FrameError, JsonLines
+from ipc.http.errors import JSON, MANNERS, Reply
 from ipc.http.flight import explain, stopping
 from ipc.methods import Peer, Service
+from ipc.rpc import ErrorBody
 from ipc.session import CancelCall, Session, StartCall, StartRoute
 
 Fly = Callable[[RouteRequest], Awaitable[RouteResult | ErrorInfo]]
 """Routes a request and waits for its end. Raises what ``Service.route`` raises."""
+
+
+class _Outcome(Struct):
+    """What of a reply the status depends on."""
+
+    error: ErrorBody | None = None
 
 
 class WholeBody(JsonLines):
@@ -33,8 +45,8 @@ async def answer(
     version: str,
     fly: Fly,
     draining: bool,
-) -> bytes:
-    """The reply to a JSON-RPC object; empty where none is wanted.
+) -> Reply:
+    """The reply to a JSON-RPC object.
 
     Deltas are not sent: who wants a stream uses the socket, or ``/v1``.
     """
@@ -48,7 +60,20 @@ async def answer(
             session.finish(event.call, await _outcome(service, peer, event, fly))
         except Exception as error:  # noqa: BLE001 - answered, and logged as our bug
             session.finish(event.call, explain(error))
-    return session.data_to_send()
+    return _reply(session.data_to_send())
+
+
+def _reply(body: bytes) -> Reply:
+    if not body:
+        return Reply(204, {}, b"")
+    error = msgspec.json.decode(body, type=_Outcome).error
+    if error is None:
+        return Reply(200, {"content-type": JSON}, body)
+    return Reply(
+        MANNERS[error.data.kind].status,
+        {"content-type": JSON, "x-gitbridge-error-kind": error.data.kind},
+        body,
+    )
 
 
 async def _outcome(

@@ -136,7 +136,7 @@ class ChunkChoice(Struct, frozen=True):
     logprobs: None = None
 
 
-class House(Struct, frozen=True, kw_only=True):
+class Facts(Struct, frozen=True, kw_only=True):
     """What OpenAI has no field for, about an answer that was streamed."""
 
     provider: str
@@ -161,7 +161,7 @@ class Chunk(Struct, frozen=True, tag_field="object", tag="chat.completion.chunk"
     model: str
     choices: tuple[ChunkChoice, ...]
     usage: UsageBody | UnsetType | None = UNSET
-    x_gitbridge: House | UnsetType = UNSET
+    x_gitbridge: Facts | UnsetType = UNSET
 
 
 class ErrorDetail(Struct, frozen=True):
@@ -173,7 +173,7 @@ class ErrorDetail(Struct, frozen=True):
     code: str
 
 
-class ErrorHouse(Struct, frozen=True, kw_only=True):
+class ErrorFacts(Struct, frozen=True, kw_only=True):
     """What OpenAI has no field for, about an error."""
 
     retryable: bool
@@ -187,4 +187,4 @@ class ErrorBody(Struct, frozen=True):
     """Every error, and the last event of a stream that broke."""
 
     error: ErrorDetail
-    x_gitbridge: ErrorHouse
+    x_gitbridge: ErrorFacts

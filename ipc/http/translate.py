@@ -69,6 +69,19 @@ def read_json(body: bytes) -> Mapping[str, object]:
     )
 
 
+def unicode_text(value: str, field: str) -> str:
+    """Text from a header or a query; what is not Unicode could not be written down.
+
+    Raises:
+        InvalidRequest: Its bytes are no UTF-8.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise fields.wrong(field, value, "UTF-8") from None
+    return value
+
+
 def chat_asked(
     body: bytes,
     headers: Iterable[tuple[str, str]],
@@ -137,7 +150,7 @@ def read_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
             )
         if key in found:
             raise fields.wrong(lowered, value, "this header once")
-        found[key] = value.strip()
+        found[key] = unicode_text(value.strip(), lowered)
     if "idempotency-key" in found:
         raise fields.unsupported(PREFIX + "idempotency-key", found["idempotency-key"])
     return found
