@@ -227,22 +227,12 @@ async def open_doors(path: Path, *, http: bool = True) -> AsyncIterator[list[Doo
         for spoken in ("json", "msgpack", "json", "msgpack"):
             client = await stack.enter_async_context(wire_client(path, spoken))
             doors.append(NativeDoor(client, spoken))
-        if http and await _speaks_http(path):
+        if http:
             connector = aiohttp.UnixConnector(str(path), limit=0)
             session = aiohttp.ClientSession(connector=connector)
             doors.append(HttpDoor(await stack.enter_async_context(session)))
             doors.append(doors[-1])
         yield doors
-
-
-async def _speaks_http(path: Path) -> bool:
-    connector = aiohttp.UnixConnector(str(path))
-    async with aiohttp.ClientSession(connector=connector) as session:
-        try:
-            async with session.get("http://localhost/health") as response:
-                return response.status == 200
-        except aiohttp.ClientError:
-            return False
 
 
 @dataclass
@@ -262,6 +252,8 @@ class Load:
     forced: Callable[[int], str | None] = lambda _: None
     told: list[Told] = field(default_factory=list)
     stopped: bool = False
+    answers: int = 0
+    _news: anyio.Event = field(default_factory=anyio.Event)
 
     async def run(self) -> list[Told]:
         """Ask everything; returns what was told, in the order of the answers."""
@@ -274,6 +266,11 @@ class Load:
     def stop(self) -> None:
         """Ask nothing more; what is in flight is waited for."""
         self.stopped = True
+
+    async def answered(self, count: int) -> None:
+        """Wait until so many answers have come."""
+        while self.answers < count:
+            await self._news.wait()
 
     async def _work(self, numbers: Iterator[int]) -> None:
         for number in numbers:
@@ -291,6 +288,9 @@ class Load:
             )
             self.told.append(told)
             await door.ask(told)
+            self.answers += told.answered
+            self._news.set()
+            self._news = anyio.Event()
 
 
 def promised(provider: SimulatedProvider, prompt: str) -> str:

@@ -82,9 +82,10 @@ class WireClient:
         """Send a call; its answer comes later."""
         exchange = Exchange(next(self._ids))
         self.exchanges[exchange.id] = exchange
-        self.send({"id": exchange.id, "method": method, "params": params or {}})
         if self.lost:
             self._give_up(exchange)
+        else:
+            self.send({"id": exchange.id, "method": method, "params": params or {}})
         return exchange
 
     def send(self, message: Message) -> None:

@@ -15,48 +15,20 @@ from typing import cast
 import pytest
 
 from actors.messages.routing import AttemptRecord, RequestRecord
-from daemon.simulator import Fault, Latency, ProviderSpec, SimulatedProvider, simulate
+from daemon.simulator import SimulatedProvider
 from daemon.simulator.stats import Exchange
 from tests.support.daemon_process import (
     DaemonProcess,
     assert_well,
-    configuration,
     daemon_process,
 )
 from tests.support.ledger_file import LedgerFile, reported, sums, usage_sums
 from tests.support.load import Load, NativeDoor, Told, open_doors, promised
+from tests.support.outages import FAULTS, LAP, Outages, outages
 from tests.support.wire_client import WireClient, wire_client
 
-LONG = "GITBRIDGE_LONG" in os.environ
-LAPS = 10 if LONG else 1
-LAP = 1000
+LAPS = 10 if "GITBRIDGE_LONG" in os.environ else 1
 IN_FLIGHT = 64
-
-CONFIG = """
-[routing]
-strategy = "round_robin"
-deadline_s = 10.0
-[retry]
-base_delay_s = 0.02
-[breaker]
-open_s = 0.2
-open_max_s = 0.5
-"""
-SPECS = (
-    ProviderSpec(name="openai", kind="openai"),
-    ProviderSpec(name="grok", kind="xai"),
-)
-
-PHASES: tuple[tuple[int, tuple[Fault, ...]], ...] = (
-    (0, ()),
-    (150, (Fault(kind="down"),)),
-    (300, ()),
-    (400, (Fault(kind="hang"),)),
-    (500, (Fault(kind="status", status=429, retry_after_s=0.2),)),
-    (650, (Fault(kind="cut", probability=0.5), Fault(kind="cut_reset"))),
-    (850, ()),
-)
-"""From which question of a lap on the lap's victim suffers from what."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + 60 * LAPS)]
 
@@ -66,49 +38,34 @@ Providers = Mapping[str, SimulatedProvider]
 async def test_everybody_is_answered_once_and_the_ledger_is_exact(
     tmp_path: Path,
 ) -> None:
-    async with simulate(SPECS) as providers:
-        for provider in providers.values():
-            await provider.change(latency=Latency(0.005, 0.5))
-        config = configuration(providers, CONFIG)
-        async with daemon_process(tmp_path, config) as daemon:
-            told = await outage_run(daemon, providers)
-            async with wire_client(daemon.socket) as client:
-                history = await whole_history(client)
-                usage = (await client.call("usage")).result
-            code = await daemon.stop()
-            assert_well(daemon)
-            assert len(daemon.logs("request_finished")) == LAPS * LAP
+    async with outages() as world, daemon_process(tmp_path, world.config) as daemon:
+        told = await outage_run(daemon, world)
+        async with wire_client(daemon.socket) as client:
+            history = await whole_history(client)
+            usage = (await client.call("usage")).result
+        code = await daemon.stop()
 
         assert code == 0
-        assert_everybody_was_told(told, providers)
+        assert_well(daemon)
+        assert len(daemon.logs("request_finished")) == LAPS * LAP
+        assert_everybody_was_told(told, world.providers)
         ledger = LedgerFile(daemon.state)
         records = ledger.records()
-        assert_every_fault_struck(providers, records)
+        assert_every_fault_struck(world.providers, records)
         assert_recorded_once(told, records, history)
-        for provider in providers.values():
+        for provider in world.providers.values():
             assert_same_calls(provider, attempts_of(records, provider.name))
         assert_sums_agree(records, ledger, usage)
 
 
-async def outage_run(daemon: DaemonProcess, providers: Providers) -> list[Told]:
-    names = list(providers)
-
-    def victim(number: int) -> str:
-        return names[number // LAP % len(names)]
-
-    async def on_start(number: int) -> None:
-        faults = dict(PHASES).get(number % LAP)
-        if faults is not None:
-            await providers[victim(number)].fail(*faults)
-
+async def outage_run(daemon: DaemonProcess, world: Outages) -> list[Told]:
     async with open_doors(daemon.socket) as doors:
         told = await Load(
             doors,
             LAPS * LAP,
             in_flight=IN_FLIGHT,
-            on_start=on_start,
-            # Some ask for the victim by name, so that each fault strikes somebody.
-            forced=lambda number: victim(number) if number % 7 == 0 else None,
+            on_start=world.on_start,
+            forced=world.forced,
         ).run()
         for door in doors:
             if isinstance(door, NativeDoor):
@@ -173,12 +130,11 @@ def assert_explained(told: Told, providers: Providers) -> None:
 def assert_every_fault_struck(
     providers: Providers, records: Sequence[RequestRecord]
 ) -> None:
-    kinds = ("hang", "status", "cut", "cut_reset")
     for victim in list(providers.values())[:LAPS]:
-        struck = {kind for kind in kinds if victim.stats.faults[kind]}
+        struck = {kind for kind in FAULTS if victim.stats.faults[kind]}
         refused = [a.outcome == "connect" for a in attempts_of(records, victim.name)]
 
-        assert struck == set(kinds)
+        assert struck == FAULTS
         assert any(refused)
 
 
