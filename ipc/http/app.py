@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from typing_extensions import override
 
 from actors.errors import InvalidRequest
@@ -38,6 +39,7 @@ CLOSE_S: Final = 0.1
 """How long a request has that nothing ends, before its connection is closed."""
 
 _NO_TOKEN_FOR: Final = frozenset(("/health",))
+_NOT_HTTP: Final = (HttpProcessingError, web.RequestPayloadError)
 _log = structlog.get_logger()
 
 
@@ -220,19 +222,20 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Bytes that are no HTTP, and what escaped a handler."""
-        if status == 500:
-            info = explain(exc or RuntimeError(message))
-        else:
-            reason = " ".join((message or "not HTTP").split())[:200]
-            info = error_info(InvalidRequest(f"the request cannot be read: {reason}"))
+        """Answer bytes that are no HTTP; handlers answer for themselves."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client has left, or is to be cut off
+        reason = " ".join((message or "not HTTP").split())[:200]
+        info = error_info(InvalidRequest(f"the request cannot be read: {reason}"))
         response = respond(error_reply(info, status=status))
         response.force_close()
         return response
 
     @override
     def log_exception(self, *args: object, **kw: object) -> None:
-        _log.error("http_failed", message=str(args[0]) if args else None, **kw)
+        """Our bugs only: bytes that are no HTTP have been answered, and are no news."""
+        if not isinstance(kw.get("exc_info"), _NOT_HTTP):
+            _log.error("http_failed", message=str(args[0]) if args else None, **kw)
 
 
 def _request(

@@ -42,7 +42,7 @@ async def read_body(request: web.BaseRequest) -> bytes:
     except web.HTTPRequestEntityTooLarge:
         raise _too_long(None) from None
     except (web.RequestPayloadError, ValueError) as error:
-        reason = str(error) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InvalidRequest(f"the body cannot be read: {reason[:200]}") from None
 
 

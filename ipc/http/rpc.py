@@ -54,8 +54,7 @@ async def answer(
     if draining:
         session.refuse_routes(error_info(stopping()))
     for event in session.receive(body):
-        if isinstance(event, CancelCall):  # nothing else is in flight here
-            continue
+        assert not isinstance(event, CancelCall), "nothing else is in flight here"
         try:
             session.finish(event.call, await _outcome(service, peer, event, fly))
         except Exception as error:  # noqa: BLE001 - answered, and logged as our bug

@@ -5,19 +5,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.errors import (
     ContextTooLong,
     InvalidRequest,
     NoProvider,
+    NotPermitted,
     ProviderRateLimited,
     ProviderResponseError,
     UnknownModel,
 )
 from actors.messages.routing import error_info
 from ipc.http import ModelEntry
-from ipc.methods import HistoryParams
+from ipc.http.routes import check_permission
+from ipc.methods import METHODS, HistoryParams, Peer
 from tests.support.fake_service import FakeHandle, route_result
 from tests.support.http_door import CHAT, OpenDoor, chat, events, open_door
 
@@ -271,6 +274,21 @@ async def test_a_bug_is_a_500_that_tells_nothing(opened: OpenDoor) -> None:
     response = await opened.ask("GET", "/api/status")
     assert response.status == 500
     assert "secret" not in response.error["message"]
+
+
+def test_a_reading_for_administrators_would_be_for_them_alone() -> None:
+    method = msgspec.structs.replace(METHODS["status"], permission="admin")
+    check_permission(Peer(door="http", tier="admin"), method)
+    with pytest.raises(NotPermitted, match="not for ben"):
+        check_permission(Peer(door="http", user="ben"), method)
+
+
+async def test_a_bug_in_what_we_were_given_is_a_500(opened: OpenDoor) -> None:
+    opened.models.append(None)  # type: ignore[arg-type]  # a bug
+    answer = await opened.ask("GET", "/v1/models")
+
+    assert answer.status == 500
+    assert answer.error["code"] == "internal"
 
 
 async def test_rpc_is_served(opened: OpenDoor) -> None:
