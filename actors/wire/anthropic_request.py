@@ -15,6 +15,7 @@ from actors.wire.anthropic_models import (
     rule_for,
 )
 from actors.wire.anthropic_tools import ask
+from actors.wire.tolerant import mapping, sequence
 
 DEFAULT_VERSION = "2023-06-01"
 
@@ -93,15 +94,14 @@ def _add_talk(
 
 
 def _strip_end(turn: Json) -> None:
-    """White space at the very end of a prefill is refused."""
-    content = turn["content"]
-    if isinstance(content, list) and "text" in content[-1]:
-        content[-1]["text"] = content[-1]["text"].rstrip()
+    """White space at the very end of a prefill, which is always text, is refused."""
+    for block in map(mapping, sequence(turn["content"])[-1:]):
+        block["text"] = str(block["text"]).rstrip()
 
 
 def _output_config(body: Json) -> Json:
-    config = body.setdefault("output_config", {})
-    return config if isinstance(config, dict) else {}
+    config: Json = {}
+    return mapping(body.setdefault("output_config", config))
 
 
 def _add_reasoning(

@@ -1,7 +1,8 @@
-"""Every kind of provider that speaks the OpenAI dialect finds it."""
+"""Every kind of provider finds its dialect."""
 
 import pytest
 
+from actors.wire.anthropic import AnthropicDialect
 from actors.wire.catalogue import dialect_for
 from actors.wire.openai import OpenAIDialect
 
@@ -13,6 +14,10 @@ def test_a_kind_gets_the_dialect_with_its_quirks(kind: str) -> None:
     assert isinstance(dialect, OpenAIDialect)
     assert dialect.quirks.kind == kind
     assert dialect_for(kind) is not dialect
+
+
+def test_anthropic_has_a_dialect_of_its_own() -> None:
+    assert isinstance(dialect_for("anthropic"), AnthropicDialect)
 
 
 def test_an_unknown_kind_is_an_error() -> None:
