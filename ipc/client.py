@@ -59,9 +59,10 @@ class Client:
 
     async def aclose(self) -> None:
         """Hang up: the daemon cancels what is still in flight."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+            await asyncio.shield(link.closed)
 
     async def call(
         self, method: str, params: object = None, *, timeout_s: float | None = None
@@ -231,6 +232,8 @@ class _Link(asyncio.Protocol):
         self._streams: dict[CallId, Stream] = {}
         self._transport: asyncio.Transport | None = None
         self.lost = False
+        loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = loop.create_future()
 
     def begin(self, stream: Stream, method: str, params: object) -> int:
         call_id, data = self._caller.call(method, params)
@@ -278,6 +281,7 @@ class _Link(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._lose(DaemonUnreachable("the daemon went away before it answered"))
+        self.closed.set_result(None)
 
     def _lose(self, error: GitBridgeError) -> None:
         self.lost = True

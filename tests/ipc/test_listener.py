@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from typing_extensions import override
 from ipc.frames import MsgpackFrames
 from ipc.listener import Doors, Listener, protocol_of
 from ipc.methods import Peer
-from ipc.peers import Access, identify_local, identify_remote
+from ipc.peers import Access, Identify, identify_local, identify_remote
 from ipc.sockets import bind_tcp
 from tests.support.door import Connected, Door, open_door
 
@@ -184,36 +185,38 @@ async def test_strangers_are_turned_away_in_their_own_protocol() -> None:
     assert "not_permitted" in str(framing.decode(frame))
 
 
+@asynccontextmanager
+async def tcp_clients(identify: Identify) -> AsyncIterator[tuple[Connected, ...]]:
+    """Two clients of a listener on loopback."""
+    listener = Listener()
+    sock = bind_tcp("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    await listener.serve_tcp(sock, Web, identify)
+    clients = [
+        Connected(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(2)
+    ]
+    try:
+        yield tuple(clients)
+    finally:
+        listener.close()
+        for client in clients:
+            client.leave()
+
+
 async def test_over_tcp_only_http_is_spoken() -> None:
-    listener = Listener()
-    sock = bind_tcp("127.0.0.1", 0)
-    port = sock.getsockname()[1]
-    await listener.serve_tcp(sock, Web, identify_remote)
+    async with tcp_clients(identify_remote) as (web, native):
+        web.say(b"GET /")
+        native.say(b'{"id":1,"method":"status"}\n')
 
-    web = Connected(*await asyncio.open_connection("127.0.0.1", port))
-    web.say(b"GET /")
-    native = Connected(*await asyncio.open_connection("127.0.0.1", port))
-    native.say(b'{"id":1,"method":"status"}\n')
-
-    assert await web.rest() == b"http None GET /"
-    assert "HTTP" in str(error_of(await native.rest())["data"])
-    listener.close()
-    for client in (web, native):
-        client.leave()
+        assert await web.rest() == b"http None GET /"
+        assert "HTTP" in str(error_of(await native.rest())["data"])
 
 
-async def test_nobody_without_credentials_gets_in() -> None:
-    """A rule that wants credentials, on a socket that has none."""
-    listener = Listener()
-    sock = bind_tcp("127.0.0.1", 0)
-    port = sock.getsockname()[1]
-    await listener.serve_tcp(sock, Web, identify_local(Access(), own_uid=0))
-    client = Connected(*await asyncio.open_connection("127.0.0.1", port))
-    client.say(b"GET /")
+async def test_nobody_without_credentials_gets_in_where_they_are_wanted() -> None:
+    async with tcp_clients(identify_local(Access(), own_uid=0)) as (client, _):
+        client.say(b"GET /")
 
-    assert b"403 Forbidden" in await client.rest()
-    listener.close()
-    client.leave()
+        assert b"403 Forbidden" in await client.rest()
 
 
 async def test_the_file_of_the_socket_is_left_to_its_owner(tmp_path: Path) -> None:

@@ -191,7 +191,9 @@ def test_a_lock_says_what_it_is_on(folder: Path) -> None:
     lock = take_lock(folder / "l", "the state folder")
     os.truncate(folder / "l", 0)
 
-    with pytest.raises(SecondDaemon, match=r"runs already: .* lock on the state folder"):
+    with pytest.raises(
+        SecondDaemon, match=r"runs already: .* lock on the state folder"
+    ):
         take_lock(folder / "l", "the state folder")
     lock.release()
 
