@@ -2,8 +2,9 @@
 
 ``base`` says what a dialect and a transport are; ``catalogue`` finds the dialect of a
 kind of provider; ``openai*`` is the chat completions dialect, split into request,
-response, stream and usage; ``quirks`` and ``model_rules`` declare, as data, how servers
-and models differ.
+messages, response, stream and usage; ``quirks``, ``presets`` and ``model_rules`` declare,
+as data, how servers and models differ (``azure``: where it keeps things; ``call_ids``:
+ids as each server takes them).
 
 Shared by the dialects: ``sse`` parses event streams, ``assembly`` puts the pieces of an
 answer together, ``tolerant`` reads careless JSON, ``failures`` says what an error means

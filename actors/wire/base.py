@@ -36,11 +36,13 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     ``base_url`` includes the version prefix and has no trailing slash. ``api_key`` is
     ``None`` where none is needed. ``headers`` are sent with every request.
+    ``api_version`` is Azure's, which stands in the URL.
     """
 
     base_url: str
     api_key: str | None = None
     headers: dict[str, str] = {}
+    api_version: str | None = None
 
 
 class EncodedChat(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Which model refuses which parameter of the OpenAI chat dialect.
 
-Source: provider-apis 2.2 (OpenAI) and 4 (xAI), as of November 2026. A family that is
+Source: provider-apis 2.2 (OpenAI) and 4 (xAI), as of November 2026; the few rules for
+models of compatible servers stand with their ``presets``. A family that is
 newer than the table gets the rule of its nearest relative; a model of no known family
 gets everything that was asked for.
 """
@@ -29,6 +30,7 @@ class ModelRule(Struct, frozen=True, kw_only=True):
     Attributes:
         efforts: Values of ``reasoning_effort``; empty if the field itself is refused,
             ``None`` if nothing is known, so that every value passes.
+        effort_words: What to say for an effort that goes by another word here.
         idle_by_default: Does not reason unless told to.
         sampling: Whether the sampling parameters are taken.
         refused: Further parameters that are never taken.
@@ -38,6 +40,7 @@ class ModelRule(Struct, frozen=True, kw_only=True):
 
     prefix: str
     efforts: frozenset[str] | None = None
+    effort_words: dict[str, str] = {}
     idle_by_default: bool = False
     sampling: Literal["always", "without_reasoning", "never"] = "always"
     refused: frozenset[str] = frozenset()

@@ -2,6 +2,7 @@
 
 from actors.messages.chat import ChatRequest, Completion, ModelInfo
 from actors.messages.provider import Failure
+from actors.wire import azure
 from actors.wire.base import (
     EncodedChat,
     Endpoint,
@@ -23,7 +24,9 @@ class _Prepared:
 
     def __init__(self, quirks: Quirks, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.chat_url = endpoint.base_url + "/chat/completions"
+        self.chat_url: str | None = None
+        if quirks.urls == "plain":  # otherwise it may depend on the model
+            self.chat_url = endpoint.base_url + "/chat/completions"
         common = auth_headers(quirks, endpoint)
         json = {"content-type": "application/json"}
         self.chat_headers = {"accept": "application/json", **json, **common}
@@ -45,7 +48,8 @@ class OpenAIDialect:
         if prepared is None or prepared.endpoint is not endpoint:
             prepared = self._prepared = _Prepared(self.quirks, endpoint)
         headers = prepared.stream_headers if stream else prepared.chat_headers
-        http = HttpRequest("POST", prepared.chat_url, headers.copy(), body)
+        url = prepared.chat_url or azure.chat_url(endpoint, model)
+        http = HttpRequest("POST", url, headers.copy(), body)
         return EncodedChat(http, dropped)
 
     def decode_chat(self, head: ResponseHead, body: bytes) -> Completion:  # noqa: ARG002 - the protocol's shape
@@ -59,6 +63,8 @@ class OpenAIDialect:
 
     def encode_models(self, endpoint: Endpoint) -> HttpRequest:
         headers = {"accept": "application/json", **auth_headers(self.quirks, endpoint)}
+        if self.quirks.urls == "azure":
+            return HttpRequest("GET", azure.models_url(endpoint), headers)
         return HttpRequest("GET", endpoint.base_url + "/models", headers)
 
     def decode_models(self, head: ResponseHead, body: bytes) -> tuple[ModelInfo, ...]:  # noqa: ARG002 - the protocol's shape
@@ -67,7 +73,7 @@ class OpenAIDialect:
 
 def auth_headers(quirks: Quirks, endpoint: Endpoint) -> dict[str, str]:
     """The key, where there is one, and the endpoint's own headers, which win."""
-    headers: dict[str, str] = {}
+    headers = quirks.headers.copy()
     if endpoint.api_key is not None:
         if quirks.auth == "bearer":
             headers["authorization"] = f"Bearer {endpoint.api_key}"

@@ -3,19 +3,9 @@
 from msgspec.json import Encoder
 
 from actors.errors import InvalidRequest
-from actors.messages.chat import (
-    AudioPart,
-    ChatRequest,
-    ImagePart,
-    Message,
-    Part,
-    ResponseFormat,
-    TextPart,
-    Tool,
-    ToolCall,
-    ToolChoice,
-)
+from actors.messages.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from actors.wire.model_rules import SAMPLING, ModelRule
+from actors.wire.openai_messages import encode_messages
 from actors.wire.quirks import Quirks
 
 _ENCODER = Encoder(decimal_format="number")
@@ -40,11 +30,11 @@ def encode_body(
     for field in _OURS:
         body.pop(field, None)
     body["model"] = model
-    body["messages"] = _messages(quirks, request.messages, dropped)
+    body["messages"] = encode_messages(quirks, model, request.messages, dropped)
     _add_limits(body, quirks, request)
     _add_tools(body, quirks, request, dropped)
-    _add_reasoning(body, rule, request, dropped)
-    _leave_out_refused(body, rule, dropped)
+    _add_reasoning(body, quirks, rule, request, dropped)
+    _leave_out_refused(body, rule, quirks.refused | rule.refused, dropped)
     if stream:
         body["stream"] = True
     _add_stream_options(body, quirks, stream=stream)
@@ -74,11 +64,11 @@ def _add_limits(body: Json, quirks: Quirks, request: ChatRequest) -> None:
     if request.stop:
         body["stop"] = list(request.stop)
     if request.seed is not None:
-        body["seed"] = request.seed
+        body[quirks.seed] = request.seed
     if request.user is not None:
         body["user"] = request.user
     if request.response_format is not None:
-        body["response_format"] = _response_format(request.response_format)
+        body["response_format"] = _response_format(quirks, request.response_format)
 
 
 def _add_tools(
@@ -98,27 +88,36 @@ def _add_tools(
 
 
 def _add_reasoning(
-    body: Json, rule: ModelRule, request: ChatRequest, dropped: list[str]
+    body: Json,
+    quirks: Quirks,
+    rule: ModelRule,
+    request: ChatRequest,
+    dropped: list[str],
 ) -> None:
     effort = request.reasoning_effort
-    refused = effort and rule.efforts is not None and effort not in rule.efforts
     with_tools = rule.tools if body.get("tools") else "always"
     if with_tools == "never":
         text = f"{body['model']} takes tools only through the Responses API"
         raise InvalidRequest(text, field="tools", wanted="no tools, or another model")
     if with_tools == "no_reasoning" and effort != "none":
         body["reasoning_effort"] = "none"
-        refused = effort is not None
-    elif effort and not refused:
-        body["reasoning_effort"] = effort
-    if refused:
-        dropped.append("reasoning_effort")
+        if effort is not None:
+            dropped.append("reasoning_effort")
+    elif effort == "none" and quirks.reasoning_off:
+        body.update(quirks.reasoning_off)
+    elif effort:
+        word = rule.effort_words.get(effort, effort)
+        if rule.efforts is None or word in rule.efforts:
+            body["reasoning_effort"] = word
+        else:
+            dropped.append("reasoning_effort")
 
 
-def _leave_out_refused(body: Json, rule: ModelRule, dropped: list[str]) -> None:
-    refused = rule.refused
+def _leave_out_refused(
+    body: Json, rule: ModelRule, refused: frozenset[str], dropped: list[str]
+) -> None:
     if not _takes_sampling(rule, body.get("reasoning_effort")):
-        refused = refused | SAMPLING
+        refused |= SAMPLING
     found = sorted(refused & body.keys())
     dropped.extend(field for field in found if body.pop(field) is not None)
 
@@ -135,72 +134,6 @@ def _add_stream_options(body: Json, quirks: Quirks, *, stream: bool) -> None:
         options = dict(asked) if isinstance(asked, dict) else {}
         options["include_usage"] = True
         body["stream_options"] = options
-
-
-def _messages(
-    quirks: Quirks, messages: tuple[Message, ...], dropped: list[str]
-) -> list[Json]:
-    return [_message(quirks, message, dropped) for message in messages]
-
-
-def _message(quirks: Quirks, message: Message, dropped: list[str]) -> Json:
-    role = message.role
-    if role == "developer" and not quirks.developer_role:
-        role = "system"
-    wire: Json = {"role": role}
-    content = message.content
-    if content is not None:
-        wire["content"] = (
-            content if isinstance(content, str) else [_part(part) for part in content]
-        )
-    elif not message.tool_calls:
-        wire["content"] = None if message.refusal is not None else ""
-    if role == "tool":
-        wire["tool_call_id"] = message.tool_call_id or ""
-    elif message.name is not None:
-        if quirks.message_name:
-            wire["name"] = message.name
-        else:
-            dropped.append("messages.name")
-    if role == "assistant":
-        _add_assistant(wire, quirks, message)
-    return wire
-
-
-def _add_assistant(wire: Json, quirks: Quirks, message: Message) -> None:
-    if message.tool_calls:
-        wire["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
-    if message.refusal is not None:
-        wire["refusal"] = message.refusal
-    if message.reasoning and quirks.reasoning_echo:
-        wire[quirks.reasoning_echo] = message.reasoning
-
-
-def _part(part: Part) -> Json:
-    match part:
-        case TextPart():
-            return {"type": "text", "text": part.text}
-        case ImagePart():
-            image: Json = {"url": part.url}
-            if part.detail is not None:
-                image["detail"] = part.detail
-            return {"type": "image_url", "image_url": image}
-        case AudioPart():
-            audio = {"data": part.data, "format": part.format}
-            return {"type": "input_audio", "input_audio": audio}
-        case _:
-            file = {
-                "file_data": part.data,
-                "file_id": part.file_id,
-                "filename": part.filename,
-            }
-            given = {key: value for key, value in file.items() if value is not None}
-            return {"type": "file", "file": given}
-
-
-def _tool_call(call: ToolCall) -> Json:
-    function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return {"id": call.id, "type": "function", "function": function}
 
 
 def _tool(quirks: Quirks, tool: Tool, dropped: list[str]) -> Json:
@@ -223,9 +156,13 @@ def _tool_choice(choice: ToolChoice) -> object:
     return {"type": "function", "function": {"name": choice.name}}
 
 
-def _response_format(form: ResponseFormat) -> Json:
+def _response_format(quirks: Quirks, form: ResponseFormat) -> Json:
     if form.type != "json_schema":
         return {"type": form.type}
+    if not quirks.json_schema:
+        text = f"{quirks.kind} takes no JSON schema for an answer"
+        wanted = "json_object, or another provider"
+        raise InvalidRequest(text, field="response_format", wanted=wanted)
     schema: Json = {"name": form.name or "answer"}
     if form.description is not None:
         schema["description"] = form.description

@@ -5,15 +5,12 @@ from msgspec.json import Decoder, Encoder
 
 from actors.errors import ProviderResponseError
 from actors.messages.chat import Completion, FinishReason, ModelInfo, ToolCall
+from actors.wire.call_ids import invented_id, signature_in, signed_id
 from actors.wire.failures import raise_if_error, raise_in_answer
 from actors.wire.openai_usage import UsagePolicy, decode_usage
 from actors.wire.tolerant import ANY, count, decode, mapping, sequence, text
 
 _ENCODER = Encoder()
-_ID_CHARS = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-)
-_MAX_ID_CHARS = 40  # what OpenAI takes back
 
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
@@ -40,6 +37,12 @@ class Call(Struct):
     id: object = None
     index: object = None
     function: Function | None = None
+    extra_content: object = None
+
+    def own_id(self, response_id: str | None, position: int) -> str:
+        """Its id, or one made for it, with Google's signature inside."""
+        call_id = text(self.id) or invented_id(response_id, position)
+        return signed_id(call_id, signature_in(self.extra_content))
 
 
 class Spoken(Struct):
@@ -179,13 +182,6 @@ def finish_reason(reason: object, *, has_calls: bool) -> FinishReason:
     return known
 
 
-def invented_id(response_id: str | None, position: int) -> str:
-    """An id for a call that came without one (Gemini), the same every time."""
-    end = f"_{position}"
-    start = "".join(char for char in response_id or "" if char in _ID_CHARS)
-    return f"call_{start}"[: _MAX_ID_CHARS - len(end)].rstrip("_") + end
-
-
 def _answer(body: bytes) -> Answer:
     try:
         return decode(ANSWER, body, "the answer")
@@ -200,7 +196,7 @@ def _calls(message: Spoken, response_id: str | None) -> list[ToolCall]:
         calls = [Call(function=message.function_call)]
     return [
         ToolCall(
-            id=text(call.id) or invented_id(response_id, position),
+            id=call.own_id(response_id, position),
             name=text(call.function.name) or "",
             arguments=arguments_text(call.function.arguments) or "{}",
         )

@@ -11,7 +11,6 @@ from actors.wire.openai_response import (
     Spoken,
     arguments_text,
     finish_reason,
-    invented_id,
     reasoning_text,
     spoken_text,
 )
@@ -169,7 +168,7 @@ class OpenAIStreamDecoder:
         piece = arguments_text(function.arguments) if function else ""
         position = self._position(call, name)
         if position is None:
-            call_id = text(call.id) or invented_id(self._id, self._assembly.call_count)
+            call_id = call.own_id(self._id, self._assembly.call_count)
             position = self._assembly.open_call(call_id, name or "")
             self._remember(call, position)
             delta = ToolCallDelta(position, call_id, name, piece)

@@ -5,9 +5,10 @@ import pytest
 from actors.wire.anthropic import AnthropicDialect
 from actors.wire.catalogue import dialect_for
 from actors.wire.openai import OpenAIDialect
+from actors.wire.presets import PRESETS
 
 
-@pytest.mark.parametrize("kind", ["openai", "xai", "compatible"])
+@pytest.mark.parametrize("kind", ["openai", "xai", "compatible", *PRESETS])
 def test_a_kind_gets_the_dialect_with_its_quirks(kind: str) -> None:
     dialect = dialect_for(kind)
 
