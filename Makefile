@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fmt bench crash soak clean
+.PHONY: help install demo test check fmt bench bench-peers crash soak clean
 
 help:
 	@echo "make demo    the main job, shown on simulated providers (sets itself up)"
 	@echo "make test    every test (sets itself up; ARGS='-k name' is handed to pytest)"
 	@echo "make check   format check, lint, types, import contracts"
 	@echo "make bench   the benchmarks, as ratios within one run"
+	@echo "make bench-peers  the same beside LiteLLM, where LITELLM_BIN names it"
 	@echo "make crash   the kill -9 run, long"
 	@echo "make soak    the provider-outage and hostile-input runs, long"
 	@echo "make fmt     format and fix what can be fixed"
@@ -48,6 +49,10 @@ fmt: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/ask_roundtrip.py
 	@$(BIN)/python benchmarks/footprint.py
+	@$(BIN)/python -m benchmarks.gateway $(ARGS)
+
+bench-peers: $(INSTALLED)
+	@LITELLM_BIN="$${LITELLM_BIN:-$$(command -v litellm)}" $(BIN)/python -m benchmarks.gateway --peers $(ARGS)
 
 crash: $(INSTALLED)
 	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_kill_nine.py $(ARGS)

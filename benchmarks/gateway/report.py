@@ -1,0 +1,137 @@
+"""The table that ``make bench`` prints and the README quotes."""
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from msgspec import Struct
+
+from benchmarks.gateway.contenders import Contender
+from benchmarks.gateway.load import LoadResult
+
+
+class Sample(Struct, frozen=True):
+    """One measurement; CPU microseconds per request."""
+
+    result: LoadResult
+    cpu_us: float
+
+
+@dataclass(slots=True)
+class Row:
+    """Everything measured of one contender."""
+
+    contender: Contender
+    ready_ms: float | None = None
+    idle_mb: float | None = None
+    rss_mb: float | None = None
+    busy: list[Sample] = field(default_factory=list)
+    one: list[Sample] = field(default_factory=list)
+    streams: list[Sample] = field(default_factory=list)
+    held: list[Sample] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.contender.name
+
+    def cpu_us(self, samples: list[Sample]) -> float | None:
+        """The best round's: other programs only ever make it worse."""
+        if self.contender.cmd is None or not samples:
+            return None
+        return min(sample.cpu_us for sample in samples)
+
+
+COLUMNS = (
+    "contender",
+    "CPU µs/request",
+    "ratio",
+    "requests/s",
+    "added p50 µs",
+    "CPU µs/stream",
+    "first chunk p50 ms",
+    "256 held: p50 ms",
+    "p99 ms",
+    "CPU µs",
+    "ready ms",
+    "MB idle",
+    "MB after",
+)
+
+
+NOTE = """\
+64 requests in flight on one core unless said otherwise, the mock answers at once; ratio:
+CPU per request to that of the bare server with the same door; added: median of one
+request at a time less that of asking the mock itself; streams of {events} events, 32 at
+a time; 256 held: in flight at an upstream that takes 50 ms; MB after {requests:,}
+requests. Of {cores} cores, one is the server's and one the load's."""
+
+
+def table(rows: list[Row], *, requests: int, cores: int) -> str:
+    """Markdown."""
+    lines = [
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---" + "|---:" * (len(COLUMNS) - 1) + "|",
+        *("| " + " | ".join(_cells(row, rows)) + " |" for row in rows),
+        "",
+        NOTE.format(events=_events(rows), requests=requests, cores=cores),
+    ]
+    return "\n".join(lines)
+
+
+def missed(rows: list[Row]) -> list[str]:
+    """A sentence for each goal that is not reached."""
+    found = []
+    for row in rows:
+        ratio, goal = _ratio(row, rows), row.contender.at_most
+        if ratio is not None and goal is not None and ratio > goal:
+            found.append(f"{row.name}: {ratio:.2f} times, the goal is {goal:g}")
+    return found
+
+
+def _cells(row: Row, rows: list[Row]) -> list[str]:
+    ratio, goal = _ratio(row, rows), row.contender.at_most
+    direct = next((r for r in rows if r.contender.cmd is None), None)
+    floor = _p50(direct.one) if direct else None
+    one = _p50(row.one)
+    added = None if floor is None or one is None or row is direct else one - floor
+    first = min(
+        (s.result.ttfc_us.p50 for s in row.streams if s.result.ttfc_us), default=None
+    )
+    return [
+        row.name,
+        _shown(row.cpu_us(row.busy)),
+        "-"
+        if ratio is None
+        else f"{ratio:.2f}" + (f" (goal {goal:g})" if goal else ""),
+        _shown(max((s.result.rps for s in row.busy), default=None)),
+        _shown(added),
+        _shown(row.cpu_us(row.streams)),
+        _shown(first, 1e-3, 1),
+        _shown(_p50(row.held), 1e-3, 1),
+        _shown(min((s.result.lat_us.p99 for s in row.held), default=None), 1e-3, 1),
+        _shown(row.cpu_us(row.held)),
+        _shown(row.ready_ms),
+        _shown(row.idle_mb),
+        _shown(row.rss_mb),
+    ]
+
+
+def _ratio(row: Row, rows: list[Row]) -> float | None:
+    """To the baseline; for those without one, of ours with the HTTP door to it."""
+    base = next((r for r in rows if r.name == row.contender.baseline), None)
+    ours, theirs = row.cpu_us(row.busy), base.cpu_us(base.busy) if base else None
+    return ours / theirs if ours is not None and theirs else None
+
+
+def _p50(samples: list[Sample]) -> float | None:
+    if not samples:
+        return None
+    return min(sample.result.lat_us.p50 for sample in samples)
+
+
+def _events(rows: list[Row]) -> int:
+    per = [s.result.events / s.result.requests for r in rows for s in r.streams]
+    return round(median(per)) if per else 0
+
+
+def _shown(value: float | None, unit: float = 1.0, digits: int = 0) -> str:
+    return "-" if value is None else f"{value * unit:,.{digits}f}"
