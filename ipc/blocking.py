@@ -125,8 +125,8 @@ class Connection:
 
     def send(self, method: str, params: object, timeout_s: float | None) -> int:
         call_id, data = self._caller.call(method, params)
-        self._socket.settimeout(timeout_s)
         try:
+            self._socket.settimeout(timeout_s)
             self._socket.sendall(data)
         except TimeoutError:
             raise DeadlineExceeded(
@@ -137,9 +137,9 @@ class Connection:
         return call_id
 
     def next_message(self, timeout_s: float | None) -> Answered | DeltaParams:
-        self._socket.settimeout(timeout_s)
         while not self._waiting:
             try:
+                self._socket.settimeout(timeout_s)
                 data = self._socket.recv(_READ_BYTES)
             except TimeoutError:
                 reason = f"the daemon said nothing for {timeout_s} s"

@@ -30,6 +30,9 @@ FIRST_BYTE_S: Final = 10.0
 LINGER_S: Final = 1.0
 """How long a connection that is closed may go on sending before it is cut."""
 
+LINGER_ROUNDS: Final = 10
+"""How many times as long one has that has not read everything yet."""
+
 _BACKLOG: Final = 1024
 _BLANK: Final = b" \t\r\n"
 
@@ -164,8 +167,21 @@ class SniffProtocol(asyncio.Protocol):
 class _Lingering(asyncio.Protocol):
     """Reads and forgets, so that what was written last is not lost with the rest."""
 
-    def __init__(self, timer: asyncio.TimerHandle) -> None:
-        self._timer = timer
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._rounds = LINGER_ROUNDS
+        self._wait()
+
+    def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(LINGER_S, self._cut)
+
+    def _cut(self) -> None:
+        self._rounds -= 1
+        if self._rounds and self._transport.get_write_buffer_size():
+            self._wait()
+        else:
+            self._transport.abort()
 
     @override
     def eof_received(self) -> bool:
@@ -183,8 +199,7 @@ def linger(transport: asyncio.Transport) -> None:
     """
     if transport.is_closing():
         return
-    timer = asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
-    transport.set_protocol(_Lingering(timer))
+    transport.set_protocol(_Lingering(transport))
     transport.resume_reading()
     transport.write_eof()
 

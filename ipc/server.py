@@ -11,6 +11,7 @@ import select
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
+import anyio
 import structlog
 from msgspec import Struct
 from typing_extensions import override
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 HANGUP_CHECK_S: Final = 0.05
 """How often a connection that cannot be read from is asked whether it is still there."""
+
+FLUSH_S: Final = 5.0
+"""How long a daemon that stops waits for slow readers of its last answers."""
 
 _SLICE_BYTES: Final = 16 * 1024
 _log = structlog.get_logger()
@@ -57,6 +61,7 @@ class NativeServer:
         self.version = version
         self.limits = limits or Limits()
         self.connections: set[NativeProtocol] = set()
+        self._unread: set[asyncio.Transport] = set()
 
     def json(self, peer: Peer) -> asyncio.Protocol:
         """JSON lines with this peer."""
@@ -85,7 +90,21 @@ class NativeServer:
         left = self.in_flight
         for connection in tuple(self.connections):
             connection.interrupt()
+        await self._flushed(min(timeout_s, FLUSH_S))
         return left
+
+    def leaving(self, transport: asyncio.Transport) -> None:
+        """Remember a connection that is closed while last words wait to be read."""
+        self._unread = {t for t in self._unread if t.get_write_buffer_size()}
+        if transport.get_write_buffer_size():
+            self._unread.add(transport)
+
+    async def _flushed(self, timeout_s: float) -> None:
+        with anyio.move_on_after(timeout_s):
+            while any(  # noqa: ASYNC110 - transports do not say when all is written
+                t.get_write_buffer_size() for t in self._unread
+            ):
+                await anyio.sleep(HANGUP_CHECK_S)
 
 
 class NativeProtocol(asyncio.Protocol):
@@ -218,10 +237,11 @@ class NativeProtocol(asyncio.Protocol):
 
     def _flush(self) -> None:
         data = self._session.data_to_send()
-        if self._transport is None or not data:
+        transport = self._transport
+        if transport is None or not data:
             return
-        self._transport.write(data)
-        waiting = self._transport.get_write_buffer_size()
+        transport.write(data)  # may call `pause_writing`, and that may close
+        waiting = transport.get_write_buffer_size()
         if waiting > self._limits.drop_bytes:
             _log.warning("client_dropped", reason="does not read", bytes=waiting)
             self._abort()
@@ -233,6 +253,7 @@ class NativeProtocol(asyncio.Protocol):
             return
         if self._ending and not self._session.busy:
             self._forget()
+            self._server.leaving(transport)
             if self._eof:
                 transport.close()
             else:

@@ -76,6 +76,8 @@ def test_answers_are_streamed(daemon: Connection) -> None:
 
     assert [piece.content for piece in answer] == ["one ", "two "]
     assert isinstance(answer.result, RouteReply)
+    whole = daemon.call("route", {"prompt": "one two", "stream": True})
+    assert isinstance(whole, RouteReply)
 
 
 def test_errors_are_raised_as_what_they_are(
@@ -120,6 +122,15 @@ def test_a_daemon_that_went_away_is_told() -> None:
         connection.call("status", timeout_s=5)
     connection.close()
     call.join()
+
+
+def test_a_closed_connection_is_told() -> None:
+    connection, theirs = pair()
+    connection.close()
+
+    with pytest.raises(DaemonUnreachable, match="went away"):
+        connection.send("status", None, 5)
+    theirs.close()
 
 
 def test_a_reset_connection_is_told() -> None:

@@ -441,6 +441,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from([*sorted(CHAT_FIELDS), "logprobs"]), ANYTHING, max_size=4

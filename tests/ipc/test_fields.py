@@ -40,6 +40,7 @@ def test_values_are_shown_in_a_few_words(value: object, words: str) -> None:
     assert fields.shown(value) == words
 
 
+@pytest.mark.slow
 @given(JSON_VALUES)
 @settings(max_examples=100)
 def test_showing_is_short_and_always_possible(value: object) -> None:
@@ -138,6 +139,7 @@ def test_arrays_and_objects() -> None:
             fields.mapping(value, "f")
 
 
+@pytest.mark.slow
 @given(JSON_VALUES)
 @settings(max_examples=100)
 def test_what_passes_as_plain_survives_json(value: object) -> None:

@@ -142,6 +142,7 @@ def test_an_end_inside_a_skipped_frame_is_an_error() -> None:
 # Both
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=6))
 @settings(max_examples=200)
 def test_arbitrary_bytes_never_raise_and_chunking_changes_nothing(
@@ -195,6 +196,7 @@ def test_hostile_msgpack_is_an_error_value(data: bytes) -> None:
     assert isinstance(MsgpackFrames().decode(data), FrameError)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(),

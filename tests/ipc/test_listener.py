@@ -1,10 +1,10 @@
 """The first byte decides; what cannot be spoken is told and closed."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ import pytest
 from typing_extensions import override
 
 from ipc.frames import MsgpackFrames
-from ipc.listener import Doors, Listener, protocol_of
+from ipc.listener import Doors, Listener, close_with, protocol_of
 from ipc.methods import Peer
 from ipc.peers import Access, Identify, identify_local, identify_remote
 from ipc.sockets import bind_tcp
@@ -133,6 +133,48 @@ async def test_one_who_goes_on_sending_can_still_read_why(door: Door) -> None:
     assert error_of(await client.rest())["code"] == -32700
 
 
+async def test_one_who_never_stops_sending_is_cut(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipc.listener.LINGER_S", 0.01)
+    client = await door.connect()
+    client.say(b"\xff")
+
+    assert error_of(await client.rest())["code"] == -32700
+    while not client.writer.transport.is_closing():
+        client.say(b"\xff" * 65536)
+        await asyncio.wait_for(drained(client), 5)
+
+
+async def drained(client: Connected) -> None:
+    with contextlib.suppress(ConnectionError):
+        await client.writer.drain()
+
+
+async def test_one_who_reads_slowly_is_waited_for_a_few_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ipc.listener.LINGER_S", 0.01)
+    monkeypatch.setattr("ipc.listener.LINGER_ROUNDS", 3)
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    class Talkative(Web):
+        @override
+        def data_received(self, data: bytes) -> None:
+            assert self.transport is not None
+            close_with(self.transport, b"x" * 5_000_000)
+            asyncio.get_running_loop().call_later(0.05, ended.set_result, None)
+
+    async with open_door(http=Talkative) as door:
+        client = await door.connect()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed for writing
+        client.say(b"GET /")
+        await asyncio.wait_for(ended, 5)
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # typed for writing
+
+        assert len(await client.rest()) < 5_000_000
+
+
 async def test_a_protocol_without_a_door_is_told_so() -> None:
     async with open_door() as door:
         error = error_of(await door.exchange(b"GET / HTTP/1.1\r\n\r\n"))
@@ -185,7 +227,7 @@ async def test_strangers_are_turned_away_in_their_own_protocol() -> None:
     assert "not_permitted" in str(framing.decode(frame))
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def tcp_clients(identify: Identify) -> AsyncIterator[tuple[Connected, ...]]:
     """Two clients of a listener on loopback."""
     listener = Listener()

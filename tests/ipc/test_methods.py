@@ -167,6 +167,7 @@ def test_an_unknown_method_is_told_with_the_nearest() -> None:
     assert error.field == "method"
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(list(METHODS)),
     st.dictionaries(

@@ -192,6 +192,37 @@ async def test_a_client_that_never_reads_is_dropped_with_its_work() -> None:
         assert not door.native.connections
 
 
+async def test_a_half_closed_client_gets_a_long_answer_whole(door: Door) -> None:
+    door.service.hold = True
+    client = await door.connect()
+    client.ask(1, "route", prompt="x")
+    client.half_close()
+    await door.service.arrived(1)
+
+    door.service.handles[0].finish(route_result("y" * 5_000_000))
+
+    [reply] = lines(await client.rest())
+    assert reply["id"] == 1
+
+
+async def test_draining_waits_until_a_long_answer_is_read(door: Door) -> None:
+    door.service.hold = True
+    client = await door.connect()
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed for writing
+    client.ask(1, "route", prompt="x")
+    await door.service.arrived(1)
+    draining = asyncio.ensure_future(door.native.drain(5))
+    door.service.handles[0].finish(route_result("y" * 5_000_000))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(draining), 0.1)
+
+    client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # typed for writing
+    [reply] = lines(await client.rest())
+
+    assert reply["id"] == 1
+    assert await draining == 0
+
+
 @pytest.mark.parametrize(
     "garbage",
     [b'{"id":\n', b"{" + b"[" * 5000 + b"\n", b"{}\n", b'{"id":[],"method":1}\n'],
