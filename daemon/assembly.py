@@ -28,11 +28,12 @@ def provider_settings(
     windows = {} if window is None else dict.fromkeys(provider.models, window)
     return ProviderSettings(
         name=name,
-        kind=provider.kind,
+        kind=provider.server,
         models=provider.models,
         endpoint=Endpoint(
             base_url=(simulated_url or provider.base_url or "").rstrip("/"),
             api_key=secret.reveal() if secret else None,
+            api_version=provider.api_version,
         ),
         timeouts=provider.timeouts,
         breaker=_breaker(config, provider.timeouts.total_s),

@@ -20,6 +20,7 @@ from actors.messages.routing import (
     Weights,
 )
 from actors.wire.base import Timeouts
+from actors.wire.presets import PresetName
 
 ProviderKind = Literal["openai", "xai", "anthropic", "compatible"]
 Probe = Literal["models", "completion", "none"]
@@ -169,9 +170,13 @@ class ProviderConfig(Struct, frozen=True, kw_only=True):
     ``base_url`` includes the version prefix and has no trailing slash. ``model`` is
     asked for when a request names none and is the first of ``models``; ``temperature``,
     ``max_tokens`` and ``reasoning_effort`` hold for requests that do not say.
+    ``preset`` names a compatible server whose address and ways are known;
+    ``api_version`` is Azure's.
     """
 
     kind: ProviderKind
+    preset: PresetName | None = None
+    api_version: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,40}$")] | None = None
     base_url: Text | None = None
     allow_http: bool = False
     model: Text | None = None
@@ -187,6 +192,11 @@ class ProviderConfig(Struct, frozen=True, kw_only=True):
     weight: Annotated[float, Meta(gt=0)] = 1.0
     tags: tuple[Text, ...] = ()
     enabled: bool = True
+
+    @property
+    def server(self) -> str:
+        """What speaks there, as dialects and prices are looked up: preset or kind."""
+        return self.preset or self.kind
 
 
 class AliasConfig(Alias, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.wire.presets import PRESETS
 from daemon.config import (
     Config,
     ProviderConfig,
@@ -153,6 +154,8 @@ def _name_kinds(tree: dict[str, object], *, automatic: bool) -> None:
     for name, table in providers.items() if isinstance(providers, dict) else ():
         if isinstance(table, dict) and name in KIND_OF_NAME:
             table.setdefault("kind", KIND_OF_NAME[name])
+        if isinstance(table, dict) and "preset" in table:
+            table.setdefault("kind", "compatible")
 
 
 def _put_flags(
@@ -175,12 +178,18 @@ def _filled(config: Config, path: Path | None, origins: dict[str, str]) -> Confi
     return msgspec.structs.replace(config, providers=providers)
 
 
+def _defaults(provider: ProviderConfig) -> dict[str, object]:
+    if provider.preset is not None:
+        return {"base_url": PRESETS[provider.preset].base_url}
+    return KIND_DEFAULTS[provider.kind]
+
+
 def _filled_provider(provider: ProviderConfig, path: Path | None) -> ProviderConfig:
-    """Put in the kind's defaults; ``model`` becomes the first of ``models``."""
+    """Put in the defaults of kind or preset; ``model`` becomes the first of ``models``."""
     model = provider.model or (provider.models[0] if provider.models else None)
     changes: dict[str, object] = {
         key: value
-        for key, value in KIND_DEFAULTS[provider.kind].items()
+        for key, value in _defaults(provider).items()
         if getattr(provider, key) is None and not (key == "model" and model)
     }
     chosen = str(changes.get("model", model)) if changes.get("model", model) else None

@@ -27,7 +27,7 @@ STRATEGY_SPELLINGS = {
 
 _SECTIONS_TO_COME = ("consensus", "queue", "cache", "budgets", "events")
 _KEYS_TO_COME = {
-    "providers": ("preset", "discover", "api_version", "resume"),
+    "providers": ("discover", "resume"),
     "models": ("timeouts",),
 }
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
@@ -181,6 +181,7 @@ def _providers(config: Config) -> Iterator[Problem]:
             text = "is missing for this kind: wanted model, or models"
             yield Problem(f"{path}.model", None, text)
         yield from _window(path, provider)
+        yield from _preset(path, provider)
     if not config.enabled_providers:
         yield Problem("providers", None, "none is enabled")
 
@@ -211,6 +212,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(bare).is_loopback
     except ValueError:
         return False
+
+
+def _preset(path: str, provider: ProviderConfig) -> Iterator[Problem]:
+    if provider.preset is not None and provider.kind != "compatible":
+        text = 'wanted "compatible", or none, beside a preset'
+        yield Problem(f"{path}.kind", shown(provider.kind), text)
+    if provider.api_version is not None and provider.preset != "azure":
+        text = 'wanted only with preset = "azure"'
+        yield Problem(f"{path}.api_version", shown(provider.api_version), text)
 
 
 def _window(path: str, provider: ProviderConfig) -> Iterator[Problem]:

@@ -18,18 +18,13 @@ from daemon.config import ProviderConfig, Settings
 from daemon.config_load import with_task_rules
 from daemon.dotenv import parse_dotenv
 from daemon.exits import ConfigError, Problem
+from daemon.key_names import is_key_variable, needs_key, variables_of
 
 if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
 
-
-KEY_VARIABLES = {
-    "openai": ("OPENAI_API_KEY",),
-    "xai": ("XAI_API_KEY", "GROK_API_KEY"),
-    "anthropic": ("ANTHROPIC_API_KEY",),
-}
 MASK = "***"
 _KEY_BYTES = 16 * 1024
 
@@ -140,11 +135,6 @@ def resolve(
     )
 
 
-def needs_key(provider: ProviderConfig) -> bool:
-    """Compatible servers, often one's own, need not want one."""
-    return provider.kind != "compatible"
-
-
 def _with_providers(settings: Settings, usable: set[str]) -> Settings:
     """Built-in providers without a key go, configured ones are switched off."""
     config = settings.config
@@ -159,24 +149,16 @@ def _with_providers(settings: Settings, usable: set[str]) -> Settings:
     )
 
 
-def variables_of(name: str, kind: str) -> tuple[str, ...]:
-    """The environment variables a provider's key may stand in."""
-    if kind in KEY_VARIABLES:
-        return KEY_VARIABLES[kind]
-    plain = "".join(c if c.isalnum() else "_" for c in name).upper()
-    return (f"{plain}_API_KEY",)
-
-
 def _left_out(name: str, provider: ProviderConfig) -> str:
-    variables = " or ".join(variables_of(name, provider.kind))
+    variables = " or ".join(variables_of(name, provider.server))
     return f"provider {name} is left out: no key found (set {variables})"
 
 
 def no_key_error(settings: Settings, missing: list[str]) -> ConfigError:
     """The sentence of exit 78: which variables, and that there is ``--simulate``."""
-    kinds = {name: settings.config.providers[name].kind for name in missing}
+    providers = settings.config.providers
     groups = dict.fromkeys(
-        " or ".join(variables_of(name, kind)) for name, kind in kinds.items()
+        " or ".join(variables_of(name, providers[name].server)) for name in missing
     )
     return ConfigError(
         f"no provider can be used: no API key was found. Set {', '.join(groups)} in the "
@@ -204,20 +186,20 @@ class KeyFinder:
             path = Path(provider.api_key_file)
             secret = self._own_file(f"providers.{name}.api_key_file", path)
             return Credential(name, secret, f"file {path}")
-        for value, source in self._places(name, provider.kind):
+        for value, source in self._places(name, provider.server):
             if value and is_key(value):
                 return Credential(name, Secret(value), source)
             if value:
                 self.warnings.append(f"the key in {source} is not usable: not one word")
         return Credential(name)
 
-    def _places(self, name: str, kind: str) -> Iterator[tuple[str | None, str]]:
-        variables = variables_of(name, kind)
+    def _places(self, name: str, server: str) -> Iterator[tuple[str | None, str]]:
+        variables = variables_of(name, server)
         for variable in variables:
             yield _stripped(self._environ.get(variable)), f"environment {variable}"
         for variable in variables:
             yield self._from_dotenv(variable), f".env {variable}"
-        for each in dict.fromkeys((f"keys_{name}", name, f"keys_{kind}", kind)):
+        for each in dict.fromkeys((f"keys_{name}", name, f"keys_{server}", server)):
             yield self._systemd(each)
         for variable in variables:
             secret = f"GITHUB_{variable}"
@@ -289,11 +271,6 @@ def read_key(path: Path) -> str:
 def is_key(text: str) -> bool:
     """Whether it can stand in a header: printable ASCII without white space."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
-
-
-def is_key_variable(name: str) -> bool:
-    """``.env`` is read for keys only; settings there would surprise."""
-    return name.endswith("_API_KEY")
 
 
 def _stripped(value: str | None) -> str | None:

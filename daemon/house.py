@@ -123,7 +123,7 @@ async def open_house(
         trouble.listener = ledger.spool_trouble
         records.wake = ledger.wake
         prices = PriceBook(overrides=price_overrides(config.enabled_providers))
-        kinds = {each.kind for each in config.enabled_providers.values()}
+        kinds = {each.server for each in config.enabled_providers.values()}
         loader = PriceLoader(prices, state, kinds)
         loader.load_compiled()
         new_id = id_maker(utc)

@@ -127,6 +127,19 @@ EXAMPLE = """\
 #allow_http = false
 #price = { input = 0, output = 0, cache_write = 0 }
 
+# Servers known by name need no base_url: groq, mistral, deepseek, openrouter, together,
+# perplexity, cerebras, huggingface, zai, vercel, gemini, azure, ollama, vllm, llamacpp.
+#[providers.groq]
+#preset = "groq"
+#model = "llama-3.3-70b-versatile"
+
+# Azure: with an api_version the model is a deployment in the URL.
+#[providers.azure]
+#preset = "azure"
+#base_url = "https://my-resource.openai.azure.com"
+#api_version = "2024-10-21"
+#model = "my-deployment"
+
 [models]
 # A name of your own for candidates that the strategy ranks.
 #fast = ["grok/grok-3-mini", "openai/gpt-4o-mini"]

@@ -32,9 +32,7 @@ def test_sections_to_come_are_refused_as_such(section: str) -> None:
         ("[routing]\nhedge = 0.05", "routing.hedge"),
         ("[log]\nprompts = true", "log.prompts"),
         ('[routing]\nstream_mode = "resume"', "routing.stream_mode"),
-        ('[providers.x]\nkind="openai"\npreset = "groq"', "providers.x.preset"),
         ('[providers.x]\nkind="openai"\ndiscover = false', "providers.x.discover"),
-        ('[providers.x]\nkind="openai"\napi_version = "1"', "providers.x.api_version"),
         ('[providers.x]\nkind="openai"\nresume = "auto"', "providers.x.resume"),
         ("[models.a]\ncandidates=['grok']\ntimeouts={total_s=1}", "models.a.timeouts"),
         (

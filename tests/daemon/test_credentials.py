@@ -15,7 +15,6 @@ from daemon.credentials import (
     Secret,
     is_key,
     resolve,
-    variables_of,
 )
 from daemon.exits import ConfigError
 
@@ -166,7 +165,6 @@ def test_compatible_providers_need_no_key(tmp_path: Path) -> None:
 
     result = found(text, {"MY_BOX_API_KEY": "k"}, tmp_path)
     assert result.credentials["my-box"].source == "environment MY_BOX_API_KEY"
-    assert variables_of("my-box", "compatible") == ("MY_BOX_API_KEY",)
 
 
 @pytest.mark.parametrize("content", ["", "two words", "line\nline", "ü"])

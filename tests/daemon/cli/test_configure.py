@@ -39,7 +39,9 @@ def test_every_setting_of_the_example_is_accepted() -> None:
     text = uncommented(EXAMPLE)
     loaded = settings_from(tomllib.loads(text), environ={})
 
-    assert set(loaded.config.providers) == {"openai", "grok", "claude", "local"}
+    assert set(loaded.config.providers) == {
+        *("openai", "grok", "claude", "local", "groq", "azure")
+    }
     assert loaded.config.models["review"].candidates == ("claude", "openai/gpt-4o")
 
 
