@@ -208,7 +208,7 @@ class HouseService:
         provider = self._providers.get(self._aliases.get(name, name))
         if provider is None:
             raise InvalidRequest(
-                f"there is no provider {name!r}",
+                f"there is no provider {name!r}, only {', '.join(self._providers)}",
                 field="provider",
                 got=name[:100],
                 wanted="one of " + ", ".join(self._providers),
