@@ -1,0 +1,194 @@
+"""The methods behind the doors, on real actors with pretend upstreams."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors.errors import Interrupted, InvalidRequest
+from actors.messages.provider import ProbeResult
+from daemon import service
+from daemon.service import HouseService, parse_since, probe_passes
+from ipc import methods, results
+from ipc.methods import Peer
+from tests.support.fake_transport import FakeTransport, completion, refusal
+from tests.support.ledger_memory import MemoryLedger
+from tests.support.small_house import SmallHouse, request, small_house
+
+PEER = Peer(door="json", tier="admin")
+NOW = 1_800_000_000.0
+
+
+def service_of(house: SmallHouse) -> HouseService:
+    return HouseService(
+        version="1.2.3",
+        router=house.router,
+        providers=house.providers,
+        provider_aliases={"chatgpt": "one"},
+        ledger=MemoryLedger(house.spool.records),
+        conditions=lambda: (),
+        max_latency_s=2.0,
+        in_flight=house.router.in_flight,
+        new_id=lambda: "new",
+        utc=lambda: NOW,
+    )
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[SmallHouse]:
+    transports = {
+        "one": FakeTransport(completion()),
+        "two": FakeTransport(completion()),
+    }
+    async with small_house(transports) as running:
+        yield running
+
+
+async def call(service: HouseService, method: str, **params: object) -> object:
+    read = methods.read_params(methods.METHODS[method].params, params)
+    return await service.call(method, read, PEER)
+
+
+async def test_status_shows_every_provider_and_what_is_in_force(
+    house: SmallHouse,
+) -> None:
+    doors = service_of(house)
+    doors.ready = True
+    await house.answer()
+    status = await call(doors, "status")
+
+    assert isinstance(status, results.StatusResult)
+    assert (status.version, status.ready, status.strategy) == ("1.2.3", True, "cost")
+    assert [p.provider for p in status.providers] == ["one", "two"]
+    assert status.providers[0].requests == 1
+    assert status.providers[1].cost_usd is None  # nothing is known of it yet
+
+
+async def test_metrics_sum_over_providers(house: SmallHouse) -> None:
+    doors = service_of(house)
+    await house.answer()
+    await house.answer(provider="two")
+    metrics = await call(doors, "metrics")
+
+    assert isinstance(metrics, results.MetricsResult)
+    assert (metrics.requests, metrics.failures) == (2, 0)
+    assert metrics.prompt_tokens == 20
+    assert metrics.cost_usd is not None
+
+
+async def test_history_explain_and_usage_come_from_the_ledger(
+    house: SmallHouse,
+) -> None:
+    doors = service_of(house)
+    answer = await house.answer()
+
+    record = await call(doors, "explain", decision_id=answer.decision_id)
+    assert record == house.spool.records[0]
+    history = await call(doors, "history", limit=5)
+    assert isinstance(history, results.HistoryResult)
+    assert history.cursor is None
+    usage = await call(doors, "usage", since="7d", by="model")
+    assert isinstance(usage, results.UsageResult)
+    assert usage.since == NOW - 7 * 86400
+
+
+async def test_an_unknown_decision_is_named(house: SmallHouse) -> None:
+    with pytest.raises(InvalidRequest, match="nope"):
+        await call(service_of(house), "explain", id="nope")
+
+
+async def test_the_strategy_is_in_force_when_the_answer_comes(
+    house: SmallHouse,
+) -> None:
+    doors = service_of(house)
+    changed = await call(doors, "strategy.set", strategy="cost_optimized")
+    assert changed == results.StrategyResult("cost", house.router.strategy()[1], True)
+    await call(doors, "strategy.set", strategy="round_robin")
+    assert house.router.strategy()[0] == "round_robin"
+    reset = await call(doors, "strategy.set", reset=True)
+
+    assert isinstance(reset, results.StrategyResult)
+    assert (reset.strategy, reset.overridden) == ("cost", False)
+
+
+async def test_weights_are_merged_normalised_and_never_all_zero(
+    house: SmallHouse,
+) -> None:
+    doors = service_of(house)
+    await call(doors, "weights.set", cost=1, performance=1, availability=2)
+    _, weights = house.router.strategy()
+    assert (weights.cost, weights.availability) == (0.25, 0.5)
+    with pytest.raises(InvalidRequest, match="zero"):
+        await call(doors, "weights.set", cost=0, performance=0, availability=0)
+
+
+async def test_health_checks_all_or_one_by_any_of_its_names(house: SmallHouse) -> None:
+    doors = service_of(house)
+    every = await call(doors, "health.check")
+    one = await call(doors, "health.check", provider="chatgpt")
+
+    assert isinstance(every, results.HealthResult)
+    assert isinstance(one, results.HealthResult)
+    assert every.healthy
+    assert [p.provider for p in one.providers] == ["one"]
+    with pytest.raises(InvalidRequest, match="one, two"):
+        await call(doors, "health.check", provider="three")
+
+
+async def test_an_unhealthy_provider_is_checked_again_before_it_is_said(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "HEALTH_BACKOFF_S", 0.0)
+    house.transports["one"].models = refusal(401, "invalid_api_key")
+    found = await call(service_of(house), "health.check", provider="one", retries=1)
+
+    assert isinstance(found, results.HealthResult)
+    assert not found.healthy
+    probes = [r for r in house.transports["one"].requests if r.method == "GET"]
+    assert len(probes) == 2
+
+
+async def test_a_draining_daemon_takes_no_requests(house: SmallHouse) -> None:
+    doors = service_of(house)
+    doors.draining = True
+
+    with pytest.raises(Interrupted):
+        doors.route(request(), None)
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "limit_s", "passes"),
+    [(1.0, 2.0, True), (3.0, 2.0, False), (3.0, None, True), (None, 2.0, True)],
+)
+def test_a_slow_probe_passes_only_within_the_threshold(
+    latency_s: float | None, limit_s: float | None, passes: bool
+) -> None:
+    probe = ProbeResult(
+        provider="one", healthy=True, at=0.0, latency_s=latency_s, probe="models"
+    )
+
+    assert probe_passes(probe, limit_s) is passes
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (None, None),
+        (12.5, 12.5),
+        ("90s", NOW - 90),
+        ("2w", NOW - 14 * 86400),
+        ("2027-01-15", NOW - 8 * 3600),
+        ("2027-01-15T08:00:00+00:00", NOW),
+    ],
+)
+def test_since_is_read_in_all_its_forms(
+    text: float | str | None, wanted: float | None
+) -> None:
+    assert parse_since(text, NOW) == wanted
+
+
+def test_a_since_that_is_no_time_says_what_was_wanted() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_since("yesterday", NOW)
+
+    assert caught.value.field == "since"
+    assert "7d" in (caught.value.wanted or "")

@@ -1,0 +1,149 @@
+"""Metrics: names, labels, and the text that Prometheus reads."""
+
+from decimal import Decimal
+
+import msgspec
+
+from actors.messages.chat import Usage
+from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
+from actors.messages.routing import AttemptRecord, Decision, RequestRecord, Weights
+from daemon.telemetry import MAX_SERIES, Telemetry
+
+
+def attempt(provider: str, outcome: str = "ok", **given: object) -> AttemptRecord:
+    fields: dict[str, object] = {
+        "attempt_id": "a",
+        "provider": provider,
+        "model": "m",
+        "outcome": outcome,
+        "started_at": 0.0,
+        "latency_s": 0.2,
+    }
+    return AttemptRecord(**(fields | given))  # type: ignore[arg-type]  # a test's words
+
+
+def record(*attempts: AttemptRecord, **given: object) -> RequestRecord:
+    fields: dict[str, object] = {
+        "request_id": "r",
+        "at": 0.0,
+        "door": "http",
+        "decision": Decision(
+            decision_id="d", strategy="cost", weights=Weights(), candidates=()
+        ),
+        "attempts": attempts,
+        "outcome": "ok",
+        "provider": "one",
+        "model": "m",
+        "task_type": "general",
+        "latency_s": 0.3,
+        "overhead_s": 0.0004,
+    }
+    return RequestRecord(**(fields | given))  # type: ignore[arg-type]  # a test's words
+
+
+def lines(telemetry: Telemetry, *snapshots: ProviderSnapshot) -> list[str]:
+    return telemetry.render(snapshots, {"router": 2}).splitlines()
+
+
+def test_a_request_is_counted_timed_and_paid_for() -> None:
+    telemetry = Telemetry()
+    paid = attempt(
+        "one",
+        cost_usd=Decimal("0.0000206"),
+        usage=Usage(prompt_tokens=7, completion_tokens=3, reasoning_tokens=1),
+    )
+    telemetry.on_record(record(paid, time_to_first_token_s=0.1))
+    text = lines(telemetry)
+
+    who = 'provider="one",model="m"'
+    assert (
+        f'gitbridge_requests_total{{{who},task_type="general",outcome="ok"}} 1' in text
+    )
+    assert f'gitbridge_request_duration_seconds_bucket{{{who},le="0.25"}} 0' in text
+    assert f'gitbridge_request_duration_seconds_bucket{{{who},le="0.5"}} 1' in text
+    assert f'gitbridge_request_duration_seconds_bucket{{{who},le="+Inf"}} 1' in text
+    assert f"gitbridge_request_duration_seconds_count{{{who}}} 1" in text
+    assert f"gitbridge_cost_usd_total{{{who}}} 0.0000206" in text
+    assert f'gitbridge_tokens_total{{{who},kind="prompt"}} 7' in text
+    assert f"gitbridge_time_to_first_token_seconds_count{{{who}}} 1" in text
+    assert 'gitbridge_overhead_seconds_bucket{le="0.0005"} 1' in text
+    assert 'gitbridge_mailbox_depth{actor="router"} 2' in text
+
+
+def test_a_cost_that_is_not_known_is_counted_apart_and_never_as_zero() -> None:
+    telemetry = Telemetry()
+    telemetry.on_record(record(attempt("one")))
+    text = lines(telemetry)
+
+    assert 'gitbridge_unpriced_calls_total{provider="one",model="m"} 1' in text
+    assert not any(line.startswith("gitbridge_cost_usd_total{") for line in text)
+
+
+def test_failovers_and_retries_are_told_apart() -> None:
+    telemetry = Telemetry()
+    telemetry.on_record(
+        record(
+            attempt("one", "server_error"),
+            attempt("one", "server_error"),
+            attempt("two"),
+        )
+    )
+    text = lines(telemetry)
+
+    assert 'gitbridge_retries_total{provider="one",model="m"} 1' in text
+    assert 'gitbridge_failovers_total{provider="one",model="m"} 1' in text
+
+
+def test_shed_requests_and_breakers_are_counted() -> None:
+    telemetry = Telemetry()
+    telemetry.on_record(record(outcome="overloaded", provider=None, model=None))
+    telemetry.on_transition(
+        BreakerTransition(
+            provider="one", model="m", before="closed", after="open", reason="", at=0.0
+        )
+    )
+    text = lines(telemetry)
+
+    assert 'gitbridge_shed_total{reason="overloaded"} 1' in text
+    assert (
+        'gitbridge_breaker_transitions_total{provider="one",model="m",to="open"} 1'
+        in text
+    )
+
+
+def test_gauges_are_read_from_the_snapshots() -> None:
+    known = ProviderSnapshot(
+        provider="one",
+        kind="openai",
+        version=1,
+        default_model="m",
+        healthy=False,
+        models=(ModelSnapshot(provider="one", model="m", breaker="half_open"),),
+    )
+    unknown = msgspec.structs.replace(known, provider="two", healthy=None, models=())
+    text = lines(Telemetry(), known, unknown)
+
+    assert 'gitbridge_provider_up{provider="one"} 0' in text
+    assert not any('gitbridge_provider_up{provider="two"}' in line for line in text)
+    assert 'gitbridge_breaker_state{provider="one",model="m"} 1' in text
+
+
+def test_a_callers_inventions_cannot_grow_the_registry() -> None:
+    telemetry = Telemetry()
+    for number in range(MAX_SERIES + 100):
+        telemetry.on_record(record(task_type=f"invented-{number}"))
+    series = [
+        line
+        for line in lines(telemetry)
+        if line.startswith("gitbridge_requests_total{")
+    ]
+
+    assert len(series) == MAX_SERIES + 1
+    assert any('task_type="other"' in line and line.endswith(" 100") for line in series)
+
+
+def test_label_values_are_escaped() -> None:
+    telemetry = Telemetry()
+    telemetry.on_record(record(task_type='a"b\\c\nd'))
+
+    assert any(r'task_type="a\"b\\c\nd"' in line for line in lines(telemetry))

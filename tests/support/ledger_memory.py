@@ -1,0 +1,55 @@
+"""A ledger that answers from the records a test's house has written.
+
+Realism: it sees every record at once, as the real one promises; its history and usage
+hold no rows, the real ones are tested with the store.
+"""
+
+from collections.abc import Sequence
+
+from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.lifecycle import Condition
+from actors.messages.provider import ProviderTotals
+from actors.messages.routing import RequestRecord
+
+
+class MemoryLedger:
+    def __init__(self, records: Sequence[RequestRecord]) -> None:
+        self._records = records
+
+    def wake(self) -> None: ...
+
+    async def history(
+        self, limit: int = 20, cursor: str | None = None
+    ) -> tuple[HistoryEntry, ...]:
+        return ()
+
+    async def explain(self, any_id: str) -> RequestRecord | None:
+        return next(
+            (
+                record
+                for record in self._records
+                if any_id in {record.request_id, record.decision.decision_id}
+            ),
+            None,
+        )
+
+    async def usage(
+        self, since: float | None = None, by: UsageGrouping = "provider"
+    ) -> tuple[UsageRow, ...]:
+        return ()
+
+    async def totals(self) -> dict[str, ProviderTotals]:
+        return {}
+
+    def load(self, key: str) -> bytes | None:
+        return None
+
+    def save(self, key: str, state: bytes) -> None: ...
+
+    async def flush(self) -> bool:
+        return True
+
+    def spool_trouble(self, error: OSError | None) -> None: ...
+
+    def conditions(self) -> tuple[Condition, ...]:
+        return ()
