@@ -14,6 +14,7 @@ the contract's "Who retries":
   is waited for only when nobody else is left, and deadline and ``max_delay_s`` allow.
 * Every further upstream call takes one from the daemon's ``RetryBudget``; when that is
   empty the request ends with its last error, failover or not.
+* A provider that says it should not be asked again is not, by this request.
 * Once a delta went to the caller nothing is repeated: it would be told twice.
 """
 
@@ -29,6 +30,7 @@ from actors.policy.retry_rules import (
     BREAKER_FAILURES,
     ENDS,
     Call,
+    Ends,
     GiveUp,
     RetryConfig,
 )
@@ -168,14 +170,19 @@ class AttemptPlan:
             self._counted.add(current.target.provider)
         if failure.failure == "context_too_long":
             self._overflow.note(current.target, self._windows.get(current.target))
-        ends = ENDS[failure.failure]
-        if failure.failure == "timeout" and not self._ordered:
-            ends = "nothing"  # where we rank, a repeat comes last anyway
+        ends = self._ends(failure)
         if ends == "provider":
             for candidate in self._candidates:
                 if candidate.target.provider == current.target.provider:
                     candidate.ended = True
+        if failure.should_retry is False:
+            ends = "candidate"
         current.ended = current.ended or ends != "nothing"
+
+    def _ends(self, failure: Failure) -> Ends:
+        if failure.failure == "timeout" and not self._ordered:
+            return "nothing"  # where we rank, a repeat comes last anyway
+        return ENDS[failure.failure]
 
     @staticmethod
     def _note_refusal(current: Candidate, failure: Failure) -> None:
