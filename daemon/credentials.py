@@ -6,24 +6,19 @@ source is recorded for the log, the value is never shown.
 """
 
 import stat
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
+from typing_extensions import override
 
 from daemon.config import ProviderConfig, Settings
 from daemon.config_load import with_task_rules
 from daemon.dotenv import parse_dotenv
 from daemon.exits import ConfigError, Problem
 from daemon.key_names import is_key_variable, needs_key, variables_of
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 MASK = "***"
 _KEY_BYTES = 16 * 1024

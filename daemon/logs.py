@@ -17,15 +17,11 @@ from datetime import UTC, datetime
 
 import msgspec
 import structlog
+from typing_extensions import override
 
 from daemon.config import LogConfig
 from daemon.log_writer import LogWriter
 from daemon.redaction import Redactor
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 SERVICE = "gitbridge"
 MAX_LINE_BYTES = 16 * 1024 - 16  # journald's readers; a prefix and a newline fit in

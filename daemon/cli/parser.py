@@ -1,18 +1,14 @@
 """What may be typed: commands, flags, help with examples. A usage error exits with 64."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import NoReturn, get_args
+
+from typing_extensions import override
 
 from actors.messages.routing import Strategy
 from daemon.config_rules import strategy_name
 from daemon.exits import EXIT_USAGE
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 USAGE_GROUPS = ("provider", "model", "task_type", "user")

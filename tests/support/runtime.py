@@ -1,16 +1,12 @@
 """An actor that does what its messages say, and what tests ask about its life."""
 
-import sys
 from collections.abc import Callable
+
+from typing_extensions import override
 
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.runtime import Actor, ActorSystem, ChildSpec, Reply, SupervisorSpec
 from actors.runtime.restart import RestartPolicy
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 Order = Callable[["Puppet", Reply], object]
 
