@@ -51,6 +51,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     ``neutral`` failures say nothing about the provider's health (a stale keep-alive
     connection, a breaker or limiter of ours that refused before calling).
+    ``should_retry`` is the provider's own word on asking it again, where it has one.
     """
 
     failure: FailureClass
@@ -60,6 +61,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     code: str | None = None
     retry_after_s: float | None = None
     neutral: bool = False
+    should_retry: bool | None = None
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

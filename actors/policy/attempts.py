@@ -175,14 +175,15 @@ class AttemptPlan:
             for candidate in self._candidates:
                 if candidate.target.provider == current.target.provider:
                     candidate.ended = True
-        if failure.should_retry is False:
-            ends = "candidate"
         current.ended = current.ended or ends != "nothing"
 
     def _ends(self, failure: Failure) -> Ends:
         if failure.failure == "timeout" and not self._ordered:
-            return "nothing"  # where we rank, a repeat comes last anyway
-        return ENDS[failure.failure]
+            ends: Ends = "nothing"  # where we rank, a repeat comes last anyway
+        else:
+            ends = ENDS[failure.failure]
+        refused = ends == "nothing" and failure.should_retry is False
+        return "candidate" if refused else ends
 
     @staticmethod
     def _note_refusal(current: Candidate, failure: Failure) -> None:

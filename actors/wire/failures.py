@@ -6,8 +6,6 @@ object, a string, a list or a page of HTML, in an error response, in a 200 body 
 """
 
 import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import ClassVar, NoReturn
 
 from msgspec import Struct
@@ -29,13 +27,14 @@ from actors.errors import (
 from actors.messages.provider import Failure
 from actors.wire import error_markers as markers
 from actors.wire.base import ResponseHead
+from actors.wire.rate_limits import read_rate_limits
+from actors.wire.retry_after import parse_retry_after, retry_info_s, should_retry
 from actors.wire.tolerant import ANY, decode, mapping, sequence, text
 
 MAX_MESSAGE_CHARS = 1000
 MAX_PLAIN_CHARS = 300
 MAX_BODY_BYTES = 1024 * 1024
 
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TAG = re.compile(r"<[^<>]*>")
 _CALLERS_FAULT: frozenset[FailureClass] = frozenset(
     {"bad_request", "context_too_long", "content_filtered", "cancelled"}
@@ -46,12 +45,14 @@ class ErrorDetail(Struct, frozen=True):
     """What an error body says.
 
     ``codes`` are all machine-readable words in it as they came, the most telling first
-    and bare numbers last; ``status`` is an HTTP status named inside the body, where one is.
+    and bare numbers last; ``status`` is an HTTP status named inside the body, where one is;
+    ``retry_after_s`` is how long it says to wait (Google).
     """
 
     message: str
     codes: tuple[str, ...] = ()
     status: int | None = None
+    retry_after_s: float | None = None
 
     @property
     def code(self) -> str | None:
@@ -109,8 +110,19 @@ def decode_failure(head: ResponseHead, body: bytes, now: float) -> Failure:
         owner=owner_of(failure),
         status=head.status,
         code=detail.code,
-        retry_after_s=parse_retry_after(head.headers, now),
+        retry_after_s=_retry_after_s(head, detail, failure, now),
+        should_retry=should_retry(head.headers),
     )
+
+
+def _retry_after_s(
+    head: ResponseHead, detail: ErrorDetail, failure: FailureClass, now: float
+) -> float | None:
+    """What the server says outright, else when what is used up comes back."""
+    said = parse_retry_after(head.headers, now) or detail.retry_after_s
+    if said is None and failure == "rate_limit":
+        return read_rate_limits(head.headers, now).wait_s
+    return said
 
 
 def raise_in_answer(error: object) -> NoReturn:
@@ -148,21 +160,6 @@ def owner_of(failure: FailureClass) -> Owner:
     return "us" if failure == "internal" else "provider"
 
 
-def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds the server wants us to wait; ``None`` where it does not say.
-
-    ``retry-after-ms``, then ``retry-after`` in (fractional) seconds, then as an HTTP
-    date against ``now`` (UTC epoch seconds). A zero, a past date or nonsense falls
-    through to the next source (provider-apis 1.6). Use it on failures only: Anthropic
-    sends the header with 200 too.
-    """
-    milliseconds = _positive(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    return _positive(value) or _until(value, now)
-
-
 def read_error(body: bytes) -> ErrorDetail:
     """What an error body says, whatever its dialect or format. Never raises."""
     if len(body) <= MAX_BODY_BYTES:
@@ -193,7 +190,12 @@ def read_error_value(value: object) -> ErrorDetail:
         or text(mapping(next(iter(sequence(body.get("errors"))), None)).get("message"))
         or "no message"
     )
-    return ErrorDetail(message[:MAX_MESSAGE_CHARS], _codes(inner, body), _status(inner))
+    return ErrorDetail(
+        message[:MAX_MESSAGE_CHARS],
+        _codes(inner, body),
+        _status(inner),
+        retry_info_s(inner.get("details")),
+    )
 
 
 def classify(status: int, detail: ErrorDetail) -> FailureClass:
@@ -226,22 +228,6 @@ def _masked(word: str, longest: int) -> str:
     bare = word.strip("\"'.,:;()")
     key_like = "***" in bare or bare.startswith(("sk-", "xai-", "gsk_"))
     return "[key]" if key_like or len(bare) >= longest else word
-
-
-def _positive(value: str | None) -> float | None:
-    if value is None or not _SECONDS.fullmatch(value.strip()):
-        return None
-    return float(value) or None
-
-
-def _until(value: str | None, now: float) -> float | None:
-    if value is None or len(value) > 64:
-        return None
-    try:
-        seconds = parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return seconds if seconds > 0 else None
 
 
 def _validation(detail: object) -> str | None:

@@ -55,6 +55,7 @@ class Story:
         called: bool = True,
         emitted: bool = False,
         neutral: bool = False,
+        should_retry: bool | None = None,
         took_s: float = 0.0,
         draw: float = 0.5,
     ) -> Call | GiveUp:
@@ -71,6 +72,7 @@ class Story:
                 owner="caller" if kind == "bad_request" else "provider",
                 retry_after_s=after_s,
                 neutral=neutral,
+                should_retry=should_retry,
             ),
             called=called,
             emitted=emitted,

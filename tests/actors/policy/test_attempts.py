@@ -117,6 +117,18 @@ def test_server_errors_and_resets_are_repeated_once_first(kind: FailureClass) ->
     assert story.fails(kind) == Call(B)
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_who_says_not_to_be_asked_again_is_not(ordered: bool) -> None:
+    story = Story([A, B], ordered=ordered)
+
+    assert story.fails("overloaded", should_retry=False) == Call(B)
+    assert isinstance(story.fails("timeout", should_retry=False), GiveUp)
+
+
+def test_who_says_to_be_asked_again_is_treated_like_everybody() -> None:
+    assert Story([A, B]).fails("auth", should_retry=True) == Call(B)
+
+
 def test_a_rate_limit_is_repeated_first_only_when_the_wait_is_said_and_short() -> None:
     assert Story([A, B], ordered=True).fails("rate_limit") == Call(B)
     assert Story([A, B], ordered=True).fails("rate_limit", after_s=5.1) == Call(B)
