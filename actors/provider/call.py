@@ -15,6 +15,7 @@ from actors.errors import CallerError, ProviderConnectionError, ProviderError
 from actors.messages.chat import Completion, Delta
 from actors.messages.provider import Attempt, Failure, Outcome
 from actors.provider.billing import bill
+from actors.provider.discretion import discreet
 from actors.provider.settings import ProviderSettings, ProviderTools
 from actors.runtime import Backend, TaskHandle, TimerHandle
 from actors.wire.base import EncodedChat, Response, StreamDecoder, failure_of
@@ -71,7 +72,8 @@ class UpstreamCall:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-        return self._outcome(completion, failure)
+        outcome = self._outcome(completion, failure)
+        return discreet(outcome, self._settings.endpoint.api_key)
 
     def _failure_of(self, error: Exception) -> Failure:
         if isinstance(error, _Refused):

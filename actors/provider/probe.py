@@ -7,6 +7,7 @@ from actors.errors import ProviderError
 from actors.messages.chat import ChatRequest, Message, ModelInfo
 from actors.messages.provider import Attempt, Failure, ProbeResult
 from actors.provider.call import UpstreamCall
+from actors.provider.discretion import discreet_failure
 from actors.provider.settings import ProviderSettings, ProviderTools
 from actors.runtime import Backend, TaskHandle
 from actors.wire.base import failure_of
@@ -41,7 +42,7 @@ async def probe_models(
         at=tools.utc(),
         latency_s=backend.now() - started,
         probe="models",
-        failure=failure,
+        failure=discreet_failure(failure, settings.endpoint.api_key),
         models=models,
     )
 
