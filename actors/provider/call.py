@@ -284,7 +284,15 @@ def _has_content(delta: Delta) -> bool:
     return bool(delta.content or delta.reasoning or delta.refusal or delta.tool_calls)
 
 
-REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "mistral-correlation-id",
+    "x-ds-trace-id",  # DeepSeek
+    "x-generation-id",  # OpenRouter
+    "apim-request-id",  # Azure
+    "inference-id",  # Cerebras
+)
 
 
 def _provider_request_id(response: Response) -> str | None:

@@ -1,6 +1,6 @@
 """Body of a chat completion or of a models list -> neutral (provider-apis 2.3)."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.json import Decoder, Encoder
 
 from actors.errors import ProviderResponseError
@@ -76,6 +76,7 @@ class Answer(Struct):
     id: object = None
     model: object = None
     service_tier: object = None
+    said_to_be: object = field(default=None, name="object")
 
     def first_choice(self) -> Choice | None:
         """The choice with index 0; we never ask for others."""

@@ -3,7 +3,7 @@
 from actors.errors import ProviderResponseError
 from actors.messages.chat import Completion, Delta, ToolCallDelta, Usage
 from actors.wire.assembly import MAX_ANSWER_BYTES, Assembly, Kind
-from actors.wire.failures import raise_if_error, raise_in_answer
+from actors.wire.failures import raise_in_answer
 from actors.wire.openai_response import (
     ANSWER,
     Answer,
@@ -15,10 +15,11 @@ from actors.wire.openai_response import (
     spoken_text,
 )
 from actors.wire.openai_usage import UsagePolicy, decode_usage
+from actors.wire.openai_whole import WholeAnswer
 from actors.wire.sse import MAX_EVENT_BYTES, SseEvent, SseParser
 from actors.wire.tolerant import ANY, decode, text
 
-_KEPT_BYTES = 64 * 1024  # of a stream that has no event yet: an error may be all of it
+_ENDED = "chat.completion.done"  # Perplexity's last chunk, which no [DONE] follows
 
 
 class OpenAIStreamDecoder:
@@ -26,6 +27,7 @@ class OpenAIStreamDecoder:
 
     The first finish reason wins; of the usages the last. Tool calls are told apart by
     their index, without one by their order; neutral indexes count in order of arrival.
+    What begins as JSON is no stream but a ``WholeAnswer``.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class OpenAIStreamDecoder:
         self._assembly = Assembly(max_answer_bytes)
         self._positions: dict[int, int] = {}  # wire index -> position of its call
         self._ids: dict[int, str] = {}  # position -> id as it came
-        self._prefix: bytearray | None = bytearray()  # until the first event
+        self._begun = False  # something other than white space came
+        self._whole: WholeAnswer | None = None
+        self._max_answer_bytes = max_answer_bytes
         self._finish: str | None = None
         self._blank_finish = False
         self._done = False
@@ -55,24 +59,35 @@ class OpenAIStreamDecoder:
 
     @property
     def usage(self) -> Usage:
+        if self._whole is not None and self._whole.completion is not None:
+            return self._whole.completion.usage
         return decode_usage(self._raw_usage, self._policy)
 
     @property
     def text_bytes(self) -> int:
-        return self._assembly.text_bytes
+        return (
+            self._assembly.text_bytes if self._whole is None else self._whole.text_bytes
+        )
 
     def feed(self, data: bytes) -> list[Delta]:
         if self._done:
             return []
-        events = self._events.feed(data)
-        if self._prefix is not None:
-            if events:
-                self._prefix = None
-            else:
-                self._prefix += data[: _KEPT_BYTES - len(self._prefix)]
-        return self._read(events)
+        if not self._begun:
+            self._begin(data.lstrip()[:1])
+        if self._whole is not None:
+            deltas = self._whole.feed(data)
+            self._done = self._whole.completion is not None
+            return deltas
+        return self._read(self._events.feed(data))
+
+    def _begin(self, first: bytes) -> None:
+        self._begun = bool(first)
+        if first in (b"{", b"["):  # no line of an event stream begins so
+            self._whole = WholeAnswer(self._policy, self._max_answer_bytes)
 
     def finish(self) -> Completion:
+        if self._whole is not None:
+            return self._whole.finish()
         if not self._done:
             self._read_unended()
         calls = self._assembly.calls()
@@ -107,18 +122,18 @@ class OpenAIStreamDecoder:
             return
         if unended:
             raise ProviderResponseError("the stream was cut inside an event")
-        if self._prefix:
-            raise_if_error(bytes(self._prefix))
 
     def _read(self, events: list[SseEvent]) -> list[Delta]:
         deltas: list[Delta] = []
         for event in events:
+            if self._done:
+                break
             if event.data.strip() == b"[DONE]":
                 self._done = True
-                break
-            if event.event == "error":
+            elif event.event == "error":
                 raise_in_answer(decode(ANY, event.data, "the error event"))
-            self._take(decode(ANSWER, event.data, "a chunk"), deltas)
+            else:
+                self._take(decode(ANSWER, event.data, "a chunk"), deltas)
         return deltas
 
     def _take(self, chunk: Answer, deltas: list[Delta]) -> None:
@@ -138,6 +153,7 @@ class OpenAIStreamDecoder:
         if self._finish is None:
             self._finish = text(choice.finish_reason)
             self._blank_finish |= choice.finish_reason == ""
+        self._done = chunk.said_to_be == _ENDED and self._finish is not None
 
     def _add(self, spoken: Spoken) -> Delta | None:
         content, thoughts = spoken_text(spoken.content)

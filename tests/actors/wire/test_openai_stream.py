@@ -1,5 +1,6 @@
 """Streams of chat chunks: what adds up, what ends them, what breaks them."""
 
+import msgspec
 import pytest
 
 from actors.errors import (
@@ -324,10 +325,49 @@ def test_usage_beside_an_error_is_kept_for_the_bill() -> None:
 def test_a_bare_json_error_instead_of_a_stream_is_raised() -> None:
     decoder = OpenAIStreamDecoder("openai")
     decoder.feed(b'{\n  "error": {\n    "message": "busy",\n')
-    decoder.feed(b'    "code": 429\n  }\n}\n')
 
     with pytest.raises(ProviderRateLimited, match="busy"):
-        decoder.finish()
+        decoder.feed(b'    "code": 429\n  }\n}\n')
+
+
+def test_a_whole_answer_instead_of_a_stream_is_taken() -> None:
+    answer = {
+        "model": "m",
+        "choices": [{"message": {"content": "Grüße"}, "finish_reason": "stop"}],
+        "usage": USAGE,
+    }
+    deltas, completion = run(b" \n\n", msgspec.json.encode(answer), b"\n")
+
+    assert deltas == [Delta(content="Grüße")]
+    assert completion.content == "Grüße"
+    assert completion.usage.total_tokens == 7
+
+
+def test_progress_of_a_whole_answer_can_be_watched() -> None:
+    decoder = OpenAIStreamDecoder("openai")
+    decoder.feed(b'{"choices":[{"message":{"content":"Gr\xc3\xbc"}}]')
+    before = (decoder.done, decoder.text_bytes, decoder.usage.total_tokens)
+    decoder.feed(b',"usage":{"prompt_tokens":1,"completion_tokens":2}}')
+
+    assert before == (False, 0, None)
+    assert (decoder.done, decoder.text_bytes, decoder.usage.total_tokens) == (
+        True,
+        4,
+        3,
+    )
+
+
+def test_a_last_chunk_that_says_so_ends_the_stream_without_done() -> None:
+    decoder = OpenAIStreamDecoder("openai")
+    decoder.feed(chunk({"content": "a"}, object="chat.completion.chunk"))
+    deltas = decoder.feed(
+        chunk({}, finish="stop", object="chat.completion.done")
+        + chunk({"content": "more"})
+    )
+
+    assert decoder.done
+    assert deltas == []
+    assert decoder.finish().content == "a"
 
 
 @pytest.mark.parametrize(
