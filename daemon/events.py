@@ -87,6 +87,7 @@ class EventTeller:
             latency_s=event.latency_s,
             failure=failure.failure if failure else None,
             message=failure.message if failure else None,
+            simulated=event.simulated,
         )
 
     def actor_event(self, event: ActorExited | ActorRestarted) -> None:

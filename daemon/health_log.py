@@ -38,14 +38,15 @@ class HealthLog:
 
 
 def health_line(result: ProbeResult) -> str:
-    """``TIMESTAMP provider status latency probe detail``, in UTC."""
+    """``TIMESTAMP provider status latency probe [simulated] detail``, in UTC."""
     at = datetime.fromtimestamp(result.at, UTC).isoformat(timespec="milliseconds")
     status = "healthy" if result.healthy else "unhealthy"
     latency = "-" if result.latency_s is None else f"{result.latency_s:.3f}s"
     failure = result.failure
+    probe = f"{result.probe} simulated" if result.simulated else result.probe
     detail = f" {failure.failure}: {failure.message}" if failure else ""
     stamp = at.replace("+00:00", "Z")
-    line = f"{stamp} {result.provider} {status} {latency} {result.probe}{detail}"
+    line = f"{stamp} {result.provider} {status} {latency} {probe}{detail}"
     return line.replace("\n", " ")[:1000]
 
 

@@ -33,4 +33,5 @@ def probe_record(result: ProbeResult, outcome: Outcome) -> RequestRecord:
         known_cost_usd=outcome.cost_usd or Decimal(0),
         cost_source=outcome.cost_source,
         finish_reason=completion.finish_reason if completion else None,
+        simulated=outcome.simulated,
     )

@@ -71,7 +71,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     may cost money too. ``called`` is false when nothing was sent upstream (breaker,
     limiter), so that it counts neither as an attempt nor as money. ``emitted`` says
     that at least one delta with content went to the sink. ``dropped`` lists parameters
-    the model refuses, that were left out.
+    the model refuses, that were left out. ``simulated``: a pretend provider answered.
     """
 
     attempt_id: str
@@ -88,6 +88,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     emitted: bool = False
     dropped: tuple[str, ...] = ()
     provider_request_id: str | None = None
+    simulated: bool = False
 
 
 class CheckHealth(Struct, frozen=True):
@@ -107,6 +108,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     models: tuple[ModelInfo, ...] = ()
     outcome: Outcome | None = None
+    simulated: bool = False
 
 
 class BreakerTransition(Struct, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ class UpstreamCall:
         self._decoder: StreamDecoder | None = None
         self._dropped: tuple[str, ...] = ()
         self._request_id: str | None = None
+        self._simulated = settings.simulated
         self._reached = False
         self._called = True
         self.task: TaskHandle | None = None
@@ -115,6 +116,7 @@ class UpstreamCall:
         ) as response:
             self._last_byte = self._backend.now()
             self._request_id = _provider_request_id(response)
+            self._simulated |= is_simulated(response)
             if not 200 <= response.head.status < 300:
                 raise _Refused(await self._read_error(response))
             if streamed:
@@ -269,6 +271,7 @@ class UpstreamCall:
             emitted=first is not None,
             dropped=self._dropped,
             provider_request_id=self._request_id,
+            simulated=self._simulated,
         )
 
 
@@ -282,6 +285,14 @@ class _Refused(Exception):
 
 def _has_content(delta: Delta) -> bool:
     return bool(delta.content or delta.reasoning or delta.refusal or delta.tool_calls)
+
+
+SIMULATED_HEADER = "x-simulated"
+
+
+def is_simulated(response: Response) -> bool:
+    """Pretend providers say that they are, wherever they were configured."""
+    return SIMULATED_HEADER in response.head.headers
 
 
 REQUEST_ID_HEADERS = (

@@ -1,12 +1,13 @@
 """Health probes: listing models costs nothing; a tiny completion only when configured."""
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.errors import ProviderError
 from actors.messages.chat import ChatRequest, Message, ModelInfo
 from actors.messages.provider import Attempt, Failure, ProbeResult
-from actors.provider.call import UpstreamCall
+from actors.provider.call import UpstreamCall, is_simulated
 from actors.provider.discretion import discreet_failure
 from actors.provider.settings import ProviderSettings, ProviderTools
 from actors.runtime import Backend, TaskHandle
@@ -20,47 +21,55 @@ PROBE_TIMEOUT_S = 30.0
 log = structlog.get_logger()
 
 
+class _Listing(Struct, frozen=True):
+    """What came of asking for the models list."""
+
+    models: tuple[ModelInfo, ...] = ()
+    failure: Failure | None = None
+    simulated: bool = False
+
+
 async def probe_models(
     settings: ProviderSettings, tools: ProviderTools, backend: Backend
 ) -> ProbeResult:
     """List the provider's models; anything but a refusal or silence is healthy."""
     started = backend.now()
-    failure: Failure | None = None
-    models: tuple[ModelInfo, ...] = ()
     try:
-        models, failure = await _list_models(settings, tools)
+        listing = await _list_models(settings, tools)
     except ProviderError as error:
-        failure = failure_of(error)
+        listing = _Listing(failure=failure_of(error))
     except Exception as error:
         log.exception("probe_bug", provider=settings.name)
-        failure = Failure(
-            failure="internal", message=type(error).__name__, owner="us", neutral=True
+        bug = type(error).__name__
+        listing = _Listing(
+            failure=Failure(failure="internal", message=bug, owner="us", neutral=True)
         )
     return ProbeResult(
         provider=settings.name,
-        healthy=failure is None,
+        healthy=listing.failure is None,
         at=tools.utc(),
         latency_s=backend.now() - started,
         probe="models",
-        failure=discreet_failure(failure, settings.endpoint.api_key),
-        models=models,
+        failure=discreet_failure(listing.failure, settings.endpoint.api_key),
+        models=listing.models,
+        simulated=settings.simulated or listing.simulated,
     )
 
 
-async def _list_models(
-    settings: ProviderSettings, tools: ProviderTools
-) -> tuple[tuple[ModelInfo, ...], Failure | None]:
+async def _list_models(settings: ProviderSettings, tools: ProviderTools) -> _Listing:
     request = tools.dialect.encode_models(settings.endpoint)
     patience = min(PROBE_TIMEOUT_S, settings.timeouts.total_s)
     timeouts = replace(settings.timeouts, total_s=patience)
     async with tools.transport.send(request, timeouts, stream=False) as response:
         body = await response.read()
-        status = response.head.status
-        if 200 <= status < 300:
-            return tools.dialect.decode_models(response.head, body), None
-        if status in UNLISTED:
-            return (), None
-        return (), tools.dialect.decode_error(response.head, body, tools.utc())
+        head, simulated = response.head, is_simulated(response)
+        if 200 <= head.status < 300:
+            models = tools.dialect.decode_models(head, body)
+            return _Listing(models, simulated=simulated)
+        if head.status in UNLISTED:
+            return _Listing(simulated=simulated)
+        failure = tools.dialect.decode_error(head, body, tools.utc())
+        return _Listing(failure=failure, simulated=simulated)
 
 
 async def probe_completion(
@@ -94,4 +103,5 @@ async def probe_completion(
         probe="completion",
         failure=outcome.failure,
         outcome=outcome,
+        simulated=outcome.simulated,
     )

@@ -63,6 +63,7 @@ class ProviderState:
         self._limiter = Limiter(settings.limits)
         self._totals = Totals()
         self._auth_refused = False
+        self._simulated = settings.simulated
         self._probe: ProbeResult | None = None
         self._changes = 0
         for model in settings.models:
@@ -138,6 +139,7 @@ class ProviderState:
         if failure is not None and failure.failure == "auth":
             self._auth_refused = True
         failed = verdict == "failure"
+        self._simulated |= outcome.simulated
         if verdict != "neutral" or outcome.completion is not None:
             self._record(state, outcome, now)
         self._totals.count(outcome, failed=failed, at=at)
@@ -185,6 +187,7 @@ class ProviderState:
     def probed(self, result: ProbeResult, now: float) -> None:
         """Take a health probe's result: it brings half-open forward, never closes."""
         self._probe = result
+        self._simulated |= result.simulated
         if result.healthy:
             self._auth_refused = False
             for name, state in self._models.items():
@@ -245,7 +248,7 @@ class ProviderState:
             healthy=self._healthy(),
             last_probe=last,
             served=tuple(m.id for m in last.models) if last else (),
-            simulated=self.settings.simulated,
+            simulated=self._simulated,
             totals=self._totals.published(),
             success_rate=(calls - failures) / calls if calls else None,
             latency_avg_s=(

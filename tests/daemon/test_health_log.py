@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.messages.provider import Failure, ProbeResult
@@ -67,3 +68,9 @@ def test_a_folder_that_cannot_be_written_harms_nobody(tmp_path: Path) -> None:
 
     log.append(HEALTHY)
     log.append(HEALTHY)
+
+
+def test_a_pretended_provider_is_called_so() -> None:
+    pretended = msgspec.structs.replace(HEALTHY, simulated=True)
+
+    assert health_line(pretended).endswith(" healthy 0.500s models simulated")

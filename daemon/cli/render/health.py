@@ -13,7 +13,7 @@ from daemon.cli.render.units import UNKNOWN
 class Verdict(Struct, frozen=True, kw_only=True):
     """One provider's check. ``healthy`` also means fast enough. ``at``: epoch seconds.
 
-    ``error`` is a sentence, ``None`` when it is healthy.
+    ``error`` is a sentence, ``None`` when it is healthy. ``simulated``: it is pretended.
     """
 
     provider: str
@@ -23,6 +23,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     max_latency_s: float | None
     probe: str
     error: str | None = None
+    simulated: bool = False
 
 
 class HealthReport(Struct, frozen=True, kw_only=True):
@@ -51,6 +52,7 @@ def judge(result: ProbeResult, max_latency_s: float | None) -> Verdict:
         max_latency_s=max_latency_s,
         probe=result.probe,
         error=error,
+        simulated=result.simulated,
     )
 
 
@@ -66,7 +68,7 @@ def health(verdicts: Sequence[Verdict], paint: Paint) -> str:
         return "no providers"
     rows: list[Row] = [
         [
-            each.provider,
+            each.provider + (" (simulated)" if each.simulated else ""),
             health_cell(healthy=each.healthy),
             UNKNOWN if each.latency_s is None else f"{each.latency_s:.3f} s",
             each.probe,

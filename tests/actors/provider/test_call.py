@@ -213,3 +213,23 @@ async def test_a_bug_of_ours_is_an_internal_failure_that_says_nothing_of_the_pro
     assert outcome.failure is not None
     assert outcome.failure.failure == "internal"
     assert outcome.failure.owner == "us"
+
+
+async def test_an_answer_says_whether_it_was_pretended() -> None:
+    real = await outcome_of(completion())
+    pretended = completion()
+    pretended.headers = {"x-simulated": "1"}
+
+    assert not real.simulated
+    assert (await outcome_of(pretended)).simulated
+
+
+async def test_a_provider_that_pretends_is_known_after_its_first_answer() -> None:
+    pretended = completion()
+    pretended.headers = {"x-simulated": "1"}
+    async with house(FakeTransport(pretended)) as small:
+        assert not small.snapshot("one").simulated
+        answer = await small.answer()
+        assert answer.simulated
+        assert small.spool.records[0].simulated
+        assert small.snapshot("one").simulated

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from actors.messages.provider import Outcome
+from actors.messages.provider import Outcome, ProbeResult
 from actors.policy.pricing import Price, PriceBook, TableEntry
 from actors.provider.state import MAX_MODELS, ProviderState
 from tests.support.small_house import provider
@@ -46,3 +46,21 @@ def test_a_dump_that_cannot_be_read_is_left_aside() -> None:
 
     assert not known.restore(b"\xc1 nonsense", 0.0)
     assert known.restore(known.dump(0.0), 0.0)
+
+
+def test_whoever_answers_as_a_pretended_provider_is_one_from_then_on() -> None:
+    known = state(PriceBook())
+    assert not known.snapshot(0.0, 0).simulated
+    known.probed(
+        ProbeResult(
+            provider="one",
+            healthy=True,
+            at=0.0,
+            latency_s=0.1,
+            probe="models",
+            simulated=True,
+        ),
+        0.0,
+    )
+
+    assert known.snapshot(0.0, 0).simulated

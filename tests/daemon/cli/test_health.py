@@ -96,6 +96,7 @@ def test_json_is_one_document() -> None:
                 "max_latency_s": 2.0,
                 "probe": "models",
                 "error": None,
+                "simulated": False,
             }
         ],
     }

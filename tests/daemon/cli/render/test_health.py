@@ -53,3 +53,9 @@ def test_a_line_per_provider() -> None:
     assert lines[1].split() == ["openai", "healthy", "0.500", "s", "models"]
     assert lines[2].split() == ["openai", "unhealthy", "-", "models", "not", "healthy"]
     assert health([], no_colours) == "no providers"
+
+
+def test_a_pretended_provider_is_called_so() -> None:
+    verdicts = [judge(probe(simulated=True), 2.0)]
+
+    assert "openai (simulated)  healthy" in health(verdicts, no_colours)
