@@ -1,7 +1,8 @@
 """The only HTTP client: moves the bytes of one provider's requests with aiohttp.
 
-``client`` is the ``Transport``; ``pool`` keeps its connections; ``exchange`` is one
-request and its response; ``explain`` turns what aiohttp raises into our errors.
+``client`` is the ``Transport``; ``pool`` keeps its connections, which aiohttp makes and
+parses; ``target`` is where requests go and their heads as bytes; ``exchange`` writes one
+request and reads its response; ``explain`` turns what aiohttp raises into our errors.
 
 Nothing is followed, remembered or retried behind the caller's back: a redirect is
 handed up as the response it is (following it would carry the key along), cookies are

@@ -1,13 +1,15 @@
 """One request and its response."""
 
 import asyncio
-import io
 from collections.abc import AsyncIterator
-from functools import lru_cache
 from types import TracebackType
 from typing import Final, Literal, Self
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from actors.errors import (
     ProviderConnectionError,
@@ -16,14 +18,19 @@ from actors.errors import (
     ProviderTimeout,
 )
 from actors.transport.explain import IO_ERRORS, explain
-from actors.transport.pool import Pool, StaleConnectionError, abort
+from actors.transport.pool import Pool
+from actors.transport.target import Target
 from actors.wire.base import HttpRequest, ResponseHead, Timeouts
 
 STALE_WITHIN_S: Final = 5.0
 """A kept-alive connection that closes later than this after sending was not stale: the
 provider had the request and hung up on it."""
 
-_LARGE_BODY_BYTES: Final = 1 << 20  # aiohttp wants larger bodies as a file, in pieces
+_SWITCHING_PROTOCOLS: Final = 101
+
+
+class StaleConnectionError(Exception):
+    """Raised when a kept-alive connection closes before any byte of an answer."""
 
 
 class Exchange:
@@ -31,20 +38,24 @@ class Exchange:
 
     __slots__ = (
         "_body",
+        "_connection",
         "_limit",
+        "_loop",
         "_pool",
         "_request",
-        "_response",
         "_seen",
         "_stream",
+        "_target",
         "_timeouts",
+        "_timer",
         "_total_s",
         "head",
     )
 
     head: ResponseHead
-    _response: aiohttp.ClientResponse
-    _body: aiohttp.StreamReader
+    _loop: asyncio.AbstractEventLoop
+    _target: Target
+    _connection: Connection
 
     def __init__(
         self, pool: Pool, request: HttpRequest, timeouts: Timeouts, *, stream: bool
@@ -57,24 +68,19 @@ class Exchange:
         self._stream = stream
         self._limit = config.max_stream_bytes if stream else config.max_body_bytes
         self._seen = 0
+        self._body: aiohttp.StreamReader = EMPTY_PAYLOAD
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._target = self._pool.target(self._request.url)
         await self._take_slot()
         try:
-            self._response = response = await self._open()
+            await self._open()
         except BaseException:
+            self._stop_timer()
             self._pool.slots.release()
             raise
-        self._body = response.content
-        self.head = ResponseHead(
-            response.status, {k.lower(): v for k, v in response.headers.items()}
-        )
-        connection = response.connection
-        if self._stream and connection is not None and not self._body.is_eof():
-            protocol = connection.protocol
-            if protocol is not None:  # from here on another silence is allowed
-                protocol.read_timeout = self._timeouts.idle_s
-                protocol.start_timeout()
         return self
 
     async def __aexit__(
@@ -83,10 +89,14 @@ class Exchange:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        connection = self._response.connection
-        if connection is not None:  # else it was read to its end and is pooled again
-            abort(connection)
-            self._response.close()
+        self._stop_timer()
+        connection = self._connection
+        transport = connection.transport
+        unsent = transport is not None and transport.get_write_buffer_size()
+        if self._body.is_eof() and not unsent:
+            connection.release()
+        else:
+            _abort(connection)
         self._pool.slots.release()
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -102,96 +112,156 @@ class Exchange:
             raise self._explain(error, "body") from None
         if not data:
             raise StopAsyncIteration
-        self._seen += len(data)
-        if self._seen > self._limit:
-            raise ProviderResponseError(
-                f"{self._where}: the answer is larger than {self._limit} bytes",
-                provider=self._pool.provider,
-                status=self.head.status,
-            )
+        self._count(data)
         return data
 
     async def read(self) -> bytes:
-        return b"".join([data async for data in self])
+        if not self._body.is_eof():
+            return b"".join([data async for data in self])
+        try:
+            data = self._body.read_nowait()
+        except IO_ERRORS as error:
+            raise self._explain(error, "body") from None
+        self._count(data)
+        return data
+
+    def _count(self, data: bytes) -> None:
+        self._seen += len(data)
+        if self._seen > self._limit:
+            raise ProviderResponseError(
+                f"{self._target.label}: the answer is larger than {self._limit} bytes",
+                provider=self._pool.provider,
+                status=self.head.status,
+            )
+
+    # Sending --------------------------------------------------------------------------
 
     async def _take_slot(self) -> None:
         slots = self._pool.slots
         if not slots.locked():
             await slots.acquire()
             return
-        clock = asyncio.get_running_loop().time
-        started = clock()
+        started = self._loop.time()
         try:
             async with asyncio.timeout(self._total_s):
                 await slots.acquire()
         except TimeoutError:
             raise ProviderTimeout(
-                f"{self._where}: total timeout: all {self._pool.config.connections}"
-                f" connections were busy for {self._total_s:g} s",
+                f"{self._target.label}: total timeout: all"
+                f" {self._pool.config.connections} connections were busy for"
+                f" {self._total_s:g} s",
                 provider=self._pool.provider,
             ) from None
-        self._total_s = max(self._total_s - (clock() - started), 0.001)
+        self._total_s = max(self._total_s - (self._loop.time() - started), 0.001)
 
-    async def _open(self) -> aiohttp.ClientResponse:
-        clock = asyncio.get_running_loop().time
-        started = clock()
+    async def _open(self) -> None:
+        started = self._loop.time()
         try:
-            return await self._ask(fresh=False)
+            await self._ask(fresh=False)
         except StaleConnectionError:
-            passed = clock() - started
+            passed = self._loop.time() - started
+        else:
+            return
         if passed > min(STALE_WITHIN_S, self._total_s):
             raise ProviderConnectionError(
-                f"{self._where}: hung up after {passed:.1f} s without an answer",
+                f"{self._target.label}: hung up after {passed:.1f} s without an answer",
                 provider=self._pool.provider,
                 reused=passed <= STALE_WITHIN_S,
                 sent=True,
             )
+        self._stop_timer()
         self._total_s -= passed
-        return await self._ask(fresh=True)
+        await self._ask(fresh=True)
 
-    async def _ask(self, *, fresh: bool) -> aiohttp.ClientResponse:
-        request = self._request
-        body = request.body
-        target = self._pool.target(request.url)
-        headers = request.headers
-        if target.headers is not None:
-            headers = headers | target.headers
-        session = self._pool.session(fresh=fresh)
+    async def _ask(self, *, fresh: bool) -> None:
+        started = self._loop.time()
+        connection = self._connection = await self._connect(fresh=fresh)
+        protocol = connection.protocol
+        assert protocol is not None
+        left_s = self._total_s - (self._loop.time() - started)
+        self._timer = self._loop.call_later(left_s, self._out_of_time, protocol)
         try:
-            return await session.request(
-                request.method,
-                target.url,
-                data=io.BytesIO(body)
-                if len(body) > _LARGE_BODY_BYTES
-                else body or None,
-                headers=headers,
-                timeout=_client_timeout(self._timeouts, self._total_s, self._stream),
-                allow_redirects=False,
-                proxy=target.proxy,
-                proxy_headers=target.tunnel_headers,
-            )
+            self._send(protocol, fresh=fresh)
+            message, self._body = await _response(protocol)
+        except BaseException as error:
+            _abort(connection)
+            if _is_stale(error) and self._pool.used_before(protocol):
+                raise StaleConnectionError from error
+            if isinstance(error, IO_ERRORS):
+                raise self._explain(error, "head") from None
+            raise
+        self._pool.answers(protocol)
+        headers = {name.lower(): value for name, value in message.headers.items()}
+        self.head = ResponseHead(message.code, headers)
+        if self._stream and not self._body.is_eof():
+            protocol.read_timeout = self._timeouts.idle_s  # another silence is allowed
+            protocol.start_timeout()
+
+    async def _connect(self, *, fresh: bool) -> Connection:
+        connect_s = self._timeouts.connect_s
+        limit_s = min(connect_s, self._total_s)
+        try:
+            return await self._pool.connect(self._target, limit_s, fresh=fresh)
         except IO_ERRORS as error:
+            if isinstance(error, TimeoutError) and limit_s == connect_s:
+                error = aiohttp.ConnectionTimeoutError()
             raise self._explain(error, "head") from None
 
-    @property
-    def _where(self) -> str:
-        return self._pool.target(self._request.url).label
+    def _send(self, protocol: ResponseHandler, *, fresh: bool) -> None:
+        request = self._request
+        head = self._target.head(request, close=fresh)
+        if request.body or request.method != "GET":
+            head += b"content-length: %d\r\n\r\n" % len(request.body)
+        else:
+            head += b"\r\n"
+        protocol.set_response_params(
+            read_until_eof=True,
+            read_timeout=self._timeouts.first_token_s if self._stream else None,
+        )
+        if protocol.transport is None:
+            raise aiohttp.ServerDisconnectedError
+        protocol.transport.write(head + request.body)
+        protocol.start_timeout()
+
+    # Time -----------------------------------------------------------------------------
+
+    def _out_of_time(self, protocol: ResponseHandler) -> None:
+        """Whoever waits for the head or for more of the body hears of it."""
+        protocol.set_exception(TimeoutError())
+        if not self._body.is_eof():
+            self._body.set_exception(TimeoutError())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _explain(
         self, error: Exception, phase: Literal["head", "body"]
     ) -> ProviderError:
         provider = self._pool.provider
-        return explain(error, self._where, provider, self._timeouts, phase)
+        return explain(error, self._target.label, provider, self._timeouts, phase)
 
 
-@lru_cache(maxsize=64)
-def _client_timeout(
-    timeouts: Timeouts,
-    total_s: float,
-    stream: bool,  # noqa: FBT001 - a cache key
-) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=total_s,
-        connect=timeouts.connect_s,
-        sock_read=timeouts.first_token_s if stream else None,
-    )
+async def _response(
+    protocol: ResponseHandler,
+) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+    """The final response; interim ones (100, 103) are passed over."""
+    while True:
+        message, body = await protocol.read()
+        if message.code >= 200 or message.code == _SWITCHING_PROTOCOLS:
+            return message, body
+
+
+def _abort(connection: Connection) -> None:
+    """Drop a connection at once; closing would first flush what is still unsent."""
+    if connection.transport is not None:
+        connection.transport.abort()
+    connection.close()
+
+
+def _is_stale(error: BaseException) -> bool:
+    """Whether the connection closed before any byte of a response head."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)  # else it is the head so far
+    return isinstance(error, aiohttp.ClientOSError)

@@ -8,7 +8,7 @@ from os import strerror
 from typing import Final, Literal
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from actors.errors import (
     ProviderConnectionError,
@@ -18,7 +18,7 @@ from actors.errors import (
 )
 from actors.wire.base import Timeouts
 
-IO_ERRORS: Final = (aiohttp.ClientError, OSError, ValueError)
+IO_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 """What to catch around aiohttp; ``TimeoutError`` is an ``OSError``."""
 
 _PHRASES: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -28,6 +28,7 @@ _PHRASES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ClientPayloadError, "the connection broke in the middle of the body"),
     (aiohttp.ClientHttpProxyError, "the proxy refuses to connect"),
     (aiohttp.ClientResponseError, "what answers does not speak HTTP"),
+    (HttpProcessingError, "what answers does not speak HTTP"),
 )
 _NEVER_SENT: Final = (
     aiohttp.ClientConnectorError,
@@ -71,9 +72,8 @@ def _undecodable(error: Exception) -> bool:
     """Whether what came makes no sense, rather than end too early."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return False
-    return isinstance(error, aiohttp.ClientResponseError) or isinstance(
-        error.__cause__, ContentEncodingError
-    )
+    kinds = (aiohttp.ClientResponseError, HttpProcessingError)
+    return isinstance(error, kinds) or isinstance(error.__cause__, ContentEncodingError)
 
 
 def _describe(error: Exception) -> str:

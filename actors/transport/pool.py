@@ -2,19 +2,17 @@
 
 import asyncio
 import ssl
+from functools import lru_cache
 from typing import Final
-from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from msgspec import Struct
-from yarl import URL
 
 from actors.errors import ProviderConnectionError
-from actors.transport.target import Target
-from actors.wire.base import Timeouts
+from actors.transport.target import Target, find_target
 
 _TARGETS_KEPT: Final = 256
 
@@ -70,7 +68,7 @@ class Pool:
             if len(self._targets) >= _TARGETS_KEPT:
                 self._targets.clear()
             try:
-                target = _find_target(url, trust_env=self.config.trust_env)
+                target = find_target(url, trust_env=self.config.trust_env)
             except ValueError:
                 raise ProviderConnectionError(
                     "the provider's URL is not valid", provider=self.provider
@@ -79,13 +77,13 @@ class Pool:
         return target
 
     async def connect(
-        self, target: Target, timeouts: Timeouts, *, fresh: bool
+        self, target: Target, limit_s: float, *, fresh: bool
     ) -> Connection:
         """A kept-alive connection or a new one; with ``fresh`` one never used again.
 
         Raises:
             ProviderConnectionError: The transport is closed.
-            TimeoutError: There was none within ``timeouts.connect_s``.
+            TimeoutError: There was none within ``limit_s`` seconds.
         """
         if self._closed:
             raise ProviderConnectionError(
@@ -95,7 +93,7 @@ class Pool:
             connector = self._fresh = self._fresh or self._open(force_close=True)
         else:
             connector = self._kept = self._kept or self._open(force_close=False)
-        return await connector.connect(target.origin, [], _limits(timeouts.connect_s))
+        return await connector.connect(target.origin, [], _limits(limit_s))
 
     def used_before(self, protocol: ResponseHandler) -> bool:
         """Whether this connection has answered a request already."""
@@ -119,3 +117,8 @@ class Pool:
             force_close=force_close,
             keepalive_timeout=None if force_close else self.config.keepalive_s,
         )
+
+
+@lru_cache(maxsize=8)
+def _limits(connect_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=None)

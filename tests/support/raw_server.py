@@ -35,6 +35,8 @@ class Caller:
         return head
 
     async def say(self, data: bytes) -> None:
+        if self.writer.transport.is_closing():  # which uvloop calls a RuntimeError
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
