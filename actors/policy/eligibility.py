@@ -113,10 +113,10 @@ def _never(snapshot: ModelSnapshot, target: Target, ask: RankInput) -> Exclusion
         snapshot, ask.prompt_tokens_estimate, ask.expected_output_tokens
     )
     if cost is None:
-        detail = f"its price is unknown and the budget is ${ask.budget_usd}"
+        detail = f"its price is unknown and the budget is ${ask.budget_usd:f}"
         return Exclusion(target, "budget", detail)
     if cost > ask.budget_usd:
-        detail = f"expected to cost ${cost}, the budget is ${ask.budget_usd}"
+        detail = f"expected to cost ${cost:f}, the budget is ${ask.budget_usd:f}"
         return Exclusion(target, "budget", detail)
     return None
 

@@ -98,6 +98,16 @@ def test_a_budget_excludes_the_dear_and_those_of_unknown_price() -> None:
 
     assert names(result) == ["exact"]
     assert hard(result) == [("dear", "budget"), ("good", "budget")]
+
+
+def test_tiny_sums_are_written_out() -> None:
+    ask = replace(ASK, budget_usd=Decimal("1E-7"))
+    result = sort(priced("dear", "0.01"), GOOD, ask=ask)
+
+    assert [each.detail for each in result.hard] == [
+        "expected to cost $0.00001200, the budget is $0.0000001",
+        "its price is unknown and the budget is $0.0000001",
+    ]
     assert "unknown" in result.hard[1].detail
 
 
