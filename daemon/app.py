@@ -23,7 +23,7 @@ from actors.errors import LedgerRefused
 from actors.messages.provider import ProbeResult
 from actors.runtime import RestartsExceeded
 from daemon.cli.health import run_health
-from daemon.config import HealthOptions, ServeOptions
+from daemon.config import Config, HealthOptions, ServeOptions
 from daemon.config_load import load_settings
 from daemon.credentials import Resolved, resolve
 from daemon.doors import OpenDoors, open_doors, open_sockets
@@ -35,7 +35,7 @@ from daemon.logs import LogPipeline, configure_logging
 from daemon.paths import server_socket, state_folder
 from daemon.probing import probe_once
 from daemon.sdnotify import Notifier
-from ipc.sockets import ListenError, SecondDaemon
+from ipc.sockets import AddressTaken, ListenError, SecondDaemon
 
 log = structlog.get_logger()
 
@@ -60,10 +60,10 @@ def serve(options: ServeOptions) -> int:
             print(f"configuration ok; providers: {names}")  # noqa: T201 - the answer
             return EXIT_OK
         return _run(plan)
-    except (ConfigError, LedgerRefused) as error:
-        return _refuse(error, EXIT_CONFIG)
-    except (AlreadyRunning, SecondDaemon, ListenError) as error:
+    except (AlreadyRunning, SecondDaemon, AddressTaken) as error:
         return _refuse(error, EXIT_TRY_LATER)
+    except (ConfigError, LedgerRefused, ListenError) as error:
+        return _refuse(error, EXIT_CONFIG)
 
 
 def _run(plan: Plan) -> int:
@@ -72,6 +72,8 @@ def _run(plan: Plan) -> int:
     )
     try:
         return uvloop.run(_serve(plan, pipeline))
+    except asyncio.CancelledError:  # told to stop at once, before it was ready
+        return EXIT_OK
     except RestartsExceeded as error:
         log.critical("gave_up", error=str(error))
         return EXIT_BUG
@@ -100,7 +102,31 @@ def prepare(options: ServeOptions, environ: Mapping[str, str]) -> Plan:
     return Plan(resolved, state, socket, options, environ)
 
 
+class _Stopping:
+    """What signals do: the first one drains, the second one stops now."""
+
+    def __init__(self) -> None:
+        self.asked = anyio.Event()
+        self.draining = anyio.CancelScope()
+        self._starting = asyncio.current_task()
+
+    def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        watch_signals(loop.add_signal_handler, self.asked.set, self._now)
+
+    def started(self) -> None:
+        self._starting = None
+
+    def _now(self) -> None:
+        if self._starting is None:
+            self.draining.cancel()
+        else:
+            self._starting.cancel()
+
+
 async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
+    stopping = _Stopping()
+    stopping.listen()
     _tell_start(plan)
     notifier = Notifier.from_environ(plan.environ)
     config = plan.resolved.settings.config
@@ -128,7 +154,8 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         # What was made so far lives as long as the daemon: no need to look at it again.
         gc.collect()
         gc.freeze()
-        await _until_stopped(plan, house, doors, notifier)
+        stopping.started()
+        await _until_stopped(config, house, doors, notifier, stopping)
     log.info("stopped", log_lines_dropped=pipeline.dropped)
     return EXIT_OK
 
@@ -159,24 +186,27 @@ async def _simulated(plan: Plan) -> AsyncIterator[dict[str, str]]:
 
 
 async def _until_stopped(
-    plan: Plan, house: House, doors: OpenDoors, notifier: Notifier
+    config: Config,
+    house: House,
+    doors: OpenDoors,
+    notifier: Notifier,
+    stopping: _Stopping,
 ) -> None:
-    """Run until a signal: the first drains, the second stops now."""
-    stop, now = anyio.Event(), anyio.CancelScope()
-    config = plan.resolved.settings.config
-    loop = asyncio.get_running_loop()
-    watch_signals(loop.add_signal_handler, stop.set, now.cancel)
+    """Run until a signal, then drain."""
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_system, house)
         group.start_soon(_feed_watchdog, notifier)
         group.start_soon(house.prices.run)
-        await stop.wait()
+        group.start_soon(doors.watch)
+        await stopping.asked.wait()
         log.info("draining", in_flight=doors.in_flight, drain_s=config.server.drain_s)
         notifier.stopping(f"draining {doors.in_flight} requests")
-        with now:
+        with stopping.draining:
             left = await doors.drain(config.server.drain_s)
             if left:
                 log.warning("drain_incomplete", interrupted=left)
+        if stopping.draining.cancelled_caught:
+            log.warning("drain_cut_short", in_flight=doors.in_flight)
         group.cancel_scope.cancel()
 
 

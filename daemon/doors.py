@@ -9,6 +9,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
+import structlog
 
 from daemon.config import Config
 from daemon.house import House
@@ -16,14 +17,28 @@ from daemon.ids import utc
 from daemon.release import version
 from daemon.service import HouseService
 from ipc.listener import Doors, Listener
-from ipc.peers import Access, identify_local, identify_remote
+from ipc.peers import Access, Identify, identify_local, identify_remote
 from ipc.server import NativeServer
-from ipc.sockets import ListeningSocket, adopt, bind_tcp, create, passed_descriptors
+from ipc.sockets import (
+    ListenError,
+    ListeningSocket,
+    adopt,
+    bind_tcp,
+    create,
+    passed_descriptors,
+)
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ipc.http import HttpDoor, ModelEntry
 
 BACKLOG = 1024
+
+WATCH_S = 1.0
+"""How often somebody looks whether the socket's file is still there."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,7 @@ def open_sockets(
 
     Raises:
         SecondDaemon: Another daemon listens there.
+        AddressTaken: Somebody else has the TCP address.
         ListenError: It cannot be listened on.
     """
     passed = passed_descriptors(environ, os.getpid())
@@ -76,11 +92,16 @@ class OpenDoors:
     """The open doors and the requests inside."""
 
     def __init__(
-        self, service: HouseService, listener: Listener, doors: Sequence[Door]
+        self,
+        service: HouseService,
+        listener: Listener,
+        doors: Sequence[Door],
+        entrance: "Entrance",
     ) -> None:
         self.service = service
         self._listener = listener
         self._doors = doors
+        self._entrance = entrance
 
     @property
     def in_flight(self) -> int:
@@ -94,6 +115,7 @@ class OpenDoors:
         """
         self.service.draining = True
         self._listener.close()
+        self._entrance.close()
         left: list[int] = []
 
         async def drain(door: Door) -> None:
@@ -103,6 +125,59 @@ class OpenDoors:
             for door in self._doors:
                 group.start_soon(drain, door)
         return sum(left)
+
+    async def watch(self) -> None:
+        """Make the socket's file anew whenever somebody has removed it."""
+        while True:
+            await anyio.sleep(WATCH_S)
+            await self._entrance.look_after()
+
+
+class Entrance:
+    """The Unix socket: kept in its place until it is closed."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        listening: ListeningSocket,
+        doors: Doors,
+        identify: Identify,
+    ) -> None:
+        self._listener = listener
+        self._listening = listening
+        self._doors = doors
+        self._identify = identify
+        self._server: asyncio.Server | None = None
+        self._told = False  # that it is lost and cannot be restored
+
+    async def open(self) -> None:
+        """Let callers in."""
+        sock = self._listening.sock
+        self._server = await self._listener.serve_unix(
+            sock, self._doors, self._identify
+        )
+
+    def close(self) -> None:
+        """Be found no more, unless the socket is systemd's."""
+        self._server = None
+        self._listening.withdraw()
+
+    async def look_after(self) -> None:
+        """Put the socket back where somebody has removed its file."""
+        if self._server is None or not self._listening.lost:
+            return
+        path = self._listening.path
+        try:
+            self._listening.restore()
+        except ListenError as error:
+            if not self._told:
+                log.error("socket_lost", socket=path, error=error.message)  # noqa: TRY400 - the sentence says it all
+            self._told = True
+            return
+        self._listener.leave(self._server)
+        await self.open()
+        self._told = False
+        log.warning("socket_restored", socket=path)
 
 
 @asynccontextmanager
@@ -128,6 +203,7 @@ async def open_doors(
     async with AsyncExitStack() as stack:
         await http.start()
         stack.push_async_callback(http.close)
+        stack.callback(native.close)
         stack.callback(listener.close)
         access = Access(
             admin_users=config.access.admin_users,
@@ -136,11 +212,12 @@ async def open_doors(
         )
         identify = identify_local(access, own_uid=os.getuid())
         doors = Doors(http=http.local, json=native.json, msgpack=native.msgpack)
-        await listener.serve_unix(sockets.unix.sock, doors, identify)
+        entrance = Entrance(listener, sockets.unix, doors, identify)
+        await entrance.open()
         if sockets.tcp is not None:
             await listener.serve_tcp(sockets.tcp, http.remote, identify_remote)
         service.ready = True
-        yield OpenDoors(service, listener, (native, http))
+        yield OpenDoors(service, listener, (native, http), entrance)
 
 
 def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor":

@@ -55,7 +55,7 @@ class Listener:
 
     async def serve_unix(
         self, sock: socket.socket, doors: Doors, identify: Identify
-    ) -> None:
+    ) -> asyncio.Server:
         """Listen on a bound Unix socket, whose file is the caller's to remove."""
         loop = asyncio.get_running_loop()
         factory = self._factory(doors, identify)
@@ -68,6 +68,12 @@ class Listener:
         else:
             server = await loop.create_unix_server(factory, sock=own, backlog=_BACKLOG)
         self._servers.append(server)
+        return server
+
+    def leave(self, server: asyncio.Server) -> None:
+        """Take no more connections from one of the sockets; those made go on."""
+        server.close()
+        self._servers.remove(server)
 
     async def serve_tcp(
         self, sock: socket.socket, http: ProtocolFactory, identify: Identify

@@ -88,10 +88,14 @@ class NativeServer:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
         left = self.in_flight
-        for connection in tuple(self.connections):
-            connection.interrupt()
+        self.close()
         await self._flushed(min(timeout_s, FLUSH_S))
         return left
+
+    def close(self) -> None:
+        """Cut short what is inside, saying so, and close every connection."""
+        for connection in tuple(self.connections):
+            connection.interrupt()
 
     def leaving(self, transport: asyncio.Transport) -> None:
         """Remember a connection that is closed while last words wait to be read."""

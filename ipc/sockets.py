@@ -1,5 +1,6 @@
 """Making or taking over the listening socket, and keeping a second daemon away."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -25,6 +26,10 @@ class ListenError(OurError):
 
 class SecondDaemon(ListenError):
     """Raised when another daemon is at work already."""
+
+
+class AddressTaken(ListenError):
+    """Raised when somebody else listens on the TCP address; that may pass."""
 
 
 class PassedDescriptor(Struct, frozen=True):
@@ -77,26 +82,62 @@ def take_lock(path: Path, what: str) -> Lock:
 
 
 class ListeningSocket:
-    """A bound Unix socket. ``close`` removes its file only if it is still ours."""
+    """A bound Unix socket. ``close`` removes its file only if it is still ours.
+
+    ``mode`` are the permissions that ``restore`` gives a new file.
+    """
 
     def __init__(
-        self, sock: socket.socket, path: str, *, lock: Lock | None = None
+        self,
+        sock: socket.socket,
+        path: str,
+        *,
+        lock: Lock | None = None,
+        mode: int = 0o660,
     ) -> None:
         self.sock = sock
         self.path = path
         self._lock = lock
+        self._mode = mode
         self._identity = _identity(path) if lock else None  # adopted: not ours
 
     @property
     def adopted(self) -> bool:
         return self._lock is None
 
-    def close(self) -> None:
-        """Close; remove the file if it is ours; then let the next daemon in."""
+    @property
+    def lost(self) -> bool:
+        """Whether its file was removed or replaced: nobody finds it any more."""
+        return self._identity is not None and _identity(self.path) != self._identity
+
+    def restore(self) -> None:
+        """Bind a new socket, not yet listening, in place of one that is lost.
+
+        Raises:
+            ListenError: Something else is there now, or the folder is gone.
+        """
+        _clear(self.path)
+        sock = _bound(self.path, self._mode)
         self.sock.close()
-        if self._identity is not None and _identity(self.path) == self._identity:
+        self.sock = sock
+        self._identity = _identity(self.path)
+
+    def withdraw(self) -> None:
+        """Be found no more: whoever connects from now on is refused at once.
+
+        An adopted socket stays: those who connect wait for the next daemon.
+        """
+        if self.adopted:
+            return
+        self.sock.close()
+        if self._identity is not None and not self.lost:
             Path(self.path).unlink(missing_ok=True)
         self._identity = None
+
+    def close(self) -> None:
+        """Close; remove the file if it is ours; then let the next daemon in."""
+        self.withdraw()
+        self.sock.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -113,27 +154,30 @@ def create(path: str | Path, *, mode: int = 0o660) -> ListeningSocket:
     """
     path = os.path.abspath(path)  # noqa: PTH100 - `resolve` would follow links
     check_length(path)
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise ListenError(f"the socket {path} cannot be made: {folder} is no folder")
     lock = take_lock(Path(f"{path}.lock"), f"the socket {path}")
     try:
         _clear(path)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            _bind(sock, path, mode)
-        except BaseException:
-            sock.close()
-            raise
+        sock = _bound(path, mode)
     except BaseException:
         lock.release()
         raise
-    return ListeningSocket(sock, path, lock=lock)
+    return ListeningSocket(sock, path, lock=lock, mode=mode)
 
 
-def _bind(sock: socket.socket, path: str, mode: int) -> None:
+def _bound(path: str, mode: int) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)
         os.chmod(path, mode)  # noqa: PTH101 - a plain path throughout
-    except OSError as error:
+    except BaseException as error:
+        sock.close()
+        if not isinstance(error, OSError):
+            raise
         raise ListenError(f"cannot make the socket {path}: {_why(error)}") from error
+    return sock
 
 
 def check_length(path: str) -> None:
@@ -220,6 +264,7 @@ def bind_tcp(host: str, port: int) -> socket.socket:
     """A TCP socket bound to exactly one address, not yet listening.
 
     Raises:
+        AddressTaken: Somebody listens there.
         ListenError: The address cannot be had.
     """
     try:
@@ -234,16 +279,19 @@ def bind_tcp(host: str, port: int) -> socket.socket:
             sock.close()
             raise
     except OSError as error:
-        raise ListenError(f"cannot listen on {host}:{port}: {_why(error)}") from error
+        taken = error.errno == errno.EADDRINUSE
+        wrong = AddressTaken if taken else ListenError
+        raise wrong(f"cannot listen on {host}:{port}: {_why(error)}") from error
     return sock
 
 
 def _identity(path: str) -> tuple[int, int] | None:
+    """Which socket is there, if one is: numbers of removed files are used again."""
     try:
         found = os.lstat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
 
 
 def _why(error: OSError) -> str:

@@ -223,6 +223,19 @@ async def test_draining_waits_until_a_long_answer_is_read(door: Door) -> None:
     assert await draining == 0
 
 
+async def test_closing_tells_everybody_inside_at_once(door: Door) -> None:
+    door.service.hold = True
+    client = await door.connect()
+    client.ask(1, "route", prompt="x")
+    await door.service.arrived(1)
+
+    door.native.close()
+
+    [reply] = lines(await client.rest())
+    assert kind_of(reply) == "interrupted"
+    assert door.service.handles[0].cancelled
+
+
 @pytest.mark.parametrize(
     "garbage",
     [b'{"id":\n', b"{" + b"[" * 5000 + b"\n", b"{}\n", b'{"id":[],"method":1}\n'],

@@ -10,6 +10,7 @@ import pytest
 
 from ipc.sockets import (
     LONGEST_PATH_BYTES,
+    AddressTaken,
     ListenError,
     PassedDescriptor,
     SecondDaemon,
@@ -145,7 +146,7 @@ def test_the_longest_path_is_possible(folder: Path) -> None:
 
 
 def test_a_missing_folder_is_told(folder: Path) -> None:
-    with pytest.raises(ListenError, match="lock file"):
+    with pytest.raises(ListenError, match="none is no folder"):
         create(folder / "none" / "s")
 
 
@@ -170,6 +171,73 @@ def test_a_file_that_is_no_longer_ours_is_left_alone(folder: Path) -> None:
         ours.close()
 
         assert (folder / "s").exists()
+
+
+def test_a_file_with_the_number_of_ours_is_left_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = create(folder / "s")
+    number = (folder / "s").stat().st_ino
+    (folder / "s").unlink()
+    (folder / "s").write_text("precious")  # often gets the number that became free
+    real = os.lstat
+
+    def same(path: str) -> os.stat_result:
+        found = list(real(path))
+        found[stat.ST_INO] = number
+        return os.stat_result(found)
+
+    monkeypatch.setattr("os.lstat", same)
+    assert ours.lost
+    ours.close()
+    monkeypatch.undo()
+
+    assert (folder / "s").read_text() == "precious"
+
+
+def test_a_socket_whose_file_was_removed_is_restored(folder: Path) -> None:
+    ours = create(folder / "s", mode=0o600)
+    (folder / "s").unlink()
+    assert ours.lost
+
+    ours.restore()
+    ours.sock.listen()
+
+    assert stat.S_IMODE((folder / "s").stat().st_mode) == 0o600
+    assert answers(str(folder / "s"))
+    ours.close()
+    assert not (folder / "s").exists()
+
+
+def test_a_socket_is_not_restored_over_what_somebody_else_put_there(
+    folder: Path,
+) -> None:
+    ours = create(folder / "s")
+    (folder / "s").unlink()
+    (folder / "s").write_text("precious")
+
+    with pytest.raises(ListenError, match="not removed"):
+        ours.restore()
+    assert ours.lost
+
+    ours.close()
+    assert (folder / "s").read_text() == "precious"
+
+
+def test_a_withdrawn_socket_refuses_at_once_and_still_keeps_a_second_daemon_out(
+    folder: Path,
+) -> None:
+    ours = create(folder / "s")
+    ours.sock.listen()
+
+    ours.withdraw()
+
+    assert not ours.lost
+    assert not (folder / "s").exists()
+    with pytest.raises(SecondDaemon):
+        create(folder / "s")
+    ours.close()
+    create(folder / "s").close()
 
 
 def test_closing_survives_a_file_that_is_gone(folder: Path) -> None:
@@ -210,6 +278,20 @@ def test_an_adopted_socket_is_never_removed(folder: Path) -> None:
         assert not listening.sock.get_inheritable()
         listening.close()
         assert answers(str(folder / "s"))
+
+
+def test_an_adopted_socket_stays_where_it_is_until_the_end(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(folder / "s"))
+        theirs.listen()
+        adopted = adopt(os.dup(theirs.fileno()))
+
+        adopted.withdraw()
+
+        assert not adopted.lost
+        assert adopted.sock.fileno() >= 0
+        assert answers(str(folder / "s"))
+        adopted.close()
 
 
 def test_only_a_listening_unix_socket_is_adopted(folder: Path) -> None:
@@ -259,6 +341,6 @@ def test_a_tcp_address_in_use_is_told() -> None:
     taken.listen()
     port = taken.getsockname()[1]
 
-    with pytest.raises(ListenError, match=f"cannot listen on 127.0.0.1:{port}"):
+    with pytest.raises(AddressTaken, match=f"cannot listen on 127.0.0.1:{port}"):
         bind_tcp("127.0.0.1", port)
     taken.close()
