@@ -66,8 +66,9 @@ Supervision
   supervisor restarts it with all of them, and an empty history. At the root it is the
   system's failure: ``system.failed`` raises ``RestartsExceeded``, or else the end of
   the block does.
-- **Run time**: children may be added and removed while the system runs; an added one
-  stays over restarts of its supervisor, a removed one is stopped.
+- **Run time**: children, and supervisors with theirs, may be added and removed while the
+  system runs; an added one stays over restarts of its supervisor, a removed one is
+  stopped. One that does not start is not added.
 - **Events**: each end and each restart is told to ``on_event``, once it is complete.
 """
 

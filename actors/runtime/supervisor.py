@@ -62,11 +62,15 @@ class Supervisor:
         self._exits: deque[tuple[Child, int, Exit]] = deque()
         self._repairing = False
         self._history: tuple[float, ...] = ()
-        for child in spec.children:
-            if isinstance(child, SupervisorSpec):
-                self._adopt(Supervisor(child, host, self))
-            else:
-                self._adopt(ActorCell(child, host, self))
+        try:
+            for child in spec.children:
+                if isinstance(child, SupervisorSpec):
+                    self._adopt(Supervisor(child, host, self))
+                else:
+                    self._adopt(ActorCell(child, host, self))
+        except ValueError:
+            host.release(self.names()[1:])  # its own is its parent's to claim
+            raise
 
     @property
     def down(self) -> bool:
@@ -132,21 +136,43 @@ class Supervisor:
             ValueError: The id is taken.
             Exception: Whatever kept it from starting; it is not added then.
         """
+        self._check_running()
+        cell = ActorCell(spec, self._host, self)
+        self._add(cell)
+        return cell.ref
+
+    def add_supervisor(self, spec: SupervisorSpec) -> "Supervisor":
+        """Start one more supervisor with its children, after the others.
+
+        Raises:
+            ActorStopped: This one is not running.
+            ValueError: One of its ids is taken.
+            Exception: Whatever kept a child from starting; nothing is added then.
+        """
+        self._check_running()
+        supervisor = Supervisor(spec, self._host, self)
+        self._add(supervisor)
+        return supervisor
+
+    def _check_running(self) -> None:
         if self._phase != "running":
             raise ActorStopped(f"{self.name} is not running")
 
-        cell = ActorCell(spec, self._host, self)
-        self._adopt(cell)
-        error = cell.start()
+    def _add(self, child: "ActorCell | Supervisor") -> None:
+        try:
+            self._adopt(child)
+        except ValueError:
+            self._host.release(child.names()[1:])
+            raise
+
+        error = child.start()
         if error is not None:
-            cell.wanted = False
-            self._forget(cell)
+            child.wanted = False
+            self._forget(child)
             raise error
 
-        return cell.ref
-
     async def remove_child(self, name: str) -> None:
-        """Stop a child in an orderly way and forget it.
+        """Stop a child, or a whole supervisor, in an orderly way and forget it.
 
         Raises:
             LookupError: There is none of this name directly below.

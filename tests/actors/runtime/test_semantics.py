@@ -887,6 +887,23 @@ async def test_children_are_added_and_removed_while_it_runs() -> None:
         assert tree.add_child(stage.child("b")).running
 
 
+@states("Run time")
+async def test_supervisors_are_added_and_removed_with_their_children() -> None:
+    stage = Stage()
+    spec = SupervisorSpec(id="late", children=(stage.child("b"), stage.child("c")))
+    async with stage.system() as system:
+        tree = system.start(root(stage.child("a")))
+        late = tree.add_supervisor(spec)
+        late.ref("b").tell(crash)
+        await idle()
+        assert stage.log == ["start a", "start b", "start c", "stop b", "start b"]
+        await tree.remove_child("late")
+
+        assert stage.log[5:] == ["stop c", "stop b"]
+        assert [cell.name for cell in tree.actors()] == ["a"]
+        assert tree.add_supervisor(spec).ref("c").running
+
+
 @states("Events")
 async def test_ends_and_restarts_are_told_when_they_are_complete() -> None:
     stage = Stage()

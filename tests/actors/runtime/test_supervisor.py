@@ -116,6 +116,51 @@ async def test_a_supervisor_that_is_down_adds_nothing() -> None:
         await system.stop()
         with pytest.raises(ActorStopped, match="root is not running"):
             tree.add_child(stage.child("a"))
+        with pytest.raises(ActorStopped, match="root is not running"):
+            tree.add_supervisor(SupervisorSpec(id="late"))
+
+
+async def test_a_supervisor_whose_child_does_not_start_is_not_added() -> None:
+    stage = Stage()
+    spec = SupervisorSpec(
+        id="late", children=(stage.child("a"), stage.child("b", start=fail))
+    )
+    async with stage.system() as system:
+        tree = system.start(root())
+        with pytest.raises(Boom):
+            tree.add_supervisor(spec)
+
+        await idle()
+        assert stage.log == ["start a", "start b", "stop a"]
+        assert tree.children == ()
+        assert stage.restarts() == []
+        tree.add_supervisor(SupervisorSpec(id="late", children=(stage.child("a"),)))
+
+
+@pytest.mark.parametrize("taken", ["late", "b"])
+async def test_an_added_supervisor_with_a_taken_name_claims_nothing(taken: str) -> None:
+    stage = Stage()
+    spec = SupervisorSpec(id="late", children=(stage.child("a"), stage.child("b")))
+    async with stage.system() as system:
+        tree = system.start(root(stage.child(taken)))
+        with pytest.raises(ValueError, match=f"there is a {taken} already"):
+            tree.add_supervisor(spec)
+
+        await tree.remove_child(taken)
+        assert tree.add_supervisor(spec).ref("a").running
+
+
+async def test_an_added_supervisor_that_gives_up_is_started_again() -> None:
+    stage = Stage()
+    inner = SupervisorSpec(id="late", children=(stage.child("b"),), max_restarts=0)
+    async with stage.system() as system:
+        tree = system.start(root(stage.child("a")))
+        ref = tree.add_supervisor(inner).ref("b")
+        ref.tell(crash)
+        await idle()
+
+        assert stage.restarts() == ["late"]
+        assert ref.running
 
 
 async def test_a_whole_supervisor_is_removed_with_its_names() -> None:
@@ -258,7 +303,10 @@ async def test_escalation_goes_up_to_the_root() -> None:
 # Any mixture of misfortunes
 
 NAMES = ("a", "b", "c", "d")
-ACTS = ("crash", "ask", "answer", "task", "slow", "stop", "nap", "add", "remove")
+ACTS = (
+    *("crash", "ask", "answer", "task", "slow", "stop", "nap"),
+    *("add", "graft", "remove"),
+)
 acts = st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(NAMES)), max_size=25)
 
 
@@ -280,6 +328,10 @@ class Mishaps:
                     await anyio.sleep(0.7)
                 elif act == "add" and not tree.down:
                     tree.add_child(self.stage.child(f"{name}{len(self.stage.log)}"))
+                elif act == "graft" and not tree.down:
+                    fresh = f"{name}{len(self.stage.log)}"
+                    child = self.stage.child(f"{fresh}.x")
+                    tree.add_supervisor(SupervisorSpec(id=fresh, children=(child,)))
                 elif act == "remove":
                     if name in {child.name for child in tree.children}:
                         await tree.remove_child(name)
