@@ -26,7 +26,8 @@ _MAX_ID_CHARS = 40  # what OpenAI takes back
 def invented_id(response_id: str | None, position: int) -> str:
     """An id for a call that came without one (Gemini), the same every time."""
     end = f"_{position}"
-    start = "".join(char for char in response_id or "" if char in _ID_CHARS)
+    seen = (response_id or "")[:_MAX_ID_CHARS]  # however long a hostile one is
+    start = "".join(char for char in seen if char in _ID_CHARS)
     return f"call_{start}"[: _MAX_ID_CHARS - len(end)].rstrip("_") + end
 
 
