@@ -1,4 +1,4 @@
-"""Finding the daemon, and its refusals as errors the command line understands."""
+"""Finding the daemon, and reading what it answers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -8,27 +8,12 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
-from actors.errors import GitBridgeError, NotPermitted
-from daemon.exits import (
-    EXIT_BUG,
-    EXIT_FAILED,
-    EXIT_NOT_PERMITTED,
-    EXIT_TRY_LATER,
-    EXIT_UNREACHABLE,
-)
+from daemon.exits import EXIT_BUG, EXIT_FAILED
 from daemon.paths import client_sockets, configured_socket, state_folder
-from ipc.calls import CallFailed, DaemonUnreachable
+from ipc.calls import DaemonUnreachable
 from ipc.results import DeltaParams
 
 T = TypeVar("T")
-
-_EXIT_OF_KIND = {
-    "not_permitted": EXIT_NOT_PERMITTED,
-    "overloaded": EXIT_TRY_LATER,
-    "rate_limited": EXIT_TRY_LATER,
-    "interrupted": EXIT_TRY_LATER,
-    "internal": EXIT_BUG,
-}
 
 
 class Stream(Protocol):
@@ -92,36 +77,6 @@ def open_client(
             f"the daemon is not running: nobody answers on {places}. Start it with "
             "'gitbridge serve', or name its socket with --socket"
         ) from error
-
-
-def exit_code_of(error: GitBridgeError) -> int:
-    """How the process ends on an error of the daemon or on the way to it."""
-    if isinstance(error, DaemonUnreachable):
-        return EXIT_UNREACHABLE
-    return _EXIT_OF_KIND.get(error.kind, EXIT_FAILED)
-
-
-def sentence(error: GitBridgeError) -> str:
-    """The error for people: what, of which kind, what to do about it."""
-    if isinstance(error, DaemonUnreachable):
-        return error.message
-    if isinstance(error, NotPermitted) and not isinstance(error.__cause__, CallFailed):
-        return f"{error.message}: ask for the group that owns it"
-    wait = error.retry_after_s
-    again = f"; try again in {wait:g} s" if wait is not None else ""
-    data = error_data(error)
-    decision = data.get("decision_id")
-    why = f"\n  why: gitbridge explain {decision}" if decision else ""
-    return f"{error.message} ({error.kind}){again}{why}"
-
-
-def error_data(error: GitBridgeError) -> dict[str, object]:
-    """The error as ``--json`` prints it: all that the daemon said about it."""
-    cause = error.__cause__
-    told = cause.data if isinstance(cause, CallFailed) else None
-    data: object = msgspec.to_builtins(told) if told is not None else None
-    known = {"kind": error.kind, "message": error.message}
-    return {**known, **data} if isinstance(data, dict) else {**known}
 
 
 def typed(result: object, kind: type[T]) -> T:

@@ -1,6 +1,7 @@
 """What may be typed: commands, flags, help with examples. A usage error exits with 64."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import NoReturn, get_args
 
@@ -30,7 +31,20 @@ class Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise UsageError(f"{self.prog}: {message}")
+
+
+class UsageError(SystemExit):
+    """Raised when what was typed cannot be understood; it has been said already.
+
+    Attributes:
+        message: What was wrong.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(EXIT_USAGE)
+        self.message = message
 
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name
@@ -40,6 +54,7 @@ def build_parser() -> Parser:
     """The whole tree; ``command`` and, for config, ``action`` are in the result."""
     parser = Parser(
         prog="gitbridge",
+        allow_abbrev=False,  # a flag that comes later must not change what scripts mean
         description=DESCRIPTION,
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -68,6 +83,7 @@ def _add(
         help=summary,
         description=summary[:1].upper() + summary[1:] + ".",
         epilog=f"examples:\n{lines}",
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 

@@ -3,27 +3,19 @@
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import pairwise, takewhile
 
 import msgspec
 
 from actors.errors import GitBridgeError
-from daemon.cli.connection import (
-    Client,
-    CommandFailed,
-    Connect,
-    Where,
-    error_data,
-    exit_code_of,
-    open_client,
-    sentence,
-)
+from daemon.cli.connection import Client, Connect, Where, open_client
+from daemon.cli.ending import ending_of, usage_ending
 from daemon.cli.output import Output
-from daemon.cli.parser import build_parser
+from daemon.cli.parser import UsageError, build_parser
 from daemon.config import HealthOptions, ServeOptions
-from daemon.exits import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError
+from daemon.exits import EXIT_OK, EXIT_USAGE, ConfigError
 from ipc.calls import DaemonUnreachable
 
 DEFAULT_MAX_LATENCY_S = 2.0
@@ -49,10 +41,14 @@ def run(
     out: Output | None = None,
 ) -> int:
     """One command from its arguments to its exit code; never raises but SystemExit."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    as_json = getattr(args, "json", False) or getattr(args, "format", "") == "json"
+    as_json = wants_json(argv)
     out = Output(environ=environ, as_json=as_json) if out is None else out
+    parser = build_parser()
+    try:
+        args = parser.parse_args(argv)
+    except UsageError as error:
+        message = error.message
+        return _guarded(lambda: _not_understood(message, out), out)
     if args.version:
         out.result(f"gitbridge {entrances.version()}")
         return EXIT_OK
@@ -62,39 +58,43 @@ def run(
     return _guarded(lambda: _dispatch(args, entrances, environ, out), out)
 
 
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether the answer, and so every error, is to be one JSON document."""
+    words = list(takewhile(lambda word: word != "--", argv))
+    named = "--json" in words or "--format=json" in words
+    return named or ("--format", "json") in pairwise(words)
+
+
+def _not_understood(message: str, out: Output) -> int:
+    ending = usage_ending(message)
+    if out.as_json:
+        out.document({"error": ending.data})
+    return ending.exit_code
+
+
 def _guarded(command: Callable[[], int], out: Output) -> int:
     try:
-        return command()
+        try:
+            return command()
+        except Exception as error:  # noqa: BLE001 - each has its exit code
+            return _ended(error, out)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - each has its exit code
-        return _ended(error, out)
-
-
-def _ended(error: Exception, out: Output) -> int:
-    """What is said about an exception, and the exit code it makes."""
-    if isinstance(error, GitBridgeError):
-        return _failed(error, out)
-    if isinstance(error, CommandFailed):
-        out.error(str(error))
-        return error.exit_code
-    if isinstance(error, BrokenPipeError):
+    except BrokenPipeError:
         # Whoever read us has enough; the flush at exit must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_OK
-    trace = "".join(traceback.format_exception(error))
-    out.error(f"this is a bug of gitbridge:\n{trace}")
-    return EXIT_BUG
 
 
-def _failed(error: GitBridgeError, out: Output) -> int:
-    if isinstance(error, ConfigError):
-        out.error(error.message)
-        return error.exit_code
+def _ended(error: Exception, out: Output) -> int:
+    """Say what is to be said about an exception; the exit code it makes."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    ending = ending_of(error)
     if out.as_json:
-        out.document({"error": error_data(error)})
-    out.error(sentence(error))
-    return exit_code_of(error)
+        out.document({"error": ending.data})
+    out.error(ending.text)
+    return ending.exit_code
 
 
 def _dispatch(

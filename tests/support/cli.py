@@ -16,7 +16,7 @@ from typing_extensions import override
 from actors.errors import GitBridgeError
 from actors.messages.chat import Usage
 from daemon.cli.output import Output
-from daemon.cli.run import Entrances, run
+from daemon.cli.run import Entrances, run, wants_json
 from daemon.config import HealthOptions, ServeOptions
 from ipc.calls import DaemonUnreachable
 from ipc.results import DeltaParams, RouteReply
@@ -140,7 +140,7 @@ class Machine:
         self.code = -1
 
     def type(self, *argv: str) -> int:
-        as_json = "--json" in argv or "json" in argv
+        as_json = wants_json(argv)
         entrances = Entrances(self._serve, self._check, self._connect, lambda: "1.2.3")
         output = self.screen.output(as_json=as_json)
         return run(argv, entrances, self.environ, output)
