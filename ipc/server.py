@@ -124,6 +124,7 @@ class NativeProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._stop: dict[Call, Callable[[], object]] = {}  # how to cancel its work
+        self._interrupt: dict[Call, Callable[[], object]] = {}  # when the daemon stops
         self.tasks: set[asyncio.Task[object]] = set()
         self._writable = True
         self._reading = True
@@ -207,6 +208,7 @@ class NativeProtocol(asyncio.Protocol):
             handle = service.route(event.request, sink)
             task: asyncio.Task[object] = self._loop.create_task(handle.result())
             self._stop[call] = handle.cancel
+            self._interrupt[call] = partial(handle.cancel, interrupted=True)
         else:
             work = service.call(event.method, event.params, self._peer)
             task = self._loop.create_task(work)
@@ -221,6 +223,7 @@ class NativeProtocol(asyncio.Protocol):
     def _ended(self, call: Call, task: asyncio.Task[object]) -> None:
         self.tasks.discard(task)
         self._stop.pop(call, None)
+        self._interrupt.pop(call, None)
         if task.cancelled():
             outcome: object = self._explain(Cancelled("the request was cancelled"))
         elif (error := task.exception()) is not None:
@@ -311,8 +314,8 @@ class NativeProtocol(asyncio.Protocol):
         """Answer everything with ``interrupted``, cancel it, and close."""
         for call in self._session.in_flight:
             self._session.finish(call, error_info(_stopping()))
-        for stop in tuple(self._stop.values()):
-            stop()
+        for call, stop in tuple(self._stop.items()):
+            self._interrupt.get(call, stop)()
         self._flush()
         self._ending = True
         self._settle()

@@ -131,12 +131,16 @@ class ToolCallDelta(Struct, frozen=True, omit_defaults=True):
 
 
 class Delta(Struct, frozen=True, omit_defaults=True):
-    """A piece of an answer; every field is to be appended to what came before."""
+    """A piece of an answer; every text is to be appended to what came before.
+
+    ``model`` comes with the first content: what the provider says answers.
+    """
 
     content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: tuple[ToolCallDelta, ...] = ()
+    model: str | None = None
 
 
 class Usage(Struct, frozen=True):

@@ -274,8 +274,12 @@ class RouteHandle(Protocol):
         not cancel the request; ``cancel`` does.
         """
 
-    def cancel(self) -> None:
-        """The caller left: stop the upstream call now and record what it cost."""
+    def cancel(self, *, interrupted: bool = False) -> None:
+        """Stop the upstream call now and record what it cost.
+
+        The caller left, or the daemon stops (``interrupted``): whose doing it was goes
+        into the record.
+        """
 
 
 class RouterRef(Protocol):

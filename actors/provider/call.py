@@ -10,6 +10,7 @@ from typing import Literal
 
 import anyio
 import structlog
+from msgspec.structs import replace
 
 from actors.errors import CallerError, ProviderConnectionError, ProviderError
 from actors.messages.chat import Completion, Delta
@@ -157,6 +158,8 @@ class UpstreamCall:
     def _emit(self, delta: Delta) -> None:
         if self._first_token_at is None and _has_content(delta):
             self._first_token_at = self._last_byte
+            if self._decoder is not None:
+                delta = replace(delta, model=self._decoder.model)
         sink = self._attempt.sink
         if sink is not None:
             sink(delta)

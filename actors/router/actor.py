@@ -42,7 +42,7 @@ class RouterActor(Actor[RouterMessage]):
             case CancelRoute():
                 run = self._runs.get(message.request_id)
                 if run is not None:
-                    run.cancel()
+                    run.cancel(interrupted=message.interrupted)
             case SetOverrides():
                 self._override(message)
                 if reply.wanted:

@@ -50,8 +50,8 @@ class PendingRoute:
         assert isinstance(reply, RouteResult | ErrorInfo)
         return reply
 
-    def cancel(self) -> None:
-        self._ref.tell(CancelRoute(self._start.request.request_id))
+    def cancel(self, *, interrupted: bool = False) -> None:
+        self._ref.tell(CancelRoute(self._start.request.request_id, interrupted))
 
 
 class RouterHandle:

@@ -15,9 +15,10 @@ class StartRoute(Struct, frozen=True):
 
 
 class CancelRoute(Struct, frozen=True):
-    """Command: the caller left."""
+    """Command: the caller left, or (``interrupted``) the daemon stops."""
 
     request_id: str
+    interrupted: bool = False
 
 
 class SetOverrides(Struct, frozen=True, kw_only=True):

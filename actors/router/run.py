@@ -51,7 +51,7 @@ class RequestRun:
         asked = request.deadline_s or desk.settings.deadline_s
         self._deadline = self._started + min(asked, desk.settings.deadline_s)
         self._journal = Journal()
-        self._cancelled = False
+        self._stopped_by: GitBridgeError | None = None
         self._in_flight: Attempt | None = None
         self._target: Target | None = None
         self._attempt_started = 0.0
@@ -63,9 +63,13 @@ class RequestRun:
 
     # ---- from outside
 
-    def cancel(self) -> None:
-        """The caller left: stop the upstream call, or the wait before the next one."""
-        self._cancelled = True
+    def cancel(self, *, interrupted: bool) -> None:
+        """Stop the upstream call, or the wait before the next one."""
+        self._stopped_by = (
+            Interrupted("the daemon stopped before the answer")
+            if interrupted
+            else Cancelled("the caller cancelled the request")
+        )
         if self._in_flight is not None and self._target is not None:
             provider = self._desk.tools.providers.get(self._target.provider)
             if provider is not None:
@@ -114,21 +118,21 @@ class RequestRun:
         while isinstance(step, Call):
             if step.delay_s > 0.0:
                 await self._wait(step.delay_s)
-            if self._caller_left():
-                return Cancelled("the caller cancelled the request")
+            if self._stopped() is not None:
+                break
             outcome = await self._attempt(step, plan)
             if outcome.failure is None:
                 return None
-            if self._caller_left():
-                return Cancelled("the caller cancelled the request")
+            if self._stopped() is not None:
+                break
             step = attempts.after(
                 outcome, self._backend.now(), self._desk.tools.draw(), self._desk.budget
             )
             self._tell(step, outcome.failure)
-        return step.error
+        return step.error if isinstance(step, GiveUp) else self._stopped()
 
-    def _caller_left(self) -> bool:
-        return self._cancelled
+    def _stopped(self) -> GitBridgeError | None:
+        return self._stopped_by
 
     async def _wait(self, delay_s: float) -> None:
         """Wait out a back-off; ``cancel`` ends it early."""
@@ -186,16 +190,16 @@ class RequestRun:
             return
         if self._on_start is not None and self._target is not None:
             on_start, self._on_start = self._on_start, None
-            on_start(self._started_event(self._target))
+            on_start(self._started_event(self._target, delta.model))
         sink(delta)
 
-    def _started_event(self, target: Target) -> Started:
+    def _started_event(self, target: Target, model: str | None) -> Started:
         providers = self._desk.tools.providers
         provider = providers.get(target.provider)
         decision = self._decision
         return Started(
             provider=target.provider,
-            model=target.model,
+            model=model or target.model,
             decision_id=decision.decision_id if decision else "",
             attempts=len(self._journal.attempts) + (not self._buffered),
             simulated=provider.snapshot().simulated if provider else False,

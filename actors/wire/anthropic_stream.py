@@ -68,6 +68,10 @@ class AnthropicStreamDecoder:
         return self._done
 
     @property
+    def model(self) -> str | None:
+        return self._model
+
+    @property
     def usage(self) -> Usage:
         return decode_usage(self._raw_usage)
 

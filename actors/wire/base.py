@@ -77,6 +77,10 @@ class StreamDecoder(Protocol):
         """The terminal event came; nothing further needs to be read."""
 
     @property
+    def model(self) -> str | None:
+        """The model that answers, as far as the provider has said."""
+
+    @property
     def usage(self) -> Usage:
         """The usage seen so far, for billing streams that are cut or cancelled."""
 

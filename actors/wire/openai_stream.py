@@ -58,6 +58,10 @@ class OpenAIStreamDecoder:
         return self._done
 
     @property
+    def model(self) -> str | None:
+        return self._model
+
+    @property
     def usage(self) -> Usage:
         if self._whole is not None and self._whole.completion is not None:
             return self._whole.completion.usage

@@ -134,7 +134,7 @@ class Flight:
     def interrupt(self) -> None:
         """The daemon stops: end now, and say so."""
         if self.outcome is None:
-            self._handle.cancel()
+            self._handle.cancel(interrupted=True)
             self._settle(error_info(stopping()))
 
     async def _changed(self) -> None:

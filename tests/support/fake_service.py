@@ -57,7 +57,7 @@ class FakeHandle:
     async def result(self) -> RouteResult | ErrorInfo:
         return await asyncio.shield(self._ended)
 
-    def cancel(self) -> None:
+    def cancel(self, *, interrupted: bool = False) -> None:
         self.cancelled = True
         if not self._stopped.done():
             self._stopped.set_result(None)

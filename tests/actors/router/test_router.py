@@ -253,6 +253,7 @@ async def test_a_stream_tells_whose_it_is_before_its_first_piece() -> None:
         assert isinstance(result, RouteResult)
         assert [d.content for d in deltas if d.content] == ["a", "b"]
         assert [(s.provider, s.attempts) for s in started] == [("cheap", 1)]
+        assert started[0].model == result.model == "gpt-4o-2024-08-06"
 
 
 async def test_a_stream_that_fails_before_content_is_taken_over_unseen() -> None:
@@ -317,6 +318,25 @@ async def test_a_caller_that_leaves_stops_the_upstream_call_and_is_recorded() ->
         assert [a.outcome for a in record.attempts] == ["cancelled"]
         assert record.cost_usd is None  # it may have been worked on: not known
         assert transports["dear"].calls == []
+
+
+async def test_a_daemon_that_stops_a_request_says_so_in_its_record() -> None:
+    async with small_house({"only": FakeTransport(Answer(hangs_first=True))}) as house:
+        handle = house.router.route(request())
+        results: list[object] = []
+
+        async def wait() -> None:
+            results.append(await handle.result())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await anyio.sleep(1.0)
+            handle.cancel(interrupted=True)
+
+        (result,) = results
+        assert isinstance(result, ErrorInfo)
+        assert (result.kind, result.owner) == ("interrupted", "us")
+        assert house.spool.records[0].outcome == "interrupted"
 
 
 async def test_a_caller_that_leaves_during_a_back_off_ends_the_wait() -> None:
