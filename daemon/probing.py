@@ -1,22 +1,57 @@
-"""Health probes without a daemon: one round, over transports of its own."""
+"""``gitbridge health`` without a daemon: probes over transports of its own."""
 
+import os
 import random
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import anyio
+import structlog
+import uvloop
+from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
 from actors.messages.provider import ProbeResult
 from actors.policy.pricing import PriceBook
 from actors.provider import ProviderTools
-from actors.provider.probe import probe_models
+from actors.provider.probe import judged_for, probe_models
 from actors.runtime import current_backend
 from actors.transport import AiohttpTransport
 from actors.wire.catalogue import dialect_for
 from daemon.assembly import provider_settings
-from daemon.config import HealthOptions
-from daemon.credentials import Resolved
+from daemon.cli.health import run_health
+from daemon.config import Config, HealthOptions, ServeOptions
+from daemon.config_load import load_settings
+from daemon.credentials import Resolved, resolve
+from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
+from daemon.paths import state_folder
+
+
+def check_health(
+    options: HealthOptions, environ: Mapping[str, str] = os.environ
+) -> int:
+    """Probe the providers and print the verdicts; returns the exit code.
+
+    Raises:
+        ConfigError: The configuration is wrong, or there is no key.
+        InvalidRequest: There is no provider of the name asked for.
+    """
+    # Stdout is the answer's alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    flags = ServeOptions(config=options.config)
+    settings = load_settings(flags, environ=environ)
+    resolved = resolve(settings, environ=environ, cwd=Path.cwd())
+    health_log = HealthLog(state_folder(options.state_dir, environ) / "logs")
+    if options.max_latency_s is None:
+        limit_s = settings.config.health.max_latency_s
+        options = replace(options, max_latency_s=limit_s)
+
+    def probe(names: Sequence[str] | None) -> Sequence[ProbeResult]:
+        return uvloop.run(probe_once(resolved, options, names))
+
+    return run_health(probe, options, on_result=health_log.append)
 
 
 class _NothingKept:
@@ -39,7 +74,7 @@ async def probe_once(
         InvalidRequest: There is no provider of the name asked for.
     """
     config = resolved.settings.config
-    asked = names or _chosen(list(config.enabled_providers), options, config)
+    asked = names or _chosen(options, config)
     results: dict[str, ProbeResult] = {}
 
     async def probe(name: str) -> None:
@@ -58,7 +93,8 @@ async def probe_once(
             on_event=lambda _event: None,
         )
         try:
-            results[name] = await probe_models(settings, tools, current_backend())
+            result = await probe_models(settings, tools, current_backend())
+            results[name] = judged_for(result, options.model)
         finally:
             await transport.aclose()
 
@@ -68,15 +104,16 @@ async def probe_once(
     return [results[name] for name in asked]
 
 
-def _chosen(enabled: list[str], options: HealthOptions, config: object) -> list[str]:
-    del config
+def _chosen(options: HealthOptions, config: Config) -> list[str]:
+    enabled = list(config.enabled_providers)
     if options.provider is None:
         return enabled
-    if options.provider not in enabled:
+    name = config.provider_aliases.get(options.provider, options.provider)
+    if name not in enabled:
         raise InvalidRequest(
             f"there is no provider {options.provider!r}",
             field="provider",
             got=options.provider,
             wanted="one of " + ", ".join(enabled),
         )
-    return [options.provider]
+    return [name]

@@ -12,6 +12,7 @@ from actors.messages.provider import (
     ProbeResult,
     ProviderSnapshot,
 )
+from actors.provider.probe import judged_for
 from actors.runtime import ActorRef, ActorStopped, AskTimeout, Backend, MailboxFull
 
 ASK_GRACE_S = 5.0
@@ -122,7 +123,7 @@ class ProviderHandle:
             CheckHealth(model), timeout_s=PROBE_TIMEOUT_S
         )
         assert isinstance(result, ProbeResult)
-        return result
+        return judged_for(result, model)
 
     def snapshot(self) -> ProviderSnapshot:
         return self._cell.get()

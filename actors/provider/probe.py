@@ -105,3 +105,21 @@ async def probe_completion(
         outcome=outcome,
         simulated=outcome.simulated,
     )
+
+
+def judged_for(result: ProbeResult, model: str | None) -> ProbeResult:
+    """The probe as an answer to "is this model there?".
+
+    A list that does not hold the model makes it unhealthy, for whoever asked; the
+    provider itself is as healthy as before. An empty list says nothing.
+    """
+    names = {each.id for each in result.models}
+    if model is None or not result.healthy or not names or model in names:
+        return result
+    missing = Failure(
+        failure="model_not_found",
+        message=f"{result.provider} does not list a model {model}",
+        owner="caller",
+        neutral=True,
+    )
+    return replace(result, healthy=False, failure=missing)
