@@ -23,6 +23,7 @@ __all__ = [
     "cost_of",
     "estimate_prompt_tokens",
     "settle_cost",
+    "undated",
     "upper_bound_prompt_tokens",
 ]
 
@@ -139,6 +140,11 @@ class PriceBook:
             (_table_name(row.provider), row.model): row.price for row in table
         }
 
+    def configure(self, overrides: Mapping[str, Price]) -> None:
+        """Take other configured prices in place of those before; ``version`` grows."""
+        self.version += 1
+        self._overrides = dict(overrides)
+
     def lookup(
         self, provider: str, kind: str, model: str
     ) -> tuple[Price | None, CostSource]:
@@ -155,10 +161,15 @@ class PriceBook:
         maker = _table_name(kind)
         listed = self._table.get((maker, model))
         if listed is None:
-            listed = self._table.get((maker, _DATE_SUFFIX.sub("", model)))
+            listed = self._table.get((maker, undated(model)))
         if listed is not None:
             return listed, "table"
         return None, "unknown"
+
+
+def undated(model: str) -> str:
+    """The name without its date: ``gpt-4o`` for ``gpt-4o-2024-08-06``."""
+    return _DATE_SUFFIX.sub("", model)
 
 
 def settle_cost(

@@ -262,6 +262,16 @@ def test_a_similar_name_is_not_the_same_model(name: str) -> None:
     assert BOOK.lookup("openai", "openai", name) == (None, "unknown")
 
 
+def test_configured_prices_can_be_exchanged() -> None:
+    book = PriceBook(overrides={"one": PLAIN})
+    version = book.version
+    book.configure({"two": CACHED})
+
+    assert book.lookup("one", "openai", "m") == (None, "unknown")
+    assert book.lookup("two", "openai", "m") == (CACHED, "config")
+    assert book.version > version
+
+
 def test_the_later_row_of_a_table_counts() -> None:
     book = PriceBook([*TABLE, TableEntry("openai", "gpt-4o", DATED)])
 
