@@ -49,12 +49,22 @@ class Stamp:
 
     def __init__(self, clock_ns: Callable[[], int]) -> None:
         self._clock_ns = clock_ns
+        self._second = -1
+        self._shown = ""
+
+    def _timestamp(self) -> str:
+        """``timestamp`` of now; of the date and time only milliseconds are made anew."""
+        second, ns = divmod(self._clock_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._shown = timestamp(second * 1_000_000_000)[:-4]
+        return f"{self._shown}{ns // 1_000_000:03d}Z"
 
     def __call__(
         self, _logger: object, method: str, event: MutableMapping[str, object]
     ) -> MutableMapping[str, object]:
         stamped: dict[str, object] = {
-            "timestamp": timestamp(self._clock_ns()),
+            "timestamp": self._timestamp(),
             "level": _NAMES.get(method, method),
             "event": event.pop("event", ""),
             "service": SERVICE,
@@ -68,9 +78,13 @@ class Stamp:
 
 
 class JsonRenderer:
-    """The last processor: one line of JSON, below 16 KiB, newline included."""
+    """The last processor: one redacted line of JSON, below 16 KiB, newline included.
 
-    def __init__(self, *, journal: bool) -> None:
+    Most lines hold nothing to redact, which shows soonest once they are rendered.
+    """
+
+    def __init__(self, redactor: Redactor, *, journal: bool) -> None:
+        self._redactor = redactor
         self._prefix = {
             level: f"<{number}>".encode() if journal else b""
             for level, number in _SYSLOG.items()
@@ -80,18 +94,28 @@ class JsonRenderer:
         self, _logger: object, _method: str, event: Mapping[str, object]
     ) -> bytes:
         prefix = self._prefix.get(str(event.get("level")), b"")
-        return b"%b%b\n" % (prefix, encode_line(event))
+        return b"%b%b\n" % (prefix, self._line(event))
+
+    def _line(self, event: Mapping[str, object]) -> bytes:
+        redactor = self._redactor
+        if redactor.is_plain(event):
+            line = _encode(event)
+            if len(line) <= MAX_LINE_BYTES and redactor.is_clean(line):
+                return line
+        return encode_line(redactor(None, "", dict(event)))
 
 
 class ConsoleRenderer:
-    """For people: time, level, event, then the rest as ``key=value``."""
+    """For people, redacted: time, level, event, then the rest as ``key=value``."""
 
-    def __init__(self, *, colours: bool) -> None:
+    def __init__(self, redactor: Redactor, *, colours: bool) -> None:
+        self._redactor = redactor
         self._colours = colours
 
     def __call__(
         self, _logger: object, _method: str, event: Mapping[str, object]
     ) -> bytes:
+        event = self._redactor(None, "", dict(event))
         level = str(event.get("level"))
         rest = " ".join(
             f"{key}={_shown(value)}" for key, value in event.items() if key not in _HEAD
@@ -141,9 +165,9 @@ def configure_logging(
     redactor = Redactor(secrets, prompts=config.prompts)
     render: JsonRenderer | ConsoleRenderer
     if config.format == "console":
-        render = ConsoleRenderer(colours=os.isatty(descriptor))
+        render = ConsoleRenderer(redactor, colours=os.isatty(descriptor))
     else:
-        render = JsonRenderer(journal=is_journal(descriptor, environ))
+        render = JsonRenderer(redactor, journal=is_journal(descriptor, environ))
     stamp = Stamp(clock_ns)
 
     def dropped_line(count: int) -> bytes:
@@ -153,7 +177,7 @@ def configure_logging(
     writer = LogWriter(descriptor, dropped_line)
     atexit.register(writer.close)
     structlog.configure(
-        processors=[stamp, redactor, render],
+        processors=[stamp, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
         logger_factory=lambda *_: LineLogger(writer.put),
         cache_logger_on_first_use=True,

@@ -21,10 +21,16 @@ BREAKER_VALUE = {"closed": 0, "half_open": 1, "open": 2}
 
 Labels = tuple[str, ...]
 
+_NOTHING = Decimal(0)
+
 
 @dataclass(slots=True)
 class Family:
-    """One metric and its series. ``buckets`` make it a histogram."""
+    """One metric and its series. ``buckets`` make it a histogram.
+
+    Histograms sum up in ``nanos``, integers of 1e-9 units: exact, and a tenth of a
+    Decimal's cost.
+    """
 
     name: str
     help: str
@@ -32,35 +38,37 @@ class Family:
     buckets: tuple[float, ...] = ()
     values: dict[Labels, Decimal] = field(default_factory=dict)
     counts: dict[Labels, list[int]] = field(default_factory=dict)
+    nanos: dict[Labels, int] = field(default_factory=dict)
 
     def add(self, labels: Labels, amount: Decimal | int = 1) -> None:
-        labels = self._bounded(labels, self.values)
-        self.values[labels] = self.values.get(labels, Decimal(0)) + amount
+        known = self.values.get(labels)
+        if known is None:
+            labels = self._bounded(labels)
+            known = self.values.get(labels, _NOTHING)
+        self.values[labels] = known + amount
 
     def observe(self, labels: Labels, value: float) -> None:
-        labels = self._bounded(labels, self.counts)
         slots = self.counts.get(labels)
         if slots is None:
-            slots = self.counts[labels] = [0] * (len(self.buckets) + 1)
+            labels = self._bounded(labels)
+            slots = self.counts.setdefault(labels, [0] * (len(self.buckets) + 1))
         slots[bisect_left(self.buckets, value)] += 1
-        total = self.values.get(labels, Decimal(0))
-        self.values[labels] = total + Decimal(str(round(value, 9)))
+        self.nanos[labels] = self.nanos.get(labels, 0) + round(value * 1e9)
 
-    def _bounded(self, labels: Labels, known: Mapping[Labels, object]) -> Labels:
-        if labels in known or len(known) < MAX_SERIES:
-            return labels
-        return tuple("other" for _ in labels)
+    def _bounded(self, labels: Labels) -> Labels:
+        """What a new series is counted under."""
+        known = self.counts if self.buckets else self.values
+        return labels if len(known) < MAX_SERIES else tuple("other" for _ in labels)
 
     def lines(self) -> Iterable[str]:
         kind = "histogram" if self.buckets else "counter"
         yield f"# HELP {PREFIX}{self.name} {self.help}"
         yield f"# TYPE {PREFIX}{self.name} {kind}"
+        for labels in sorted(self.counts):
+            yield from self._histogram(labels)
         for labels in sorted(self.values):
-            if self.buckets:
-                yield from self._histogram(labels)
-            else:
-                pairs = _pairs(self.label_names, labels)
-                yield f"{PREFIX}{self.name}{pairs} {self.values[labels]:f}"
+            pairs = _pairs(self.label_names, labels)
+            yield f"{PREFIX}{self.name}{pairs} {self.values[labels]:f}"
 
     def _histogram(self, labels: Labels) -> Iterable[str]:
         seen = 0
@@ -71,7 +79,8 @@ class Family:
             pairs = _pairs(names, (*labels, edge))
             yield f"{PREFIX}{self.name}_bucket{pairs} {seen}"
         pairs = _pairs(self.label_names, labels)
-        yield f"{PREFIX}{self.name}_sum{pairs} {self.values[labels]:f}"
+        total = Decimal(self.nanos[labels]).scaleb(-9)
+        yield f"{PREFIX}{self.name}_sum{pairs} {total.normalize():f}"
         yield f"{PREFIX}{self.name}_count{pairs} {seen}"
 
 

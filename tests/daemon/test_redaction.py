@@ -137,3 +137,38 @@ def test_long_texts_are_cut_before_they_are_searched() -> None:
 )
 def test_no_nesting_carries_a_key_through(value: object) -> None:
     assert KEY not in repr(cleaned({"x": value}, KEY))
+
+
+SECRET = 'quo"ted\\key'
+PIECES = st.sampled_from(
+    [SECRET, "sk-abcdefgh", "Bearer x", "pi-", "a", '"', "\\", "é"]
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["model", "user", "error", "prompt", "api_key", "Password"]),
+        st.lists(PIECES).map("".join) | st.integers() | st.none() | st.lists(PIECES),
+    )
+)
+def test_what_is_found_clean_as_a_line_has_nothing_to_redact(
+    event: dict[str, object],
+) -> None:
+    redactor = Redactor([SECRET])
+    line = msgspec.json.encode(event)
+    if redactor.is_plain(event) and redactor.is_clean(line):
+        assert redactor(None, "info", event) == event
+
+
+def test_a_key_that_json_cannot_hold_leaves_no_line_clean() -> None:
+    redactor = Redactor(["half\ud800"])
+
+    assert not redactor.is_clean(b'{"a":1}')
+
+
+def test_usual_lines_are_found_clean_whichever_fields_come_again() -> None:
+    redactor = Redactor([KEY])
+    for _ in range(2):
+        assert redactor.is_plain({"user": "me", "cost_usd": Decimal(1), "error": None})
+        assert not redactor.is_plain({"user": "me", "prompt": "hello"})
+    assert redactor.is_clean(b'{"user":"me"}')
