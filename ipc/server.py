@@ -33,21 +33,23 @@ HANGUP_CHECK_S: Final = 0.05
 FLUSH_S: Final = 5.0
 """How long a daemon that stops waits for slow readers of its last answers."""
 
-_SLICE_BYTES: Final = 16 * 1024
+_SLICE_BYTES: Final = 4 * 1024
 _log = structlog.get_logger()
 
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Bounds of one connection.
 
-    ``in_flight`` requests are worked on at a time, further ones are not read. Above
-    ``pause_bytes`` of unread answers nothing is read, above ``drop_bytes`` the
-    connection is dropped.
+    About ``in_flight`` requests are worked on at a time, further ones are not read; the
+    router takes 1024 of all connections. Above ``pause_bytes`` of unread answers nothing
+    is read. Above ``stream_bytes`` of pieces of answers since then, or ``drop_bytes`` in
+    all, the connection is dropped.
     """
 
     message_bytes: int = MAX_MESSAGE_BYTES
-    in_flight: int = 1024
+    in_flight: int = 768
     pause_bytes: int = 256 * 1024
+    stream_bytes: int = 4 * 1024 * 1024
     drop_bytes: int = 2 * MAX_MESSAGE_BYTES
 
 
@@ -126,6 +128,8 @@ class NativeProtocol(asyncio.Protocol):
         self._stop: dict[Call, Callable[[], object]] = {}  # how to cancel its work
         self._interrupt: dict[Call, Callable[[], object]] = {}  # when the daemon stops
         self.tasks: set[asyncio.Task[object]] = set()
+        self._unread = b""  # came, and waits for room
+        self._streamed = 0  # bytes of pieces of answers, since nobody reads
         self._writable = True
         self._reading = True
         self._eof = False
@@ -148,22 +152,14 @@ class NativeProtocol(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        # In slices: many small mistakes make answers much longer than themselves.
-        for start in range(0, len(data), _SLICE_BYTES):
-            self._act(self._session.receive(data[start : start + _SLICE_BYTES]))
-            self._flush()
-            if self._transport is None:
-                return
-        self._ending = self._ending or self._session.broken
-        self._settle()
+        self._unread += data
+        self._take_in()
 
     @override
     def eof_received(self) -> bool:
-        self._eof = self._ending = True
+        self._eof = True
         self._reading = False
-        self._act(self._session.receive_eof())
-        self._flush()
-        self._settle()
+        self._take_in()
         return True  # `_settle` closes
 
     @override
@@ -186,6 +182,36 @@ class NativeProtocol(asyncio.Protocol):
             stop()
 
     # Work -----------------------------------------------------------------------------
+
+    def _take_in(self) -> None:
+        """Read what has come while there is room for more work and more answers.
+
+        In slices: hundreds of requests come in one piece, and many small mistakes make
+        answers much longer than themselves.
+        """
+        if self._gone():
+            return
+        data, start = self._unread, 0
+        self._unread = b""
+        while start < len(data) and (self._has_room() or self._ending):
+            self._act(self._session.receive(data[start : start + _SLICE_BYTES]))
+            start += _SLICE_BYTES
+            self._flush()
+            if self._gone() or self._session.broken:
+                start = len(data)
+        self._unread = data[start:]
+        over = self._eof and not self._unread
+        if over and not self._ending:
+            self._act(self._session.receive_eof())
+            self._flush()
+        self._ending |= over or self._session.broken
+        self._settle()
+
+    def _gone(self) -> bool:
+        return self._transport is None
+
+    def _has_room(self) -> bool:
+        return self._writable and self._session.busy < self._limits.in_flight
 
     def _act(self, events: list[Event]) -> None:
         for event in events:
@@ -218,7 +244,7 @@ class NativeProtocol(asyncio.Protocol):
 
     def _delta(self, call: Call, delta: Delta) -> None:
         self._session.delta(call, delta)
-        self._flush()
+        self._flush(streamed=True)
 
     def _ended(self, call: Call, task: asyncio.Task[object]) -> None:
         self.tasks.discard(task)
@@ -242,14 +268,19 @@ class NativeProtocol(asyncio.Protocol):
 
     # The connection -------------------------------------------------------------------
 
-    def _flush(self) -> None:
+    def _flush(self, *, streamed: bool = False) -> None:
         data = self._session.data_to_send()
         transport = self._transport
         if transport is None or not data:
             return
         transport.write(data)  # may call `pause_writing`, and that may close
         waiting = transport.get_write_buffer_size()
-        if waiting > self._limits.drop_bytes:
+        limits = self._limits
+        if self._writable:
+            self._streamed = 0
+        elif streamed:
+            self._streamed += len(data)
+        if waiting > limits.drop_bytes or self._streamed > limits.stream_bytes:
             _log.warning("client_dropped", reason="does not read", bytes=waiting)
             self._abort()
 
@@ -272,7 +303,10 @@ class NativeProtocol(asyncio.Protocol):
             self._look()
 
     def _throttle(self, transport: asyncio.Transport) -> None:
-        wanted = self._writable and self._session.busy < self._limits.in_flight
+        room = self._has_room()
+        if room and self._unread:
+            self._loop.call_soon(self._take_in)
+        wanted = room and not self._unread and not self._eof
         if wanted and not self._reading:
             transport.resume_reading()
         elif self._reading and not wanted:
@@ -308,7 +342,7 @@ class NativeProtocol(asyncio.Protocol):
         """Take no new requests; close once the last answer has left."""
         self._session.refuse_routes(error_info(_stopping()))
         self._ending = True
-        self._settle()
+        self._take_in()
 
     def interrupt(self) -> None:
         """Answer everything with ``interrupted``, cancel it, and close."""

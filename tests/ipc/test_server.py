@@ -12,6 +12,7 @@ from ipc.frames import MsgpackFrames
 from ipc.server import Limits, NativeServer
 from tests.support.door import Door, open_door
 from tests.support.fake_service import route_result
+from tests.support.waiting import until
 
 GONE_WITHIN_S = 0.2
 
@@ -158,6 +159,69 @@ async def test_no_more_than_the_limit_is_worked_on_at_a_time() -> None:
         await door.service.arrived(3)
 
 
+async def test_requests_that_come_in_one_piece_wait_for_room_too() -> None:
+    asked = b"".join(
+        b'{"id":%d,"method":"route","params":{"prompt":"%s"}}\n' % (i, b"x" * 1000)
+        for i in range(60)
+    )
+    async with open_door(limits=Limits(in_flight=10)) as door:
+        door.service.hold = True
+        client = await door.connect()
+        client.say(asked)
+        client.half_close()
+        await door.service.arrived(10)
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(door.service.arrived(15), 0.05)
+        most = 0
+        for i in range(60):
+            await door.service.arrived(i + 1)
+            most = max(most, door.native.in_flight)
+            door.service.answer(door.service.handles[i])
+
+        assert most <= 10 + 4  # as many as fit into one slice
+        assert len(lines(await client.rest())) == 60
+
+
+async def test_requests_that_wait_for_room_are_not_started_for_one_who_left() -> None:
+    asked = b"".join(
+        b'{"id":%d,"method":"route","params":{"prompt":"%s"}}\n' % (i, b"x" * 1000)
+        for i in range(60)
+    )
+    async with open_door(limits=Limits(in_flight=10)) as door:
+        door.service.hold = True
+        client = await door.connect()
+        client.say(asked)
+        await door.service.arrived(10)
+        started = len(door.service.handles)
+
+        client.leave()
+        for handle in door.service.handles:
+            await handle.stopped(GONE_WITHIN_S)
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(door.service.arrived(started + 1), 0.05)
+
+
+async def test_requests_that_wait_for_room_are_told_when_the_daemon_stops() -> None:
+    asked = b"".join(
+        b'{"id":%d,"method":"route","params":{"prompt":"%s"}}\n' % (i, b"x" * 1000)
+        for i in range(60)
+    )
+    async with open_door(limits=Limits(in_flight=10)) as door:
+        door.service.hold = True
+        client = await door.connect()
+        client.say(asked)
+        await door.service.arrived(10)
+        draining = asyncio.ensure_future(door.native.drain(0.05))
+
+        said = lines(await client.rest())
+
+        assert {kind_of(reply) for reply in said} == {"interrupted"}
+        assert sorted(str(reply["id"]) for reply in said) == sorted(map(str, range(60)))
+        assert await draining < 15
+
+
 async def test_a_client_that_does_not_read_is_not_read_from_and_loses_nothing() -> None:
     text = "x" * 10_000
     async with open_door(limits=Limits(pause_bytes=20_000)) as door:
@@ -189,6 +253,29 @@ async def test_a_client_that_never_reads_is_dropped_with_its_work() -> None:
             assert sent < 5_000_000
             await asyncio.sleep(0)  # noqa: TID251 - lets the loop write
 
+        assert not door.native.connections
+
+
+async def test_a_stream_that_nobody_reads_is_dropped_before_it_fills_the_memory() -> (
+    None
+):
+    async with open_door(limits=Limits(stream_bytes=100_000)) as door:
+        door.service.hold = True
+        client = await door.connect()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed for writing
+        client.ask(1, "route", prompt="x")
+        client.ask(2, "route", prompt="x", stream=True)
+        await door.service.arrived(2)
+        whole, streamed = door.service.handles
+        whole.finish(route_result("y" * 5_000_000))  # may be long, and waits
+        await until(lambda: door.native.in_flight == 1)
+
+        cancelled = []
+        for _ in range(2):
+            streamed.send("y" * 90_000)
+            cancelled.append(streamed.cancelled)
+
+        assert cancelled == [False, True]
         assert not door.native.connections
 
 
