@@ -34,7 +34,7 @@ def _serve(options: ServeOptions) -> int:
 
 
 def _check_health(options: HealthOptions) -> int:
-    from daemon.app import check_health  # noqa: PLC0415 - as above
+    from daemon.probing import check_health  # noqa: PLC0415 - as above
 
     return check_health(options)
 

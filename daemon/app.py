@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +20,16 @@ import structlog
 import uvloop
 
 from actors.errors import LedgerRefused
-from actors.messages.provider import ProbeResult
 from actors.runtime import RestartsExceeded
-from daemon.cli.health import run_health
-from daemon.config import Config, HealthOptions, ServeOptions
+from daemon.config import Config, ServeOptions
 from daemon.config_load import load_settings
 from daemon.credentials import Resolved, resolve
 from daemon.doors import OpenDoors, open_doors, open_sockets
 from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
-from daemon.health_log import HealthLog
 from daemon.house import House, open_house
 from daemon.lifecycle import AlreadyRunning, StateLock, watch_signals
 from daemon.logs import LogPipeline, configure_logging
 from daemon.paths import server_socket, state_folder
-from daemon.probing import probe_once
 from daemon.sdnotify import Notifier
 from ipc.sockets import AddressTaken, ListenError, SecondDaemon
 
@@ -46,7 +42,6 @@ class Plan:
 
     resolved: Resolved
     state: Path
-    socket: Path
     options: ServeOptions
     environ: Mapping[str, str]
 
@@ -56,6 +51,8 @@ def serve(options: ServeOptions) -> int:
     try:
         plan = prepare(options, os.environ)
         if options.check:
+            for warning in plan.resolved.warnings:
+                print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - likewise
             names = ", ".join(plan.resolved.settings.config.enabled_providers)
             print(f"configuration ok; providers: {names}")  # noqa: T201 - the answer
             return EXIT_OK
@@ -97,9 +94,7 @@ def prepare(options: ServeOptions, environ: Mapping[str, str]) -> Plan:
         settings, environ=environ, cwd=Path.cwd(), simulate=options.simulate
     )
     state = state_folder(options.state_dir, environ)
-    configured = resolved.settings.config.server.socket
-    socket = server_socket(options.socket, environ, configured, state)
-    return Plan(resolved, state, socket, options, environ)
+    return Plan(resolved, state, options, environ)
 
 
 class _Stopping:
@@ -134,7 +129,10 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         lock = StateLock(plan.state)
         lock.acquire()
         stack.callback(lock.release)
-        sockets = stack.enter_context(open_sockets(config, plan.socket, plan.environ))
+        path = server_socket(
+            plan.options.socket, plan.environ, config.server.socket, plan.state
+        )
+        sockets = stack.enter_context(open_sockets(config, path, plan.environ))
         simulated = await stack.enter_async_context(_simulated(plan))
         house = await stack.enter_async_context(
             open_house(
@@ -220,18 +218,3 @@ async def _feed_watchdog(notifier: Notifier) -> None:
     while interval_s is not None:
         notifier.watchdog()
         await anyio.sleep(interval_s)
-
-
-def check_health(options: HealthOptions) -> int:
-    """Probe the providers without a daemon; returns the exit code."""
-    flags = ServeOptions(config=options.config, state_dir=options.state_dir)
-    try:
-        plan = prepare(flags, os.environ)
-    except ConfigError as error:
-        return _refuse(error, error.exit_code)
-    health_log = HealthLog(plan.state / "logs")
-
-    def probe(names: Sequence[str] | None) -> Sequence[ProbeResult]:
-        return uvloop.run(probe_once(plan.resolved, options, names))
-
-    return run_health(probe, options, on_result=health_log.append)

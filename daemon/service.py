@@ -200,7 +200,7 @@ class HouseService:
         probes = tuple(result for result in found if result is not None)
         limit_s = asked.max_latency_s or self._max_latency_s
         healthy = all(probe_passes(probe, limit_s) for probe in probes)
-        return results.HealthResult(healthy, probes)
+        return results.HealthResult(healthy, probes, limit_s)
 
     def _chosen(self, name: str | None) -> list[ProviderRef]:
         if name is None:

@@ -215,10 +215,14 @@ class StrategyResult(Struct, frozen=True):
 
 
 class HealthResult(Struct, frozen=True):
-    """``healthy`` is true when every provider that was asked is."""
+    """``healthy`` is true when every provider that was asked is.
+
+    ``max_latency_s`` is the threshold that held: the caller's, else the configured one.
+    """
 
     healthy: bool
     providers: tuple[ProbeResult, ...]
+    max_latency_s: float | None = None
 
 
 def route_reply(result: RouteResult) -> RouteReply:

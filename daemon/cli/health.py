@@ -25,7 +25,8 @@ def health_by_daemon(options: HealthOptions, client: Client, out: Output) -> int
         if value is not None:
             params[name] = value
     result = typed(client.call("health.check", params), HealthResult)
-    return show([judge(each, options.max_latency_s) for each in result.providers], out)
+    limit_s = result.max_latency_s
+    return show([judge(each, limit_s) for each in result.providers], out)
 
 
 def run_health(

@@ -15,10 +15,9 @@ from daemon.cli.ending import ending_of, usage_ending
 from daemon.cli.output import Output
 from daemon.cli.parser import UsageError, build_parser
 from daemon.config import HealthOptions, ServeOptions
-from daemon.exits import EXIT_OK, EXIT_USAGE, ConfigError
+from daemon.exits import EXIT_OK, EXIT_USAGE
 from ipc.calls import DaemonUnreachable
 
-DEFAULT_MAX_LATENCY_S = 2.0
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -123,7 +122,7 @@ def _dispatch(
 
             return configure(args, out, environ, connected_if_running)
         if args.command == "health":
-            options = health_options(args, environ)
+            options = health_options(args)
             return _health(options, entrances, connected, out)
         return _talk(args, connected(), out)
 
@@ -165,27 +164,15 @@ def serve_options(args: argparse.Namespace) -> ServeOptions:
     )
 
 
-def health_options(
-    args: argparse.Namespace, environ: Mapping[str, str]
-) -> HealthOptions:
-    """The flags of ``health``; the latency threshold is the configuration's if unsaid."""
+def health_options(args: argparse.Namespace) -> HealthOptions:
+    """The flags of ``health``."""
     return HealthOptions(
         provider=args.provider,
         model=args.model,
-        max_latency_s=args.max_latency or _configured_latency(args.config, environ),
+        max_latency_s=args.max_latency,
         retries=args.retries,
         as_json=args.json or args.format == "json",
         config=args.config,
         socket=args.socket,
         state_dir=args.state_dir,
     )
-
-
-def _configured_latency(config: str | None, environ: Mapping[str, str]) -> float:
-    from daemon.config_load import load_settings  # noqa: PLC0415 - health only
-
-    try:
-        loaded = load_settings(ServeOptions(config=config), environ=environ)
-    except ConfigError:
-        return DEFAULT_MAX_LATENCY_S  # a running daemon answers all the same
-    return loaded.config.health.max_latency_s

@@ -102,7 +102,7 @@ class DaemonProcess:
                 stdout=out,
                 stderr=err,
                 cwd=self.folder,
-                env=_environment(self.folder),
+                env=process_environment(self.folder),
                 start_new_session=True,  # so that its children can be ended with it
             )
 
@@ -208,7 +208,7 @@ def _kilobytes(rollup: str, field: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def process_environment(folder: Path) -> dict[str, str]:
     """Nothing of the tester's own settings: neither keys nor strategies."""
     kept = {k: os.environ[k] for k in ("PATH", "LANG", "TZ") if k in os.environ}
     return {**kept, **KEYS, "HOME": str(folder)}

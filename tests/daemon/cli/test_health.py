@@ -124,17 +124,8 @@ def test_without_a_daemon_the_caller_checks() -> None:
 
     assert typed.type("health", "grok", "--format", "json", "--state-dir", "/d") == 1
     assert typed.checked == [
-        HealthOptions(provider="grok", max_latency_s=2.0, as_json=True, state_dir="/d")
+        HealthOptions(provider="grok", as_json=True, state_dir="/d")
     ]
-
-
-def test_the_configured_latency_holds_when_none_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "c.toml"
-    path.write_text("[health]\nmax_latency_s = 0.5\n")
-    typed = Machine()
-    typed.type("health", "--config", str(path))
-
-    assert typed.checked[0].max_latency_s == 0.5
 
 
 def test_a_daemon_answers_even_where_the_configuration_is_wrong(tmp_path: Path) -> None:
@@ -145,4 +136,12 @@ def test_a_daemon_answers_even_where_the_configuration_is_wrong(tmp_path: Path) 
     )
 
     assert Machine(daemon).type("health", "--config", str(path)) == 0
-    assert daemon.calls == [("health.check", {"retries": 3, "max_latency_s": 2.0})]
+    assert daemon.calls == [("health.check", {"retries": 3})]
+
+
+def test_the_daemons_own_threshold_holds_when_none_is_said() -> None:
+    slow = HealthResult(healthy=False, providers=(probe(),), max_latency_s=0.05)
+    machine = Machine(FakeDaemon({"health.check": slow}))
+
+    assert machine.type("health") == 1
+    assert "slow: at most 0.05 s is wanted" in machine.screen.out
