@@ -10,6 +10,8 @@ UsagePolicy = Literal["openai", "xai", "gemini"]
 
 _TICKS_PER_USD_EXPONENT = 10
 _MAX_COUNT = 10**15  # more than that is no count of anything here
+_MAX_COST_CHARS = 64
+_LEAST_COST_USD = Decimal("1e-15")  # less is no price of anything, and slow to add up
 
 
 def decode_usage(raw: object, policy: UsagePolicy) -> Usage:
@@ -84,11 +86,14 @@ def _cost(usage: dict[str, object], total: int | None) -> Decimal | None:
 def _dollars(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    said = str(value)
     try:
-        cost = Decimal(str(value))
+        cost = Decimal(said) if len(said) <= _MAX_COST_CHARS else None
     except InvalidOperation:
         return None
-    return cost if cost.is_finite() and 0 <= cost < _MAX_COUNT else None
+    if cost is None or not cost.is_finite() or (cost and cost < _LEAST_COST_USD):
+        return None
+    return cost if 0 <= cost < _MAX_COUNT else None
 
 
 def _count(source: dict[str, object], name: str) -> int | None:

@@ -77,6 +77,8 @@ def test_reasoning_is_billed_output_once(
         ({"total_tokens": 5, "cost": "Infinity"}, None),
         ({"total_tokens": 5, "cost": -1}, None),
         ({"total_tokens": 5, "cost": True}, None),
+        ({"total_tokens": 5, "cost": "1E-999999999"}, None),
+        ({"total_tokens": 5, "cost": "1" + "0" * 100_000}, None),
         ({"total_tokens": 5, "cost": 0}, None),
     ],
 )
