@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from daemon.exits import Problem
 
-# The seeds' variables, and where they go.
+# The seeds' variables and our own, and where they go.
 SETTING_VARIABLES = {
     "SMARTROUTER_STRATEGY": ("routing", "strategy"),
     "SMARTROUTER_COST_WEIGHT": ("routing", "weights", "cost"),
@@ -16,6 +16,7 @@ SETTING_VARIABLES = {
     "SMARTROUTER_AVAILABILITY_WEIGHT": ("routing", "weights", "availability"),
     "SMARTROUTER_HEALTH_CHECK_INTERVAL": ("health", "interval_s"),
     "SMARTROUTER_METRICS_WINDOW": ("routing", "metrics_window"),
+    "GITBRIDGE_SOCKET": ("server", "socket"),
 }
 
 # Variables of one provider, by its kind: the first one that is set wins.

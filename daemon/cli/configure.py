@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from daemon.config import Config, ServeOptions, Settings
 from daemon.config_load import load_settings
 from daemon.credentials import KeyFinder, Resolved, resolve
 from daemon.exits import EXIT_OK
+from daemon.paths import state_folder
 from ipc.results import StrategyResult
 
 OVERRIDE = "run-time override"
@@ -25,6 +27,7 @@ class ShownConfig(Struct, frozen=True, kw_only=True):
     """What ``gitbridge config show --json`` prints."""
 
     path: str | None
+    state_dir: str
     values: list[Setting]
     keys: list[KeySource]
     warnings: tuple[str, ...] = ()
@@ -53,7 +56,8 @@ def configure(
     if args.action == "check":
         found = resolve(loaded, environ=environ, cwd=Path.cwd(), simulate=args.simulate)
         return _check(found, out)
-    return _show(loaded, out, environ, running())
+    state = state_folder(args.state_dir, environ)
+    return _show(loaded, state, out, environ, running())
 
 
 def _check(found: Resolved, out: Output) -> int:
@@ -73,7 +77,11 @@ def _check(found: Resolved, out: Output) -> int:
 
 
 def _show(
-    loaded: Settings, out: Output, environ: Mapping[str, str], client: Client | None
+    loaded: Settings,
+    state: Path,
+    out: Output,
+    environ: Mapping[str, str],
+    client: Client | None,
 ) -> int:
     finder = KeyFinder(environ, Path.cwd())
     keys = [
@@ -85,11 +93,16 @@ def _show(
     warnings = (*loaded.warnings, *finder.warnings)
     if out.as_json:
         shown = ShownConfig(
-            path=loaded.path, values=values, keys=keys, warnings=warnings
+            path=loaded.path,
+            state_dir=str(state),
+            values=values,
+            keys=keys,
+            warnings=warnings,
         )
         out.document(shown)
         return EXIT_OK
     out.result(f"file: {loaded.path or 'none'}")
+    out.result(f"state: {state}")
     out.result(render_settings(values, keys, out.paint))
     for warning in warnings:
         out.note(f"{out.error_paint('warning:', 'warn')} {warning}")
@@ -110,7 +123,8 @@ def _flat(value: object, key: str, origins: Mapping[str, str]) -> Iterator[Setti
         for name, item in value.items():
             yield from _flat(item, f"{key}.{name}", origins)
     else:
-        yield Setting(key, msgspec.to_builtins(value), origin_of(key, origins))
+        plain = msgspec.to_builtins(value, builtin_types=(Decimal,))
+        yield Setting(key, plain, origin_of(key, origins))
 
 
 def origin_of(key: str, origins: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """How a command ends that failed: what people are told, what programs, the exit code."""
 
 import traceback
+from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
@@ -105,7 +106,8 @@ def error_data(error: GitBridgeError) -> dict[str, object]:
     known: dict[str, object] = {"kind": error.kind, "message": error.message}
     cause = error.__cause__
     if isinstance(cause, CallFailed) and cause.data is not None:
-        data: object = msgspec.to_builtins(cause.data)
+        # Money stays exact: the output writes it as a number.
+        data: object = msgspec.to_builtins(cause.data, builtin_types=(Decimal,))
         return {**known, **data} if isinstance(data, dict) else known
     if isinstance(error, InvalidRequest):
         said = {"field": error.field, "got": error.got, "wanted": error.wanted}

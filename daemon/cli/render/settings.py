@@ -1,6 +1,7 @@
 """The effective configuration and where each value came from, as text."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
@@ -49,6 +50,12 @@ def toml_value(value: object) -> str:
     if isinstance(value, dict):
         inner = ", ".join(f"{key} = {toml_value(each)}" for key, each in value.items())
         return f"{{ {inner} }}" if inner else "{}"
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return f"{value:.0f}"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return msgspec.json.encode(value).decode()

@@ -158,6 +158,37 @@ def test_show_as_json(file: Path) -> None:
     ]
 
 
+def test_show_says_where_the_daemon_listens_and_keeps_its_state(file: Path) -> None:
+    machine = Machine()
+    machine.environ |= {"GITBRIDGE_SOCKET": "/e.sock"}
+    machine.type("config", "show", "--config", str(file), "--state-dir", "/s")
+    lines = [" ".join(line.split()) for line in machine.screen.out.splitlines()]
+
+    assert lines[:2] == [f"file: {file}", "state: /s"]
+    assert 'server.socket "/e.sock" environment GITBRIDGE_SOCKET' in lines
+    machine = Machine()
+    machine.environ |= {"GITBRIDGE_SOCKET": "/e.sock"}
+    machine.type("config", "show", "--config", str(file), "--socket", "/f.sock")
+    lines = [" ".join(line.split()) for line in machine.screen.out.splitlines()]
+    assert 'server.socket "/f.sock" flag --socket' in lines
+
+
+def test_money_is_a_number_for_programs_and_people(file: Path) -> None:
+    file.write_text("[providers.openai]\nprice = { input = 2.5, output = 10 }\n")
+    document = typed_on(file, "show", "--json").screen.document
+    lines = typed_on(file, "show").screen.out.splitlines()
+
+    assert isinstance(document, dict)
+    assert {
+        "key": "providers.openai.price.input",
+        "value": 2.5,
+        "origin": "file",
+    } in document["values"]
+    assert "providers.openai.price.input 2.5 file" in [
+        " ".join(line.split()) for line in lines
+    ]
+
+
 def test_show_says_what_was_set_at_run_time(file: Path) -> None:
     override = StrategyResult("priority", Weights(), overridden=True)
     machine = typed_on(file, "show", daemon=FakeDaemon({"strategy.get": override}))

@@ -1,10 +1,12 @@
 """What is said about a failed command, to people and to programs."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from actors.errors import GitBridgeError, InvalidRequest, NoProvider, NotPermitted
+from actors.messages.routing import AttemptSummary
 from daemon.cli.connection import CommandFailed
 from daemon.cli.ending import ending_of, usage_ending
 from daemon.exits import ConfigError, Problem
@@ -80,6 +82,22 @@ def test_an_id_that_is_not_there_and_a_request_that_is_refused_have_failed() -> 
 
     assert ending_of(told(unknown, field="decision_id")).exit_code == 1
     assert ending_of(told(InvalidRequest("the provider says no"))).exit_code == 1
+
+
+def test_money_in_an_error_is_a_number() -> None:
+    attempt = AttemptSummary(
+        provider="openai",
+        model="m",
+        outcome="timeout",
+        latency_s=1.0,
+        cost_usd=Decimal("0.5"),
+    )
+    machine = Machine(
+        FakeDaemon({"route": told(NoProvider("nobody"), attempts=(attempt,))})
+    )
+
+    assert machine.type("ask", "x", "--json") == 1
+    assert '"cost_usd":0.5' in machine.screen.out
 
 
 def test_a_traceback_is_for_people() -> None:

@@ -1,5 +1,7 @@
 """The configuration as text."""
 
+from decimal import Decimal
+
 import pytest
 
 from daemon.cli.render.settings import KeySource, Setting, settings, toml_value
@@ -36,6 +38,8 @@ def test_each_value_has_its_origin() -> None:
         ([], "[]"),
         ({"a": 1}, "{ a = 1 }"),
         ({}, "{}"),
+        (Decimal("2.50"), "2.50"),
+        (Decimal("1E-7"), "0.0000001"),
     ],
 )
 def test_values_are_written_as_toml(value: object, text: str) -> None:
