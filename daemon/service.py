@@ -175,6 +175,8 @@ class HouseService:
         asked = cast("methods.StrategySetParams", params)
         wanted = None if asked.strategy is None else parse_strategy(asked.strategy)
         await self._router.set_strategy(wanted)
+        if asked.reset:  # the run-time override as a whole
+            await self._router.set_weights(None)
         return await self._strategy_get(params)
 
     async def _weights_set(self, params: object) -> results.StrategyResult:

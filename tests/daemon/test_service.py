@@ -110,6 +110,19 @@ async def test_the_strategy_is_in_force_when_the_answer_comes(
     assert (reset.strategy, reset.overridden) == ("cost", False)
 
 
+async def test_resetting_the_strategy_drops_all_that_was_set_at_run_time(
+    house: SmallHouse,
+) -> None:
+    doors = service_of(house)
+    before = house.router.strategy()
+    await call(doors, "weights.set", cost=5)
+    await call(doors, "strategy.set", strategy="round_robin")
+    await call(doors, "strategy.set", reset=True)
+
+    assert house.router.strategy() == before
+    assert not house.router.overridden()
+
+
 async def test_weights_are_merged_normalised_and_never_all_zero(
     house: SmallHouse,
 ) -> None:
