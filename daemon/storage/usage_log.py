@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +27,7 @@ from daemon.storage.rows import dollars
 from daemon.storage.sqlite import Database
 
 _GROUP = 500
+_YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_799  # what a datetime can say
 _LINE = msgspec.json.Encoder(decimal_format="number").encode
 _SELECT = """
 SELECT a.id, a.started_at + a.latency_s, a.provider, a.model, a.prompt_tokens,
@@ -119,7 +121,7 @@ class UsageLog:
             LedgerUnavailable: The database cannot be used now; likewise.
         """
         while rows := await self._database.read(_SELECT, (_GROUP,)):
-            attempts = [msgspec.convert(row, _Attempt, strict=False) for row in rows]
+            attempts = msgspec.convert(rows, list[_Attempt], strict=False)
             await self._write(_lines(attempts), attempts[-1].id)
 
     def forget(self) -> None:
@@ -178,12 +180,15 @@ class UsageLog:
 
 def _lines(attempts: Iterable[_Attempt]) -> dict[str, bytes]:
     """The lines to write by file; attempts that reported nothing have none."""
-    lines: dict[str, bytes] = {}
+    lines: dict[str, list[bytes]] = {}
     for attempt in attempts:
         if attempt.reported:
-            name = file_name(attempt.provider)
-            lines[name] = lines.get(name, b"") + _LINE(_line(attempt)) + b"\n"
-    return lines
+            lines.setdefault(attempt.provider, []).append(_LINE(_line(attempt)))
+    files: dict[str, bytes] = {}
+    for provider, found in lines.items():
+        name = file_name(provider)  # which two providers may share
+        files[name] = files.get(name, b"") + b"\n".join([*found, b""])
+    return files
 
 
 def _line(attempt: _Attempt) -> Line:
@@ -208,11 +213,14 @@ def _line(attempt: _Attempt) -> Line:
 
 
 def _rfc3339(at: float) -> str:
-    try:
-        moment = datetime.fromtimestamp(at, UTC)
-    except (ValueError, OverflowError, OSError):  # no such time
-        moment = datetime.fromtimestamp(0, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    possible = _YEAR_1 <= at < _YEAR_10000
+    second, milliseconds = divmod(round(at * 1000) if possible else 0, 1000)
+    return f"{_to_the_second(second)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()[:19]
 
 
 def _adopt(path: Path, known: Mark | None, data: bytes) -> Mark:
