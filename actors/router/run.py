@@ -210,6 +210,7 @@ class RequestRun:
             log.warning(
                 "attempt_failed",
                 request_id=self._request.request_id,
+                decision_id=self._decision.decision_id if self._decision else None,
                 provider=self._target.provider,
                 model=self._target.model,
                 failure=failure.failure,
