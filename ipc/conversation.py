@@ -302,7 +302,9 @@ def _tools(value: object) -> tuple[Tool, ...]:
 
 def _tool(value: object, at: str) -> Tool:
     tool = fields.mapping(value, at, "an object with type and function")
-    if tool.get("type") != "function":
+    # Some SDKs leave the type out, and their servers take that.
+    unsaid = tool.get("type") is None and tool.get("function") is not None
+    if not unsaid and tool.get("type") != "function":
         raise fields.wrong(f"{at}.type", tool.get("type"), "function")
     function = fields.mapping(
         tool.get("function"), f"{at}.function", "an object with a name"

@@ -168,7 +168,8 @@ class Ending:
             finish_reason=completion.finish_reason,
             provider=answered.provider,
             model=_answered_model(answered) or answered.model,
-            usage=answered.usage,
+            # What it said itself: an estimate is good for the bill, and no more.
+            usage=completion.usage,
             cost_usd=cost,
             cost_source=source,
             latency_s=self.latency_s,

@@ -154,7 +154,7 @@ def test_unknown_fields_are_kept_for_the_provider() -> None:
 
 
 def test_unknown_fields_must_be_json() -> None:
-    refused("logit_bias", logit_bias={"a": b"binary"})
+    refused("top_k", top_k={"a": b"binary"})
 
 
 # Messages
@@ -304,11 +304,20 @@ def test_a_whole_tool_is_understood() -> None:
     assert tools == (Tool("look", "Look.", schema, strict=True),)
 
 
+@pytest.mark.parametrize("kind", [{}, {"type": None}])
+def test_a_function_need_not_say_that_it_is_one(kind: dict[str, object]) -> None:
+    tools = request(tools=[{"function": {"name": "look"}} | kind]).tools
+
+    assert tools == (Tool("look"),)
+
+
 @pytest.mark.parametrize(
     ("field", "tool"),
     [
         ("tools[0]", "look"),
         ("tools[0].type", {"type": "web_search"}),
+        ("tools[0].type", {"type": "custom", "function": {"name": "look"}}),
+        ("tools[0].type", {}),
         ("tools[0].function", {"type": "function"}),
         ("tools[0].function.name", {"type": "function", "function": {}}),
         (

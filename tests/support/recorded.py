@@ -171,12 +171,17 @@ def said_usage(provider: str, usage: dict[str, Any] | None) -> SaidUsage:
         else usage["completion_tokens"],
         total=usage["total_tokens"],
         reasoning=output.get("reasoning_tokens"),
-        cached=prompt.get("cached_tokens", usage.get("prompt_cache_hit_tokens")),
-        written=prompt.get(
-            "cache_write_tokens", usage.get("cache_creation_input_tokens")
+        cached=first(prompt.get("cached_tokens"), usage.get("prompt_cache_hit_tokens")),
+        written=first(
+            prompt.get("cache_write_tokens"), usage.get("cache_creation_input_tokens")
         ),
         cost=_cost(usage),
     )
+
+
+def first(*counts: int | None) -> int | None:
+    """The first count that is said."""
+    return next((count for count in counts if count is not None), None)
 
 
 def _cost(usage: dict[str, Any]) -> Decimal | None:
@@ -187,3 +192,72 @@ def _cost(usage: dict[str, Any]) -> Decimal | None:
     if isinstance(cost, dict):
         cost = cost["total_cost"]
     return Decimal(str(cost)) if cost else None
+
+
+_STOPPED = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "refusal": "content_filter",
+}
+
+
+def said_by_claude(row: Exchange) -> Said:
+    """The same of an answer of Anthropic's Messages API."""
+    message = _message_of(row) if streamed(row) else msgspec.json.decode(body_of(row))
+    blocks, usage = message["content"], message["usage"]
+    written = usage.get("cache_creation_input_tokens")
+    read = usage.get("cache_read_input_tokens")
+    prompt = usage["input_tokens"] + (written or 0) + (read or 0)
+    return Said(
+        content="".join(x["text"] for x in blocks if x["type"] == "text"),
+        reasoning="".join(x["thinking"] for x in blocks if x["type"] == "thinking"),
+        calls=[
+            (x["id"], x["name"], msgspec.json.encode(x["input"]).decode())
+            for x in blocks
+            if x["type"] == "tool_use"
+        ],
+        finish=_STOPPED[message["stop_reason"]],
+        model=message["model"],
+        id=message["id"],
+        tier=usage.get("service_tier"),
+        usage=SaidUsage(
+            prompt=prompt,
+            completion=usage["output_tokens"],
+            total=prompt + usage["output_tokens"],
+            reasoning=usage.get("output_tokens_details", {}).get("thinking_tokens"),
+            cached=read,
+            written=written,
+        ),
+    )
+
+
+def _append(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    block["partial"] = block.get("partial", "") + delta.get("partial_json", "")
+    for name in {"text", "thinking"} & delta.keys():
+        block[name] += delta[name]
+
+
+def _message_of(row: Exchange) -> dict[str, Any]:
+    """The message that a stream of events amounts to."""
+    message: dict[str, Any] = {}
+    lines = row["response"]["body_text"].splitlines()
+    for line in (line for line in lines if line.startswith("data:")):
+        event = msgspec.json.decode(line[5:])
+        match event["type"]:
+            case "message_start":
+                message = event["message"]
+            case "content_block_start":
+                message["content"].append(event["content_block"])
+            case "content_block_delta":
+                _append(message["content"][event["index"]], event["delta"])
+            case "message_delta":
+                message["stop_reason"] = event["delta"]["stop_reason"]
+                message["usage"] |= event["usage"]
+            case _:
+                pass
+    for block in message["content"]:
+        if block["type"] == "tool_use":
+            block["input"] = msgspec.json.decode(block["partial"] or "{}")
+    return message

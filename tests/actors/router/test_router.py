@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.errors import ProviderConnectionError
-from actors.messages.chat import ChatRequest, Message
+from actors.messages.chat import ChatRequest, Message, Usage
 from actors.messages.routing import (
     Alias,
     ErrorInfo,
@@ -75,6 +75,18 @@ async def test_when_all_fail_the_error_names_owner_attempts_and_decision() -> No
         assert error.owner == "provider"
         assert len(error.attempts) == 4  # max_attempts
         assert error.decision_id == house.spool.records[0].decision.decision_id
+
+
+async def test_usage_the_provider_did_not_say_is_estimated_only_for_the_bill() -> None:
+    providers = {"cheap": FakeTransport(stream("some words", usage=False))}
+    async with small_house(providers) as house:
+        result, _, _ = await house.stream()
+
+        (record,) = house.spool.records
+        assert isinstance(result, RouteResult)
+        assert result.usage == Usage()
+        assert result.cost_source == "estimated"
+        assert record.usage.completion_tokens == 3
 
 
 async def test_a_rejected_request_is_the_callers_and_nobody_else_is_asked() -> None:
