@@ -25,6 +25,7 @@ from actors.messages.chat import (
     ToolChoice,
 )
 from ipc import fields
+from ipc.passed_on import passed_on
 
 CHAT_FIELDS: Final = frozenset(
     (
@@ -91,7 +92,7 @@ def chat_request(
         reasoning_effort=_effort(given.get("reasoning_effort")),
         user=_text(given, "user", ""),
         extra={
-            key: fields.plain(value, key)
+            key: passed_on(value, key)
             for key, value in given.items()
             if key not in CHAT_FIELDS and key not in ignore
         },

@@ -7,6 +7,7 @@ than the limit and the chunk at hand. What is wrong with the input comes back as
 ``FrameError`` in its place among the messages; feeding never raises.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -115,7 +116,7 @@ class JsonLines:
                 found.append(line)
 
     def decode(self, message: bytes) -> object:
-        return _decode(_JSON_DECODER, message, "JSON")
+        return _decode(decode_json, message, "JSON")
 
     def encode(self, message: object) -> bytes:
         data = _JSON_ENCODER.encode(message)
@@ -209,7 +210,7 @@ class MsgpackFrames:
         ]
 
     def decode(self, message: bytes) -> object:
-        return _decode(_MSGPACK_DECODER, message, "msgpack")
+        return _decode(_MSGPACK_DECODER.decode, message, "msgpack")
 
     def encode(self, message: object) -> bytes:
         data = _MSGPACK_ENCODER.encode(message)
@@ -220,17 +221,29 @@ class MsgpackFrames:
 
 _JSON_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _JSON_DECODER: Final = msgspec.json.Decoder()
+_LENIENT_DECODER: Final = msgspec.json.Decoder(float_hook=float)
 _MSGPACK_ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="number")
 _MSGPACK_DECODER: Final = msgspec.msgpack.Decoder()
 
 
-class _Decoder(Protocol):
-    def decode(self, buf: bytes, /) -> object: ...
+def decode_json(document: bytes) -> object:
+    """Any JSON document. A number that no float holds becomes infinity.
 
+    So it is refused like any other wrong number, by whoever reads its field.
 
-def _decode(decoder: _Decoder, message: bytes, name: str) -> object:
+    Raises:
+        RecursionError: It is nested too deeply.
+        msgspec.MsgspecError, ValueError: It is no JSON.
+    """
     try:
-        return decoder.decode(message)
+        return _JSON_DECODER.decode(document)
+    except msgspec.ValidationError:  # nothing else can be wrong with untyped data
+        return _LENIENT_DECODER.decode(document)
+
+
+def _decode(decode: Callable[[bytes], object], message: bytes, name: str) -> object:
+    try:
+        return decode(message)
     except RecursionError:
         reason = "it is nested too deeply"
     except (msgspec.MsgspecError, ValueError, TypeError) as error:

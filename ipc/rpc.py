@@ -21,6 +21,7 @@ INVALID_PARAMS: Final = -32602
 FAILED: Final = -32000
 
 _LONGEST_ID: Final = 256
+_ID_BITS: Final = 64
 
 
 class ErrorBody(Struct, frozen=True):
@@ -114,8 +115,10 @@ def _call_id(value: object) -> CallId:
         return None
     if isinstance(value, str) and len(value) <= _LONGEST_ID:
         return value
-    if isinstance(value, int):
-        return fields.integer(value, "id")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise fields.wrong("id", value, wanted)
+    if value.bit_length() < _ID_BITS:
+        return value
     raise fields.wrong("id", value, wanted)
 
 

@@ -15,6 +15,7 @@ from actors.messages.chat import Usage
 from actors.messages.routing import RouteRequest, RouteResult, Started
 from ipc import fields, route
 from ipc.conversation import chat_request
+from ipc.frames import decode_json
 from ipc.http import schema
 from ipc.http.errors import plain
 
@@ -31,7 +32,6 @@ REQUEST_HEADERS: Final = (
 """The request headers we know, behind ``PREFIX``."""
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
-_DECODER: Final = msgspec.json.Decoder()
 
 
 class Asked(Struct, frozen=True):
@@ -54,7 +54,7 @@ def read_json(body: bytes) -> Mapping[str, object]:
     if not body.strip():
         raise InvalidRequest("the body is empty", got="nothing", wanted=wanted)
     try:
-        document: object = _DECODER.decode(body)
+        document: object = decode_json(body)
     except RecursionError:
         reason = "it is nested too deeply"
     except (msgspec.MsgspecError, ValueError) as error:

@@ -1,6 +1,7 @@
 """Framing: whole messages whatever the chunking, and errors as values."""
 
 import itertools
+import math
 import time
 
 import msgspec
@@ -179,12 +180,18 @@ def test_decoding_arbitrary_bytes_gives_data_or_an_error(data: bytes) -> None:
         b"9" * 5000,
         b"\xff",
         b"",
-        b"1e999",
     ],
     ids=lambda data: repr(data[:8]),
 )
 def test_hostile_json_is_an_error_value(data: bytes) -> None:
     assert isinstance(JsonLines().decode(data), FrameError)
+
+
+def test_a_number_that_no_float_holds_is_left_to_whoever_reads_its_field() -> None:
+    assert JsonLines().decode(b'{"id":1,"a":[1e999,-1e999,0.5]}') == {
+        "id": 1,
+        "a": [math.inf, -math.inf, 0.5],
+    }
 
 
 @pytest.mark.parametrize(
