@@ -277,7 +277,9 @@ def _merged(asked: methods.WeightsSetParams, before: Weights) -> Weights:
 
 
 def _at_a_glance(snapshot: ProviderSnapshot) -> results.ProviderStatus:
-    default = next(m for m in snapshot.models if m.model == snapshot.default_model)
+    default = next(
+        (m for m in snapshot.models if m.model == snapshot.default_model), None
+    )
     totals = snapshot.totals
     priced = totals.requests > totals.unpriced_calls
     return results.ProviderStatus(
@@ -285,10 +287,10 @@ def _at_a_glance(snapshot: ProviderSnapshot) -> results.ProviderStatus:
         kind=snapshot.kind,
         model=snapshot.default_model,
         healthy=snapshot.healthy,
-        breaker=default.breaker,
+        breaker=default.breaker if default else "closed",
         success_rate=snapshot.success_rate,
         latency_avg_s=snapshot.latency_avg_s,
-        consecutive_failures=default.consecutive_failures,
+        consecutive_failures=default.consecutive_failures if default else 0,
         in_flight=sum(m.in_flight for m in snapshot.models),
         requests=totals.requests,
         failures=totals.failures,

@@ -139,11 +139,14 @@ class CancelResult(Struct, frozen=True):
 
 
 class ProviderStatus(Struct, frozen=True, kw_only=True):
-    """One provider at a glance; ``breaker`` is that of its default model."""
+    """One provider at a glance; ``breaker`` is that of its default ``model``.
+
+    ``model`` is null while none is known of a provider that is to be discovered.
+    """
 
     provider: str
     kind: str
-    model: str
+    model: str | None
     healthy: bool | None
     breaker: BreakerPhase
     success_rate: float | None

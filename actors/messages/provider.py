@@ -98,7 +98,10 @@ class CheckHealth(Struct, frozen=True):
 
 
 class ProbeResult(Struct, frozen=True, kw_only=True):
-    """One health probe. ``outcome`` is there when it was a completion and cost money."""
+    """One health probe. ``outcome`` is there when it was a completion and cost money.
+
+    ``listed`` says that a models list came: ``models`` is all of it then, even if empty.
+    """
 
     provider: str
     healthy: bool
@@ -109,6 +112,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     models: tuple[ModelInfo, ...] = ()
     outcome: Outcome | None = None
     simulated: bool = False
+    listed: bool = False
 
 
 class BreakerTransition(Struct, frozen=True, kw_only=True):
@@ -180,14 +184,16 @@ class ProviderSnapshot(Struct, frozen=True, kw_only=True):
     """Published by a provider actor whenever something changed.
 
     ``healthy`` is ``None`` before the first probe. ``served`` are the model names of
-    the last models list. ``cost_per_1k_tokens_usd`` is over the rolling window.
+    the last models list that came. ``default_model`` is ``None`` while no model of a
+    provider that is to be discovered is known. ``cost_per_1k_tokens_usd`` is over the
+    rolling window.
     """
 
     provider: str
     kind: str
     version: int
     models: tuple[ModelSnapshot, ...]
-    default_model: str
+    default_model: str | None
     healthy: bool | None = None
     last_probe: ProbeResult | None = None
     served: tuple[str, ...] = ()

@@ -86,8 +86,9 @@ class Exclusion(Struct, frozen=True):
     """A candidate that could not be chosen, and why.
 
     ``code`` is one of ``breaker_open``, ``rate_limited``, ``at_capacity``, ``context``,
-    ``budget``, ``not_listed`` (task rule), ``unavailable`` (availability gate),
-    ``unhealthy``, ``auth`` and ``failed`` (tried already).
+    ``budget``, ``not_listed`` (task rule), ``no_model`` (none known yet; the target's
+    model is empty), ``unavailable`` (availability gate), ``unhealthy``, ``auth`` and
+    ``failed`` (tried already).
     """
 
     target: Target

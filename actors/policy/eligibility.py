@@ -1,6 +1,7 @@
 """Who can be chosen at all, and why not.
 
-Hard exclusions hold for the whole request: ``not_listed``, ``context``, ``budget``.
+Hard exclusions hold for the whole request: ``not_listed``, ``no_model``, ``context``,
+``budget``.
 Soft ones are about now: ``rate_limited``, ``at_capacity``, ``unavailable``,
 ``unhealthy``, ``breaker_open``, ``auth``. The last candidates are never ejected: when
 only softly excluded ones are left, they are taken, least bad first.
@@ -101,12 +102,20 @@ def sort_out(
 
 
 def _never(snapshot: ModelSnapshot, target: Target, ask: RankInput) -> Exclusion | None:
+    if not snapshot.model:
+        return Exclusion(target, "no_model", "no model known yet")
     window = snapshot.context_window
     if window is not None:
         needed = ask.prompt_tokens_estimate + ask.max_output_tokens
         if needed > window:
             detail = f"about {needed} tokens wanted, the window holds {window}"
             return Exclusion(target, "context", detail)
+    return _too_dear(snapshot, target, ask)
+
+
+def _too_dear(
+    snapshot: ModelSnapshot, target: Target, ask: RankInput
+) -> Exclusion | None:
     if ask.budget_usd is None:
         return None
     cost = expected_cost(

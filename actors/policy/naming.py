@@ -35,7 +35,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
     """What a name means.
 
     ``targets`` may be asked, in the order given; ``others`` only when none of them can
-    answer. ``strategy`` is what the name, the alias or the rule wants; the request's
+    answer. The model of a target is empty where none of its provider's is known yet. ``strategy`` is what the name, the alias or the rule wants; the request's
     own goes before it. ``forced``: one provider, retries but no failover. ``named``:
     the caller asked for a model, not for ``auto``.
     """
@@ -200,14 +200,11 @@ class _Names:
         return canonical_provider(name, self._snapshots)
 
     def default_model(self, provider: str) -> str:
-        return self._snapshots[provider].default_model
+        return self._snapshots[provider].default_model or ""
 
     def defaults(self) -> tuple[Target, ...]:
         """Every provider with its default model."""
-        return tuple(
-            Target(name, snapshot.default_model)
-            for name, snapshot in self._snapshots.items()
-        )
+        return tuple(Target(name, self.default_model(name)) for name in self._snapshots)
 
     def look_up(self, wanted: str, within: str | None = None) -> Resolution:
         """Alias, provider's model, served name; ``within`` one provider if given."""

@@ -105,7 +105,9 @@ def refusal(ranking: Ranking) -> GitBridgeError:
         return BudgetExceeded(f"nobody can answer within the budget: {details}")
     if "context" in codes:
         return ContextTooLong(f"no eligible model has room for the request: {details}")
-    return NoProvider("no configured provider can take this request")
+    unknown = [e.target.provider for e in ranking.excluded if e.code == "no_model"]
+    why = f": no model known yet of {', '.join(unknown)}" if unknown else ""
+    return NoProvider(f"no configured provider can take this request{why}")
 
 
 def _least_bad(known: Sorted, ask: RankInput) -> tuple[list[_Pair], str, bool]:

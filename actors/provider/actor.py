@@ -14,11 +14,12 @@ from actors.messages.provider import (
     Failure,
     GetSnapshot,
     Outcome,
+    ProbeResult,
     ProviderSnapshot,
 )
 from actors.policy.tokens import estimate_prompt_tokens
 from actors.provider.call import UpstreamCall
-from actors.provider.handle import SnapshotCell
+from actors.provider.handle import Absorb, AwaitIdle, Retire, SnapshotCell
 from actors.provider.probe import probe_completion, probe_models
 from actors.provider.settings import ProviderSettings, ProviderTools
 from actors.provider.state import ProviderState
@@ -26,6 +27,9 @@ from actors.runtime import Actor, Reply, TaskHandle
 
 SAVE_INTERVAL_S = 5.0
 """How much of its windows and breakers an actor may forget when it dies."""
+
+DISCOVERY_S = 5.0
+"""How often a server is looked for that is to be discovered and is not there."""
 
 log = structlog.get_logger()
 
@@ -42,9 +46,9 @@ class Crash(Struct, frozen=True):
     """Command for fault injection: fail as a bug would."""
 
 
-Message = (
-    Attempt | CancelAttempt | CheckHealth | GetSnapshot | ProbeDue | SaveDue | Crash
-)
+HandOver = Retire | AwaitIdle | Absorb
+Timer = ProbeDue | SaveDue | Crash
+Message = Attempt | CancelAttempt | CheckHealth | GetSnapshot | HandOver | Timer
 
 
 class ProviderActor(Actor[Message]):
@@ -61,6 +65,8 @@ class ProviderActor(Actor[Message]):
         self._calls: dict[str, UpstreamCall] = {}
         self._probe_waiters: list[Reply] = []
         self._probe_task: TaskHandle | None = None
+        self._idle_waiters: list[Reply] = []
+        self._retired = False
         self._saved_version = 0
 
     # ---- life
@@ -72,7 +78,7 @@ class ProviderActor(Actor[Message]):
         if kept is not None and not self._state.restore(kept, now):
             log.warning("provider_state_unreadable", provider=self._settings.name)
         self._cell.bind(lambda: self._state.version, self._snapshot)
-        if self._settings.probe != "none":
+        if self._settings.probe != "none" or self._settings.discover:
             self.context.call_later(0.0, ProbeDue())
         self.context.call_later(SAVE_INTERVAL_S, SaveDue())
 
@@ -97,17 +103,17 @@ class ProviderActor(Actor[Message]):
                 self._start_probe(message.model)
             case GetSnapshot():
                 reply.send(self._cell.get())
+            case Retire() | AwaitIdle() | Absorb():
+                self._hand_over(message, reply)
             case _:
                 self._on_timer(message)
 
-    def _on_timer(self, message: ProbeDue | SaveDue | Crash) -> None:
+    def _on_timer(self, message: Timer) -> None:
         match message:
             case ProbeDue():
-                self._start_probe(None)
-                # Spread out, so that many providers are not probed in one breath.
-                spread = 0.9 + 0.2 * self._tools.draw()
-                delay_s = self._settings.probe_interval_s * spread
-                self.context.call_later(delay_s, ProbeDue())
+                if not self._retired:
+                    self._start_probe(None)
+                    self.context.call_later(self._probe_delay_s(), ProbeDue())
             case SaveDue():
                 self._save()
                 self.context.call_later(SAVE_INTERVAL_S, SaveDue())
@@ -115,6 +121,28 @@ class ProviderActor(Actor[Message]):
                 raise RuntimeError("told to crash")
             case _:
                 assert_never(message)
+
+    # ---- handing over
+
+    def _hand_over(self, message: HandOver, reply: Reply) -> None:
+        match message:
+            case Retire():
+                self._retired = True
+                self._save()
+                reply.send(self._state.totals)
+            case AwaitIdle():
+                self._idle_waiters.append(reply)
+                self._tell_if_idle()
+            case Absorb():
+                self._state.absorb(message.kept, message.final)
+            case _:
+                assert_never(message)
+
+    def _tell_if_idle(self) -> None:
+        if not self._calls:
+            waiters, self._idle_waiters = self._idle_waiters, []
+            for waiter in waiters:
+                waiter.send(self._state.totals)
 
     # ---- attempts
 
@@ -147,6 +175,7 @@ class ProviderActor(Actor[Message]):
             draw=self._tools.draw(),
         )
         reply.send(outcome)
+        self._tell_if_idle()
 
     def _not_called(self, attempt: Attempt, failure: Failure) -> Outcome:
         return Outcome(
@@ -169,21 +198,37 @@ class ProviderActor(Actor[Message]):
         if self._probe_task is None:
             self._probe_task = self.context.spawn(self._probe(model), name="probe")
 
+    def _probe_delay_s(self) -> float:
+        settings, delay_s = self._settings, self._settings.probe_interval_s
+        if settings.discover and not self._state.found:
+            delay_s = min(delay_s, DISCOVERY_S)
+        # Spread out, so that many providers are not probed in one breath.
+        return delay_s * (0.9 + 0.2 * self._tools.draw())
+
     async def _probe(self, model: str | None) -> None:
-        settings, backend = self._settings, self.context.backend
         task = self._probe_task
-        if settings.probe == "completion" and task is not None:
-            result = await probe_completion(
-                settings, self._tools, backend, model or settings.default_model, task
-            )
-        else:
-            result = await probe_models(settings, self._tools, backend)
+        assert task is not None
+        result = await self._ask_for_health(model, task)
         self._probe_task = None
         self._state.probed(result, self.context.now())
         self._tools.on_event(result)
         waiters, self._probe_waiters = self._probe_waiters, []
         for waiter in waiters:
             waiter.send(result)
+
+    async def _ask_for_health(self, model: str | None, task: TaskHandle) -> ProbeResult:
+        settings, tools, backend = self._settings, self._tools, self.context.backend
+        listing: ProbeResult | None = None
+        if settings.discover or settings.probe != "completion":
+            listing = await probe_models(settings, tools, backend)
+            if settings.probe != "completion" or not listing.healthy:
+                return listing
+            self._state.probed(listing, self.context.now())
+        model = model or self._state.default_model
+        if model is None:
+            assert listing is not None  # without discovery there is a default
+            return listing
+        return await probe_completion(settings, tools, backend, model, task)
 
     def _on_transition(self, transition: BreakerTransition) -> None:
         self._tools.on_event(transition)

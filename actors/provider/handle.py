@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from actors.messages.provider import (
     Attempt,
     CancelAttempt,
@@ -11,6 +13,7 @@ from actors.messages.provider import (
     Outcome,
     ProbeResult,
     ProviderSnapshot,
+    ProviderTotals,
 )
 from actors.provider.probe import judged_for
 from actors.runtime import ActorRef, ActorStopped, AskTimeout, Backend, MailboxFull
@@ -20,7 +23,30 @@ ASK_GRACE_S = 5.0
 
 PROBE_TIMEOUT_S = 60.0
 
-ProviderMessage = Attempt | CancelAttempt | CheckHealth | GetSnapshot
+KEEP_TIMEOUT_S = 5.0
+
+
+class Retire(Struct, frozen=True):
+    """Command: another actor takes over. Probe no more, keep what is known.
+
+    Answered with the ``ProviderTotals`` that were kept. Calls go on.
+    """
+
+
+class AwaitIdle(Struct, frozen=True):
+    """Query: answered with the ``ProviderTotals`` once no call is in flight."""
+
+
+class Absorb(Struct, frozen=True):
+    """Event: the actor before this one ended calls after it had retired."""
+
+    kept: ProviderTotals
+    final: ProviderTotals
+
+
+ProviderMessage = (
+    Attempt | CancelAttempt | CheckHealth | GetSnapshot | Retire | AwaitIdle | Absorb
+)
 
 
 class SnapshotCell:
@@ -127,3 +153,34 @@ class ProviderHandle:
 
     def snapshot(self) -> ProviderSnapshot:
         return self._cell.get()
+
+    # ---- handing over
+
+    async def retire(self) -> ProviderTotals:
+        """Have what is known kept for the next actor; calls in flight go on.
+
+        Raises:
+            ActorStopped: It is down; what it kept last stands.
+            AskTimeout: It does not answer.
+        """
+        return await self._totals(Retire(), KEEP_TIMEOUT_S)
+
+    async def idle(self, timeout_s: float) -> ProviderTotals:
+        """Wait until no call is in flight.
+
+        Raises:
+            ActorStopped: It went down.
+            AskTimeout: There still is one after ``timeout_s``.
+        """
+        return await self._totals(AwaitIdle(), timeout_s)
+
+    async def _totals(
+        self, question: Retire | AwaitIdle, timeout_s: float
+    ) -> ProviderTotals:
+        totals: object = await self._ref.ask(question, timeout_s=timeout_s)
+        assert isinstance(totals, ProviderTotals)
+        return totals
+
+    def absorb(self, kept: ProviderTotals, final: ProviderTotals) -> None:
+        """Count what the actor before this one did since its totals were kept."""
+        self._ref.tell(Absorb(kept, final))

@@ -56,6 +56,17 @@ class Totals:
         self.unpriced_calls = kept.unpriced_calls
         self.last_request_at = kept.last_request_at
 
+    def absorb(self, kept: ProviderTotals, final: ProviderTotals) -> None:
+        """Add what lies between two totals of another actor of this provider."""
+        self.requests += final.requests - kept.requests
+        self.failures += final.failures - kept.failures
+        self.prompt_tokens += final.prompt_tokens - kept.prompt_tokens
+        self.completion_tokens += final.completion_tokens - kept.completion_tokens
+        self.cost_usd += final.cost_usd - kept.cost_usd
+        self.unpriced_calls += final.unpriced_calls - kept.unpriced_calls
+        times = [t for t in (self.last_request_at, final.last_request_at) if t]
+        self.last_request_at = max(times, default=None)
+
     def count(self, outcome: Outcome, *, failed: bool, at: float) -> None:
         self.requests += 1
         self.failures += failed

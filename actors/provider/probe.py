@@ -27,6 +27,7 @@ class _Listing(Struct, frozen=True):
     models: tuple[ModelInfo, ...] = ()
     failure: Failure | None = None
     simulated: bool = False
+    listed: bool = False
 
 
 async def probe_models(
@@ -52,6 +53,7 @@ async def probe_models(
         probe="models",
         failure=discreet_failure(listing.failure, settings.endpoint.api_key),
         models=listing.models,
+        listed=listing.listed,
         simulated=settings.simulated or listing.simulated,
     )
 
@@ -65,7 +67,7 @@ async def _list_models(settings: ProviderSettings, tools: ProviderTools) -> _Lis
         head, simulated = response.head, is_simulated(response)
         if 200 <= head.status < 300:
             models = tools.dialect.decode_models(head, body)
-            return _Listing(models, simulated=simulated)
+            return _Listing(models, simulated=simulated, listed=True)
         if head.status in UNLISTED:
             return _Listing(simulated=simulated)
         failure = tools.dialect.decode_error(head, body, tools.utc())

@@ -15,7 +15,12 @@ from actors.wire.base import Dialect, Endpoint, Timeouts, Transport
 
 
 class ProviderSettings(Struct, frozen=True, kw_only=True):
-    """One provider as configured. ``models`` starts with the default one."""
+    """One provider as configured. ``models`` starts with the default one.
+
+    With ``discover`` the models list says which models there are; ``models`` may be
+    empty then, and the default is the first one listed. ``context_windows`` are those
+    configured or known, in tokens by model; the models list is asked for the others.
+    """
 
     name: str
     kind: str
@@ -30,10 +35,11 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     probe: Literal["models", "completion", "none"] = "models"
     probe_interval_s: float = 60.0
     simulated: bool = False
+    discover: bool = False
 
     @property
-    def default_model(self) -> str:
-        return self.models[0]
+    def default_model(self) -> str | None:
+        return self.models[0] if self.models else None
 
 
 ProviderEvent = BreakerTransition | ProbeResult

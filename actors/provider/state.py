@@ -16,12 +16,14 @@ from actors.messages.provider import (
     Outcome,
     ProbeResult,
     ProviderSnapshot,
+    ProviderTotals,
 )
 from actors.policy.breaker import Breaker, Change, Verdict
 from actors.policy.limits import Limiter
 from actors.policy.pricing import PriceBook
 from actors.policy.window import RollingWindow, Sample, WindowSummary
 from actors.provider.kept import ModelDump, ProviderDump, Totals, mean_cost
+from actors.provider.listing import Listing
 from actors.provider.settings import ProviderSettings
 
 MAX_MODELS = 256
@@ -61,6 +63,7 @@ class ProviderState:
         self._on_transition = on_transition
         self._models: dict[str, ModelState] = {}
         self._limiter = Limiter(settings.limits)
+        self._listing = Listing(settings)
         self._totals = Totals()
         self._auth_refused = False
         self._simulated = settings.simulated
@@ -68,6 +71,16 @@ class ProviderState:
         self._changes = 0
         for model in settings.models:
             self._model(model)
+
+    @property
+    def default_model(self) -> str | None:
+        """What is asked for when nobody says; ``None`` while no model is known."""
+        return self._listing.default
+
+    @property
+    def found(self) -> bool:
+        """The provider was there when last looked for, with a model."""
+        return self._listing.default is not None and self._healthy() is True
 
     @property
     def version(self) -> int:
@@ -143,6 +156,7 @@ class ProviderState:
         if verdict != "neutral" or outcome.completion is not None:
             self._record(state, outcome, now)
         self._totals.count(outcome, failed=failed, at=at)
+        self._drop_if_vanished(outcome.model)
         self._changes += 1
 
     def _settle_limits(self, outcome: Outcome, now: float) -> None:
@@ -188,6 +202,8 @@ class ProviderState:
         """Take a health probe's result: it brings half-open forward, never closes."""
         self._probe = result
         self._simulated |= result.simulated
+        if result.listed:
+            self._take_list(result)
         if result.healthy:
             self._auth_refused = False
             for name, state in self._models.items():
@@ -197,6 +213,17 @@ class ProviderState:
         elif result.failure is not None and result.failure.failure == "auth":
             self._auth_refused = True
         self._changes += 1
+
+    def _take_list(self, result: ProbeResult) -> None:
+        self._listing.take(result.models)
+        for name in self._listing.own:
+            self._model(name)
+        for name in tuple(self._models):
+            self._drop_if_vanished(name)
+
+    def _drop_if_vanished(self, name: str) -> None:
+        if self._models[name].in_flight == 0 and not self._listing.keeps(name):
+            del self._models[name]
 
     def _announce(self, model: str, change: Change, now: float) -> None:
         self._on_transition(
@@ -224,7 +251,7 @@ class ProviderState:
     def _forget_one(self) -> None:
         """Drop the oldest model that was only asked for by name and is idle."""
         for name, state in self._models.items():
-            if state.in_flight == 0 and name not in self.settings.models:
+            if state.in_flight == 0 and name not in self._listing.own:
                 del self._models[name]
                 return
 
@@ -244,10 +271,10 @@ class ProviderState:
             kind=self.settings.kind,
             version=self.version,
             models=models,
-            default_model=self.settings.default_model,
+            default_model=self._listing.default,
             healthy=self._healthy(),
             last_probe=last,
-            served=tuple(m.id for m in last.models) if last else (),
+            served=self._listing.served,
             simulated=self._simulated,
             totals=self._totals.published(),
             success_rate=(calls - failures) / calls if calls else None,
@@ -294,13 +321,23 @@ class ProviderState:
             output_price=price.output if price else None,
             cached_input_price=price.cached_input if price else None,
             price_source=source,
-            context_window=settings.context_windows.get(name),
+            context_window=self._listing.window(name),
             healthy=self._healthy(),
             auth_refused=self._auth_refused,
             weight=settings.weight,
         )
 
     # ---- keeping
+
+    @property
+    def totals(self) -> ProviderTotals:
+        """Since the first start with this state folder."""
+        return self._totals.published()
+
+    def absorb(self, kept: ProviderTotals, final: ProviderTotals) -> None:
+        """Count what the actor before did between these two."""
+        self._totals.absorb(kept, final)
+        self._changes += 1
 
     def dump(self, now: float) -> bytes:
         """What is kept over a restart; calls in flight are not."""

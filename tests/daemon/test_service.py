@@ -12,7 +12,7 @@ from ipc import methods, results
 from ipc.methods import Peer
 from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
-from tests.support.small_house import SmallHouse, request, small_house
+from tests.support.small_house import SmallHouse, provider, request, small_house
 
 PEER = Peer(door="json", tier="admin")
 NOW = 1_800_000_000.0
@@ -61,6 +61,17 @@ async def test_status_shows_every_provider_and_what_is_in_force(
     assert [p.provider for p in status.providers] == ["one", "two"]
     assert status.providers[0].requests == 1
     assert status.providers[1].cost_usd is None  # nothing is known of it yet
+
+
+async def test_status_shows_a_provider_of_which_no_model_is_known() -> None:
+    given = {"one": provider("one", models=(), discover=True)}
+    transports = {"one": FakeTransport(completion())}
+    async with small_house(transports, providers=given) as house:
+        status = await call(service_of(house), "status")
+
+    assert isinstance(status, results.StatusResult)
+    [one] = status.providers
+    assert (one.model, one.breaker, one.requests) == (None, "closed", 0)
 
 
 async def test_metrics_sum_over_providers(house: SmallHouse) -> None:

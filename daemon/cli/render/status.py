@@ -53,7 +53,7 @@ def _status_table(providers: Sequence[ProviderStatus], paint: Paint) -> str:
     rows: list[Row] = [
         [
             each.provider + (" (simulated)" if each.simulated else ""),
-            each.model,
+            each.model or UNKNOWN,
             health_cell(healthy=each.healthy),
             breaker_cell(each.breaker),
             share(each.success_rate),

@@ -63,4 +63,4 @@ def name_of(provider: str | None, model: str | None) -> str:
     """``provider/model`` as far as it is known."""
     if provider is None:
         return UNKNOWN
-    return provider if model is None else f"{provider}/{model}"
+    return f"{provider}/{model}" if model else provider

@@ -73,6 +73,15 @@ def test_who_is_not_listed_is_out_and_the_rest_stands_behind() -> None:
     assert hard(result) == [("other", "not_listed")]
 
 
+def test_a_provider_of_which_no_model_is_known_is_out() -> None:
+    result = sort(ModelSnapshot(provider="new", model=""), GOOD)
+
+    assert names(result) == ["good"]
+    assert result.hard == [
+        Exclusion(Target("new", ""), "no_model", "no model known yet")
+    ]
+
+
 def test_a_window_surely_too_small_is_out() -> None:
     result = sort(
         replace(GOOD, provider="small", context_window=1499),

@@ -175,6 +175,18 @@ def test_an_unknown_model_is_named(model: str) -> None:
 # A forced provider
 
 
+def test_the_model_of_a_provider_that_is_not_known_yet_is_empty() -> None:
+    new = ProviderSnapshot(
+        provider="new", kind="ollama", version=1, default_model=None, models=()
+    )
+    aliases = {"mine": Alias(candidates=("new",))}
+    for model, forced in ((None, None), (None, "new"), ("mine", None)):
+        found = resolve(model, forced, (new,), aliases)
+
+        assert found.targets == (Target("new", ""),)
+        assert [m.model for m in candidates(found, (new,))] == [""]
+
+
 def test_a_forced_provider_answers_with_its_default_model() -> None:
     found = look_up(None, "claude")
 

@@ -344,6 +344,13 @@ def test_nobody_at_all_is_an_empty_ranking() -> None:
     assert isinstance(refusal(ranking), NoProvider)
 
 
+def test_a_refusal_names_whose_models_are_not_known_yet() -> None:
+    error = refusal(rank([replace(model("local"), model="")], ASK))
+
+    assert isinstance(error, NoProvider)
+    assert "no model known yet of local" in error.message
+
+
 def test_a_budget_too_small_for_everybody_is_told_with_the_figures() -> None:
     small = replace(ASK, budget_usd=Decimal("0.5"))
     windowed = replace(model("b", "1"), context_window=10)

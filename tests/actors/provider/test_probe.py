@@ -76,6 +76,7 @@ async def test_a_refused_key_excludes_the_provider_until_a_probe_passes() -> Non
     }
     given = {"one": provider("one", probe="models", probe_interval_s=60)}
     async with small_house(transports, providers=given) as house:
+        await anyio.sleep(1)  # the first probe passes, before anything is refused
         first = await house.answer()
         second = await house.answer()
 

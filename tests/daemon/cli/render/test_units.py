@@ -57,4 +57,8 @@ def test_what_is_known() -> None:
     assert count(12345) == "12,345"
     assert decimals(0.5) == "0.500"
     assert moment(0) == "1970-01-01 00:00:00Z"
-    assert (name_of("p", None), name_of("p", "m")) == ("p", "p/m")
+    assert (name_of("p", None), name_of("p", ""), name_of("p", "m")) == (
+        "p",
+        "p",
+        "p/m",
+    )
