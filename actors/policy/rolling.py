@@ -111,6 +111,17 @@ class BucketRing:
         slot[2] += failures
         slot[3] += tokens
 
+    def sums(self, now: float) -> tuple[int, int, int]:
+        """Calls, failures and tokens of the last 55 to 60 s."""
+        oldest = bucket_number(now) - BUCKETS
+        calls = failures = tokens = 0
+        for number, more_calls, more_failures, more_tokens in self._ring:
+            if number > oldest:
+                calls += more_calls
+                failures += more_failures
+                tokens += more_tokens
+        return calls, failures, tokens
+
     def live(self, now: float) -> list[Bucket]:
         current = bucket_number(now)
         return [

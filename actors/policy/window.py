@@ -23,7 +23,7 @@ evicted sample leaves no rounding behind.
 
 from collections import deque
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
 
 from msgspec import Struct
 
@@ -91,6 +91,16 @@ class WindowSummary(Struct, frozen=True, kw_only=True):
     totals: WindowTotals
 
 
+class _Figures(NamedTuple):
+    """What changes only with a new sample, and takes some work."""
+
+    latency_avg_s: float | None
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+    latency_p99_s: float | None
+    cost_per_1k_tokens_usd: Decimal | None
+
+
 class Entry(Struct, frozen=True, array_like=True):
     """A counted call in the ring."""
 
@@ -125,6 +135,7 @@ class RollingWindow:
         "_cost_pico",
         "_entries",
         "_failures",
+        "_figures",
         "_histogram",
         "_last_at",
         "_latency_nano",
@@ -150,6 +161,7 @@ class RollingWindow:
         self._cost_pico = self._priced_tokens = 0
         self._last_at: float | None = None
         self._totals = WindowTotals()
+        self._figures: _Figures | None = None  # as of the last sample
 
     def record(self, sample: Sample) -> None:
         """Count one finished call; samples come in the order of ``now``."""
@@ -171,28 +183,35 @@ class RollingWindow:
     def summary(self, now: float) -> WindowSummary:
         """All figures as of ``now``, in seconds and USD."""
         calls = len(self._entries)
-        answered = self._histogram.count
-        p50, p95, p99 = self._histogram.quantiles(0.5, 0.95, 0.99) or (None,) * 3
-        recent = self._buckets.live(now)
+        figures = self._figures
+        if figures is None:
+            figures = self._figures = self._measured()
+        recent_calls, recent_failures, recent_tokens = self._buckets.sums(now)
         return WindowSummary(
             calls=calls,
             failures=self._failures,
-            success_rate=answered / calls if calls else None,
-            latency_avg_s=self._latency_nano / _NANO / answered if answered else None,
-            latency_p50_s=p50,
-            latency_p95_s=p95,
-            latency_p99_s=p99,
+            success_rate=self._histogram.count / calls if calls else None,
+            latency_avg_s=figures.latency_avg_s,
+            latency_p50_s=figures.latency_p50_s,
+            latency_p95_s=figures.latency_p95_s,
+            latency_p99_s=figures.latency_p99_s,
             ttft_ewma_s=self._ttft.value,
             seconds_per_token=self._speed.value,
             alpha=1.0 + self._won,
             beta=1.0 + self._lost,
-            cost_per_1k_tokens_usd=self._cost_per_1k_tokens(),
-            recent_calls=sum(bucket.calls for bucket in recent),
-            recent_failures=sum(bucket.failures for bucket in recent),
-            recent_tokens=sum(bucket.tokens for bucket in recent),
+            cost_per_1k_tokens_usd=figures.cost_per_1k_tokens_usd,
+            recent_calls=recent_calls,
+            recent_failures=recent_failures,
+            recent_tokens=recent_tokens,
             last_call_age_s=None if self._last_at is None else now - self._last_at,
             totals=self._totals,
         )
+
+    def _measured(self) -> _Figures:
+        answered = self._histogram.count
+        p50, p95, p99 = self._histogram.quantiles(0.5, 0.95, 0.99) or (None,) * 3
+        average = self._latency_nano / _NANO / answered if answered else None
+        return _Figures(average, p50, p95, p99, self._cost_per_1k_tokens())
 
     def expected_latency_s(self, output_tokens: int) -> float | None:
         """What an answer of this length usually takes; ``None`` below 10 answers.
@@ -236,6 +255,7 @@ class RollingWindow:
         return window
 
     def _push(self, entry: Entry) -> None:
+        self._figures = None
         if len(self._entries) >= self._size:
             self._count(self._entries.popleft(), -1)
         self._entries.append(entry)
@@ -281,7 +301,7 @@ class RollingWindow:
     def _cost_per_1k_tokens(self) -> Decimal | None:
         if not self._priced_tokens:
             return None
-        return Decimal(self._cost_pico) * 1000 / self._priced_tokens / _PICO
+        return Decimal(self._cost_pico) / (self._priced_tokens * _PICO // 1000)
 
 
 def _tokens(sample: Sample) -> int | None:

@@ -86,6 +86,8 @@ def mean_cost(windows: list[WindowSummary]) -> Decimal | None:
         for w in windows
         if w.cost_per_1k_tokens_usd is not None
     ]
+    if len(known) == 1:
+        return known[0][0]
     calls = sum(count for _, count in known)
     if calls == 0:
         return None

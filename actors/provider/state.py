@@ -259,8 +259,11 @@ class ProviderState:
 
     def snapshot(self, now: float, restarts: int) -> ProviderSnapshot:
         """What the router ranks with and what ``status`` shows."""
-        models = tuple(self._published(n, s, now) for n, s in self._models.items())
         windows = [s.window.summary(now) for s in self._models.values()]
+        models = tuple(
+            self._published(name, state, seen, now)
+            for (name, state), seen in zip(self._models.items(), windows, strict=True)
+        )
         calls = sum(w.calls for w in windows)
         failures = sum(w.failures for w in windows)
         latency = [(w.latency_avg_s, w.calls) for w in windows]
@@ -292,8 +295,10 @@ class ProviderState:
             return False
         return None if self._probe is None else self._probe.healthy
 
-    def _published(self, name: str, state: ModelState, now: float) -> ModelSnapshot:
-        settings, seen = self.settings, state.window.summary(now)
+    def _published(
+        self, name: str, state: ModelState, seen: WindowSummary, now: float
+    ) -> ModelSnapshot:
+        settings = self.settings
         price, source = self._prices.lookup(settings.name, settings.kind, name)
         breaker = state.breaker
         return ModelSnapshot(
