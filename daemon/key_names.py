@@ -32,7 +32,7 @@ def variables_of(name: str, server: str) -> tuple[str, ...]:
     if server in KEY_VARIABLES:
         return KEY_VARIABLES[server]
     plain = "".join(c if c.isalnum() else "_" for c in name).upper()
-    usual = (v for k, p in PRESETS.items() if k == server for v in p.key_variables)
+    usual = PRESETS[server].key_variables if server in PRESETS else ()
     return tuple(dict.fromkeys((f"{plain}_API_KEY", *usual)))
 
 

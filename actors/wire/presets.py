@@ -2,34 +2,16 @@
 
 Everything about one of them stands here, read off provider-apis 1.1 and 6; error bodies
 need no declaration, because ``failures`` reads every shape they come in. Adding a server
-is adding an entry: see docs/adding-a-provider.md.
+is declaring it here and putting it into ``PRESETS``: see docs/adding-a-provider.md.
 """
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.wire.model_rules import OPENAI_MODELS, ModelRule
 from actors.wire.quirks import COMPATIBLE, Quirks, ToolIds
-
-PresetName = Literal[
-    "groq",
-    "mistral",
-    "deepseek",
-    "openrouter",
-    "together",
-    "perplexity",
-    "cerebras",
-    "huggingface",
-    "zai",
-    "vercel",
-    "gemini",
-    "azure",
-    "ollama",
-    "vllm",
-    "llamacpp",
-]
 
 
 class Preset(Struct, frozen=True, kw_only=True):
@@ -218,20 +200,15 @@ LLAMACPP = Preset(
     quirks=replace(COMPATIBLE, kind="llamacpp", reasoning_echo="reasoning_content"),
 )
 
-PRESETS: dict[PresetName, Preset] = {
-    "groq": GROQ,
-    "mistral": MISTRAL,
-    "deepseek": DEEPSEEK,
-    "openrouter": OPENROUTER,
-    "together": TOGETHER,
-    "perplexity": PERPLEXITY,
-    "cerebras": CEREBRAS,
-    "huggingface": HUGGINGFACE,
-    "zai": ZAI,
-    "vercel": VERCEL,
-    "gemini": GEMINI,
-    "azure": AZURE,
-    "ollama": OLLAMA,
-    "vllm": VLLM,
-    "llamacpp": LLAMACPP,
+PRESETS: dict[str, Preset] = {
+    preset.quirks.kind: preset
+    for preset in (
+        *(GROQ, MISTRAL, DEEPSEEK, OPENROUTER, TOGETHER, PERPLEXITY, CEREBRAS),
+        *(HUGGINGFACE, ZAI, VERCEL, GEMINI, AZURE, OLLAMA, VLLM, LLAMACPP),
+    )
 }
+
+if TYPE_CHECKING:
+    PresetName = str
+else:  # the configuration takes these names and no others
+    PresetName = Literal[tuple(PRESETS)]

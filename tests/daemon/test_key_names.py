@@ -9,7 +9,7 @@ from daemon.key_names import is_key_variable, needs_key, variables_of
 
 
 def provider(preset: str, base_url: str | None = None) -> ProviderConfig:
-    default = PRESETS[preset].base_url  # type: ignore[index]  # a plain str here
+    default = PRESETS[preset].base_url
     data = {"kind": "compatible", "preset": preset, "base_url": base_url or default}
     return msgspec.convert(data, ProviderConfig)
 
