@@ -52,6 +52,14 @@ class Sockets:
     def path(self) -> str:
         return self.unix.path
 
+    @property
+    def listen(self) -> str | None:
+        """``HOST:PORT`` as it was bound: port 0 has become a real one."""
+        if self.tcp is None:
+            return None
+        host, port, *_ = self.tcp.getsockname()
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
 
 @contextmanager
 def open_sockets(

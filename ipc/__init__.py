@@ -3,7 +3,7 @@
 ``listener`` takes connections and tells protocols apart by the first byte · ``frames``
 JSON lines and msgpack frames · ``session`` JSON-RPC without I/O · ``server`` the I/O
 shell around it · ``http`` the same methods as HTTP · ``methods`` the one table, with
-``route``, ``conversation``, ``results`` and ``fields`` for what goes in and out ·
+``route``, ``conversation``, ``passed_on``, ``results``, ``fields`` for in and out ·
 ``client`` and ``blocking`` the other end, for Python programs and the CLI.
 
 May import ``actors.messages`` and ``actors.errors``; never an actor, a store or

@@ -269,14 +269,23 @@ _TABLE: Final = (
 
 METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE}
 
+_NOT_YET: Final = frozenset(
+    (
+        *("consensus", "feedback", "whatif", "subscribe", "reload", "drain"),
+        *("tasks.submit", "tasks.get", "tasks.list", "tasks.cancel", "tasks.retry"),
+        *("tasks.wait", "events.publish", "threads.list", "threads.get"),
+    )
+)
+
 P = TypeVar("P", bound=Struct)
 
 
 def unknown_method(name: str) -> InvalidRequest:
     """The error for a method that is not in the table, with the nearest that is."""
     shown = fields.shown(name)
+    message = f"there is no method {shown}{fields.nearest(name, METHODS.keys())}"
     return InvalidRequest(
-        f"there is no method {shown}{fields.nearest(name, METHODS.keys())}",
+        f"the method {name} is not supported yet" if name in _NOT_YET else message,
         field="method",
         got=shown,
         wanted="one of " + ", ".join(METHODS),

@@ -26,6 +26,12 @@ from ipc.http.rpc import answer
 from ipc.methods import METHODS, Method, Peer, Service, read_params, unknown_method
 from ipc.route import STRATEGIES
 
+NOT_YET: Final = frozenset(
+    (
+        *("/v1/responses", "/v1/embeddings", "/v1/messages"),
+        *("/v1/messages/count_tokens", "/webhooks/github", "/events", "/dashboard"),
+    )
+)
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _STREAM_HEADERS: Final = {
     "server": SERVER,
@@ -101,8 +107,9 @@ class Routes:
     def _unknown(self, path: str) -> InvalidRequest:
         known = (*self._exact, *(f"{prefix}<name>" for prefix in self._below))
         hint = fields.nearest(path, known)
+        nothing = f"there is nothing at {fields.shown(path)}{hint}"
         return InvalidRequest(
-            f"there is nothing at {fields.shown(path)}{hint}",
+            f"{path} is not supported yet" if path in NOT_YET else nothing,
             wanted="one of " + ", ".join(known),
         )
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
-from daemon.doors import Entrance
+from daemon.config import Config, ServerConfig
+from daemon.doors import Entrance, open_sockets
 from ipc.listener import Doors, Listener
 from ipc.peers import Access, identify_local
 from ipc.server import NativeServer
@@ -86,6 +87,22 @@ async def test_what_somebody_put_in_its_place_stays_and_is_told_once(
     place.path.unlink()
     await place.entrance.look_after()
     (await place.connect()).close()
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")]
+)
+def test_the_port_that_was_bound_is_told(host: str, shown: str) -> None:
+    folder = short_folder()
+    config = Config(server=ServerConfig(listen=f"{shown}:0"))
+    with open_sockets(config, folder / "s", {}) as sockets:
+        assert sockets.tcp is not None
+        assert sockets.listen == f"{shown}:{sockets.tcp.getsockname()[1]}"
+        assert not sockets.listen.endswith(":0")
+    with open_sockets(Config(), folder / "s", {}) as sockets:
+        assert sockets.listen is None
+    (folder / "s.lock").unlink()
+    folder.rmdir()
 
 
 async def test_a_closed_entrance_is_found_no_more_and_not_put_back(

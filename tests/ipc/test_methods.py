@@ -167,6 +167,11 @@ def test_an_unknown_method_is_told_with_the_nearest() -> None:
     assert error.field == "method"
 
 
+@pytest.mark.parametrize("name", ["consensus", "tasks.submit", "drain"])
+def test_a_method_that_comes_later_is_refused_as_such(name: str) -> None:
+    assert unknown_method(name).message == f"the method {name} is not supported yet"
+
+
 @pytest.mark.slow
 @given(
     st.sampled_from(list(METHODS)),

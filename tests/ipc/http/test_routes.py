@@ -318,6 +318,13 @@ async def test_health_ready_and_metrics(opened: OpenDoor) -> None:
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
 
 
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/embeddings", "/v1/messages"])
+async def test_what_comes_later_is_refused_as_such(opened: OpenDoor, path: str) -> None:
+    response = await opened.ask("POST", path, json={})
+    assert response.status == 404
+    assert response.error["message"] == f"{path} is not supported yet"
+
+
 async def test_head_is_a_get_without_a_body(opened: OpenDoor) -> None:
     response = await opened.ask("HEAD", "/health")
     assert response.status == 200
