@@ -23,6 +23,7 @@ class ReplayServer:
     def __init__(self) -> None:
         self.exchange: Exchange | None = None
         self.asked: list[dict[str, object]] = []
+        self.headers: list[dict[str, str]] = []  # lower-case names
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -30,6 +31,7 @@ class ReplayServer:
         assert row is not None, f"nobody said how to answer {request.path}"
         body = await request.read()
         self.asked.append(msgspec.json.decode(body) if body else {})
+        self.headers.append({k.lower(): v for k, v in request.headers.items()})
         headers = {
             key: value
             for key, value in headers_of(row).items()
