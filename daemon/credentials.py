@@ -6,7 +6,7 @@ source is recorded for the log, the value is never shown.
 """
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -119,7 +119,7 @@ def resolve(
     }
     missing = [name for name in enabled if name not in usable]
     if not usable:
-        raise no_key_error(settings, missing)
+        raise no_key_error(settings, missing, finder.warnings)
     warnings = [*settings.warnings, *finder.warnings]
     if not settings.automatic:
         warnings += [_left_out(name, enabled[name]) for name in missing]
@@ -149,8 +149,13 @@ def _left_out(name: str, provider: ProviderConfig) -> str:
     return f"provider {name} is left out: no key found (set {variables})"
 
 
-def no_key_error(settings: Settings, missing: list[str]) -> ConfigError:
-    """The sentence of exit 78: which variables, and that there is ``--simulate``."""
+def no_key_error(
+    settings: Settings, missing: list[str], warnings: Sequence[str] = ()
+) -> ConfigError:
+    """The sentence of exit 78: which variables, and that there is ``--simulate``.
+
+    ``warnings`` say which keys were found and could not be used.
+    """
     providers = settings.config.providers
     groups = dict.fromkeys(
         " or ".join(variables_of(name, providers[name].server)) for name in missing
@@ -159,6 +164,7 @@ def no_key_error(settings: Settings, missing: list[str]) -> ConfigError:
         f"no provider can be used: no API key was found. Set {', '.join(groups)} in the "
         "environment, in a .env file here or as a systemd credential, or try it out "
         "with simulated providers: gitbridge serve --simulate"
+        + "".join(f"\n  {warning}" for warning in warnings)
     )
 
 

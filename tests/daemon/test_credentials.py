@@ -224,6 +224,17 @@ def test_what_no_header_can_carry_is_no_key(text: str) -> None:
     assert not is_key(text)
 
 
+def test_a_key_that_cannot_be_used_is_said_when_there_is_no_other(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        found("", {"OPENAI_API_KEY": "two words"}, tmp_path)
+
+    said = str(refused.value)
+    assert "the key in environment OPENAI_API_KEY is not usable: not one word" in said
+    assert "two words" not in said
+
+
 def test_a_secret_shows_itself_only_when_asked() -> None:
     secret = Secret("sk-real")
 
