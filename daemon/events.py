@@ -4,7 +4,7 @@ import structlog
 
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.messages.provider import BreakerTransition, ProbeResult
-from actors.messages.routing import RecordSpool, RequestRecord
+from actors.messages.routing import AttemptRecord, RecordSpool, RequestRecord
 from daemon.health_log import HealthLog
 from daemon.probe_record import probe_record
 from daemon.telemetry import Telemetry
@@ -27,7 +27,7 @@ class EventTeller:
         """The one line per request, and its counts."""
         self.telemetry.on_record(record)
         tell = log.info if record.outcome in {"ok", "cancelled"} else log.warning
-        usage = record.usage
+        usage, last = record.usage, last_attempt(record)
         tell(
             "request_finished",
             actor="router",
@@ -35,8 +35,8 @@ class EventTeller:
             decision_id=record.decision.decision_id,
             outcome=record.outcome,
             error=record.error_message,
-            provider=record.provider,
-            model=record.model,
+            provider=record.provider or (last.provider if last else None),
+            model=record.model or (last.model if last else None),
             strategy=record.decision.strategy,
             attempts=len(record.attempts),
             latency_s=round(record.latency_s, 6),
@@ -106,3 +106,8 @@ class EventTeller:
 
     def actor_crash(self, actor: str, error: BaseException) -> None:
         log.error("actor_crash_trace", actor=actor, exc_info=error)
+
+
+def last_attempt(record: RequestRecord) -> AttemptRecord | None:
+    """The call that answered the request, or the one it failed with."""
+    return record.attempts[-1] if record.attempts else None

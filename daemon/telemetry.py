@@ -138,7 +138,7 @@ class Telemetry:
 
     def on_record(self, record: RequestRecord) -> None:
         """Count one finished request and its attempts."""
-        who = (record.provider or "none", record.model or "none")
+        who = _asked(record)
         self.requests.add((*who, record.task_type or "", record.outcome))
         self.duration.observe(who, record.latency_s)
         self.overhead.observe((), record.overhead_s)
@@ -211,6 +211,14 @@ class Telemetry:
             {(actor,): depth for actor, depth in depths.items()},
         )
         return "\n".join(lines) + "\n"
+
+
+def _asked(record: RequestRecord) -> Labels:
+    """Who answered, by the name the model is asked for: that of all other metrics."""
+    if record.provider is None:
+        return ("none", "none")
+    model = record.attempts[-1].model if record.attempts else record.model
+    return (record.provider, model or "none")
 
 
 def _gauge(

@@ -98,7 +98,9 @@ def sentence(error: GitBridgeError) -> str:
     again = f"; try again in {wait:g} s" if wait is not None else ""
     decision = data.get("decision_id")
     why = f"\n  why: gitbridge explain {decision}" if decision else ""
-    return f"{error.message}{hint} ({error.kind}){again}{why}"
+    blame = error.provider
+    who = f"{blame}: " if blame and blame not in error.message else ""
+    return f"{who}{error.message}{hint} ({error.kind}){again}{why}"
 
 
 def error_data(error: GitBridgeError) -> dict[str, object]:

@@ -147,3 +147,24 @@ def test_label_values_are_escaped() -> None:
     telemetry.on_record(record(task_type='a"b\\c\nd'))
 
     assert any(r'task_type="a\"b\\c\nd"' in line for line in lines(telemetry))
+
+
+def test_a_model_has_one_name_in_all_metrics() -> None:
+    telemetry = Telemetry()
+    paid = attempt("one", cost_usd=Decimal("0.5"), answered_model="m-2024-08-06")
+    telemetry.on_record(record(paid, model="m-2024-08-06"))
+
+    assert not any("2024" in line for line in lines(telemetry))
+
+
+def test_a_request_that_nobody_answered_is_nobodys() -> None:
+    telemetry = Telemetry()
+    failed = attempt("one", "timeout")
+    telemetry.on_record(
+        record(failed, provider=None, model=None, outcome="provider_error")
+    )
+
+    assert (
+        'gitbridge_requests_total{provider="none",model="none",task_type="general",'
+        'outcome="provider_error"} 1'
+    ) in lines(telemetry)

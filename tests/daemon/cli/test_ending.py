@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from actors.errors import GitBridgeError, InvalidRequest, NoProvider, NotPermitted
+from actors.errors import (
+    GitBridgeError,
+    InvalidRequest,
+    NoProvider,
+    NotPermitted,
+    ProviderError,
+)
 from actors.messages.routing import AttemptSummary
 from daemon.cli.connection import CommandFailed
 from daemon.cli.ending import ending_of, usage_ending
@@ -69,6 +75,14 @@ def test_a_value_that_is_refused_was_typed_so_it_is_a_usage_error() -> None:
         "field": "provider",
         "wanted": "openai",
     }
+
+
+def test_a_provider_that_failed_is_named() -> None:
+    failed = ProviderError("500: sorry", provider="grok")
+
+    assert ending_of(failed).text == "grok: 500: sorry (provider_error)"
+    named = ProviderError("grok was removed", provider="grok")
+    assert ending_of(named).text == "grok was removed (provider_error)"
 
 
 def test_what_was_wanted_is_not_said_twice() -> None:
