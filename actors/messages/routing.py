@@ -54,7 +54,7 @@ class RouteRequest(Struct, frozen=True, kw_only=True):
     door: Door = "internal"
 
 
-class Target(Struct, frozen=True):
+class Target(Struct, frozen=True, cache_hash=True):
     """A provider and the model to ask it for."""
 
     provider: str

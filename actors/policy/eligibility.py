@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from actors.messages.provider import ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import Exclusion, Target
-from actors.policy.measures import Measured, expected_cost
+from actors.policy.measures import Measured, expected_cost, target_of
 from actors.policy.rank_input import RankInput
 
 GATE_LOW = 0.2
@@ -77,7 +77,7 @@ def sort_out(
     result = Sorted()
     needed = ask.prompt_tokens_upper + ask.max_output_tokens
     for snapshot in candidates:
-        target = Target(snapshot.provider, snapshot.model)
+        target = target_of(snapshot.provider, snapshot.model)
         listed = allowed is None or target in allowed
         if not listed and target not in others:
             detail = "not among the models asked for, or not in the task's rule"

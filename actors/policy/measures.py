@@ -6,6 +6,7 @@ candidates.
 
 import math
 from decimal import Decimal
+from functools import lru_cache
 
 from actors.messages.provider import ModelSnapshot
 from actors.messages.routing import Target
@@ -51,7 +52,7 @@ class Measured:
 
     def __init__(self, snapshot: ModelSnapshot, now: float) -> None:
         self.snapshot = snapshot
-        self.target = Target(snapshot.provider, snapshot.model)
+        self.target = target_of(snapshot.provider, snapshot.model)
         self.state = breaker_state(snapshot, now)
         self.trial = self.state == 0.5
         self.rest = False  # only when none of the preferred can answer
@@ -76,6 +77,12 @@ class Measured:
         if self.cost_usd is not None:
             failing = min(_MAX_FAILURE_SHARE, self.beta / (self.alpha + self.beta))
             self.charge = float(self.cost_usd) / (1.0 - failing)
+
+
+@lru_cache(maxsize=4096)
+def target_of(provider: str, model: str) -> Target:
+    """The target with these names; one that has been hashed before, mostly."""
+    return Target(provider, model)
 
 
 def breaker_state(snapshot: ModelSnapshot, now: float) -> float:

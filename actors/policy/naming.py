@@ -29,6 +29,7 @@ _STRATEGIES: dict[str, Strategy] = {
     "priority": "priority",
 }
 _OTHER_NAMES = {"chatgpt": "openai"}
+_NO_RULE = TaskRule()
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ def resolve(
     """
     names = _Names(snapshots, aliases)
     wanted = model or "auto"
-    rule = rule or TaskRule()
+    rule = rule or _NO_RULE
     if provider:
         return _forced(names, wanted, provider, rule)
     auto = _auto_strategy(wanted)
@@ -105,12 +106,13 @@ def candidates(
 ) -> list[ModelSnapshot]:
     """The snapshots of everybody named, in order; a fresh one for a model not called yet."""
     known = {
-        Target(model.provider, model.model): model
+        (model.provider, model.model): model
         for snapshot in snapshots
         for model in snapshot.models
     }
     return [
-        known.get(target) or ModelSnapshot(provider=target.provider, model=target.model)
+        known.get((target.provider, target.model))
+        or ModelSnapshot(provider=target.provider, model=target.model)
         for target in (*resolution.targets, *resolution.others)
     ]
 
@@ -161,6 +163,8 @@ def _auto_strategy(wanted: str) -> Strategy | None:
 
 
 def _with_rule(found: Resolution, rule: TaskRule, names: "_Names") -> Resolution:
+    if rule is _NO_RULE:
+        return found
     if found.forced:
         preferred = found.targets
     else:

@@ -131,18 +131,16 @@ def _score(pool: Sequence[Measured], ask: RankInput) -> list[RankedCandidate]:
     if ask.strategy in _BY_PLACE:
         return _score_by_place(pool, ask)
     weights = _weights(ask)
-    costs = _cost_terms(pool, weights.cost) if weights.cost else None
-    times = _performance_terms(pool, weights.performance)
-    ranked = []
-    for place, item in enumerate(pool):
-        terms = [] if costs is None else [costs[place]]
-        if weights.performance:
-            terms.append(times[place])
-        if weights.availability:
-            terms.append(_availability_term(item, weights.availability))
-        score = sum([term.value * term.weight for term in terms])
-        ranked.append(_candidate(item, min(1.0, score), tuple(terms)))
-    return ranked
+    columns = []
+    if weights.cost:
+        columns.append(_cost_terms(pool, weights.cost))
+    if weights.performance:
+        columns.append(_performance_terms(pool, weights.performance))
+    if weights.availability:
+        columns.append([_availability_term(m, weights.availability) for m in pool])
+    return [
+        _candidate(item, terms) for item, *terms in zip(pool, *columns, strict=True)
+    ]
 
 
 def _score_by_place(pool: Sequence[Measured], ask: RankInput) -> list[RankedCandidate]:
@@ -152,7 +150,7 @@ def _score_by_place(pool: Sequence[Measured], ask: RankInput) -> list[RankedCand
         place = places[item.target]
         score = 1.0 - place / len(pool)
         term = ScoreTerm("rank", score, 1.0, float(place), "places behind the first")
-        ranked.append(_candidate(item, score, (term,)))
+        ranked.append(_candidate(item, [term]))
     return ranked
 
 
@@ -183,10 +181,14 @@ def _weights(ask: RankInput) -> Weights:
     )
 
 
-def _candidate(
-    item: Measured, score: float, terms: tuple[ScoreTerm, ...]
-) -> RankedCandidate:
-    return RankedCandidate(item.target, score, terms, item.cost_usd, item.latency_s)
+def _candidate(item: Measured, terms: Sequence[ScoreTerm]) -> RankedCandidate:
+    score = 0.0
+    for term in terms:
+        score += term.value * term.weight
+    score = min(1.0, score)
+    return RankedCandidate(
+        item.target, score, tuple(terms), item.cost_usd, item.latency_s
+    )
 
 
 def _cost_terms(pool: Sequence[Measured], weight: float) -> list[ScoreTerm]:

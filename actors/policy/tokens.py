@@ -6,6 +6,7 @@ the bill.
 """
 
 import math
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,8 +15,6 @@ from actors.messages.chat import (
     ChatRequest,
     FilePart,
     ImagePart,
-    Message,
-    Part,
     TextPart,
 )
 
@@ -29,17 +28,57 @@ _HIDDEN_PROMPT = {"xai": 180}  # what the provider puts before every prompt
 _HIDDEN_TOOL_PROMPT = {"anthropic": 600, "xai": 280, "deepseek": 270, "mistral": 50}
 
 
+class PromptSize(NamedTuple):
+    """What both formulas are made of. ``text`` in UTF-8 bytes, ``media`` in parts.
+
+    ``escapes`` are the bytes that JSON adds to the text; ``tools`` and ``schema`` are
+    bytes of compact JSON, ``None`` where there are none.
+    """
+
+    messages: int
+    text: int
+    escapes: int
+    media: int
+    tools: int | None
+    schema: int | None
+
+
+def prompt_size(request: ChatRequest) -> PromptSize:
+    """Measure a prompt, once for both formulas."""
+    text = escapes = 0
+    for piece in _texts(request):
+        text += _utf8_bytes(piece)
+        escapes += piece.count('"') + piece.count("\\") + piece.count("\n")
+    schema = request.response_format.schema if request.response_format else None
+    return PromptSize(
+        messages=len(request.messages),
+        text=text,
+        escapes=escapes,
+        media=_media(request),
+        tools=_tools_bytes(request) if request.tools else None,
+        schema=None if schema is None else len(msgspec.json.encode(schema)),
+    )
+
+
 def estimate_prompt_tokens(request: ChatRequest, kind: str) -> int:
+    """``likely_tokens`` of a prompt that is not measured yet."""
+    return likely_tokens(prompt_size(request), kind)
+
+
+def upper_bound_prompt_tokens(request: ChatRequest, kind: str) -> int:
+    """``bound_tokens`` of a prompt that is not measured yet."""
+    return bound_tokens(prompt_size(request), kind)
+
+
+def likely_tokens(size: PromptSize, kind: str) -> int:
     """The likely number of prompt tokens (median error about +10 %).
 
     UTF-8 bytes / 4 + 4 per message + 3; with tools their compact JSON / 4 + 17; for
     Anthropic x 1.1 + 10; plus what xAI, Anthropic, DeepSeek and Mistral add unseen.
     """
-    text = sum(_utf8_bytes(piece) for piece in _texts(request))
-    tokens = text / 4 + 4 * len(request.messages) + 3
-    tokens += _MEDIA_TOKENS * _media(request)
-    if request.tools:
-        tokens += _tools_bytes(request) / 4 + 17 + _HIDDEN_TOOL_PROMPT.get(kind, 0)
+    tokens = size.text / 4 + 4 * size.messages + 3 + _MEDIA_TOKENS * size.media
+    if size.tools is not None:
+        tokens += size.tools / 4 + 17 + _HIDDEN_TOOL_PROMPT.get(kind, 0)
     else:
         tokens += _HIDDEN_PROMPT.get(kind, 0)
     if kind == "anthropic":
@@ -47,7 +86,7 @@ def estimate_prompt_tokens(request: ChatRequest, kind: str) -> int:
     return math.ceil(tokens)
 
 
-def upper_bound_prompt_tokens(request: ChatRequest, kind: str) -> int:
+def bound_tokens(size: PromptSize, kind: str) -> int:
     """A bound that held for 808 of 811 recorded prompts; loose for tiny ones.
 
     100 + JSON bytes of messages and schema / 3 + 10 per message, + 150 with a JSON
@@ -55,33 +94,32 @@ def upper_bound_prompt_tokens(request: ChatRequest, kind: str) -> int:
     Anthropic, whose newer models tokenise denser text into more tokens.
     """
     divisor = 2.5 if kind == "anthropic" else 3.0
-    size = sum(_json_bytes(piece) for piece in _texts(request))
-    size += _MESSAGE_JSON_BYTES * len(request.messages)
-    schema = request.response_format.schema if request.response_format else None
-    tokens = 100.0 + 10 * len(request.messages) + _MEDIA_TOKENS_UPPER * _media(request)
-    if schema is not None:
-        size += len(msgspec.json.encode(schema))
+    json = size.text + size.escapes + _MESSAGE_JSON_BYTES * size.messages
+    tokens = 100.0 + 10 * size.messages + _MEDIA_TOKENS_UPPER * size.media
+    if size.schema is not None:
+        json += size.schema
         tokens += 150
-    if request.tools:
-        tokens += 700 + _tools_bytes(request) / divisor
+    if size.tools is not None:
+        tokens += 700 + size.tools / divisor
     if kind == "xai":
         tokens += 250
-    return math.ceil(tokens + size / divisor)
+    return math.ceil(tokens + json / divisor)
 
 
 def _texts(request: ChatRequest) -> list[str]:
-    return [piece for message in request.messages for piece in _message_texts(message)]
-
-
-def _message_texts(message: Message) -> list[str]:
-    content = message.content
-    if isinstance(content, str):
-        pieces = [content]
-    else:
-        pieces = [part.text for part in content or () if isinstance(part, TextPart)]
-    pieces += [text for text in (message.reasoning, message.refusal) if text]
-    for call in message.tool_calls:
-        pieces += (call.name, call.arguments)
+    pieces: list[str] = []
+    for message in request.messages:
+        content = message.content
+        if isinstance(content, str):
+            pieces.append(content)
+        elif content is not None:
+            pieces += [part.text for part in content if isinstance(part, TextPart)]
+        if message.reasoning:
+            pieces.append(message.reasoning)
+        if message.refusal:
+            pieces.append(message.refusal)
+        for call in message.tool_calls:
+            pieces += (call.name, call.arguments)
     return pieces
 
 
@@ -89,13 +127,9 @@ def _media(request: ChatRequest) -> int:
     return sum(
         isinstance(part, ImagePart | AudioPart | FilePart)
         for message in request.messages
-        for part in _parts(message)
+        if isinstance(message.content, tuple)
+        for part in message.content
     )
-
-
-def _parts(message: Message) -> tuple[Part, ...]:
-    content = message.content
-    return () if content is None or isinstance(content, str) else content
 
 
 def _tools_bytes(request: ChatRequest) -> int:
@@ -106,8 +140,3 @@ def _tools_bytes(request: ChatRequest) -> int:
 def _utf8_bytes(text: str) -> int:
     # A lone surrogate cannot be sent, but must not break an estimate either.
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def _json_bytes(text: str) -> int:
-    escapes = text.count('"') + text.count("\\") + text.count("\n")
-    return _utf8_bytes(text) + escapes

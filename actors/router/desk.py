@@ -1,6 +1,6 @@
 """What all requests share, and the decision for one of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from actors.policy.naming import Resolution, candidates, resolve
 from actors.policy.retry_budget import RetryBudget
 from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranking, RankInput, rank, refusal, unwell
-from actors.policy.tokens import estimate_prompt_tokens, upper_bound_prompt_tokens
+from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
 from actors.router.settings import RouterSettings, RouterTools
 
 EXPECTED_OUTPUT_TOKENS = 256
@@ -91,9 +91,14 @@ class Desk:
         strategy = request.strategy or resolution.strategy or self.strategy
         max_tokens = request.chat.max_tokens or resolution.max_tokens
         snapshot_version = sum(s.version for s in snapshots)
-        ask = self._rank_input(request, resolution, strategy, max_tokens, now)
-        unhealthy, refused = unwell(snapshots)
-        ask = replace(ask, unhealthy=unhealthy, refused=refused)
+        ask = self._rank_input(
+            request,
+            resolution,
+            strategy,
+            max_tokens,
+            now=now,
+            unwell_now=unwell(snapshots),
+        )
         models = candidates(resolution, snapshots)
         ranking = rank(
             models, ask, allowed=resolution.targets, others=resolution.others
@@ -101,8 +106,9 @@ class Desk:
         decision = self._decision(ranking, strategy, snapshot_version, len(models), ask)
         if not ranking.ranked:
             return Plan(decision, None, error=refusal(ranking))
+        known = dict(zip(ask.order, models, strict=True))
         plan = self._attempt_plan(
-            ranking, models, resolution, strategy, deadline, buffered=buffered
+            ranking, known, resolution, strategy, deadline, buffered=buffered
         )
         return Plan(decision, plan, max_tokens)
 
@@ -117,16 +123,19 @@ class Desk:
         resolution: Resolution,
         strategy: Strategy,
         max_tokens: int | None,
+        *,
         now: float,
+        unwell_now: tuple[frozenset[str], frozenset[str]],
     ) -> RankInput:
-        chat = request.chat
+        size = prompt_size(request.chat)
+        unhealthy, refused = unwell_now
         return RankInput(
             strategy=strategy,
             now=now,
             draw=self.tools.draw(),
             weights=self.weights,
-            prompt_tokens_estimate=estimate_prompt_tokens(chat, "openai"),
-            prompt_tokens_upper=upper_bound_prompt_tokens(chat, "openai"),
+            prompt_tokens_estimate=likely_tokens(size, "openai"),
+            prompt_tokens_upper=bound_tokens(size, "openai"),
             expected_output_tokens=min(
                 max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS
             ),
@@ -134,6 +143,8 @@ class Desk:
             budget_usd=request.budget_usd,
             order=(*resolution.targets, *resolution.others),
             rotation=self._rotation,
+            unhealthy=unhealthy,
+            refused=refused,
         )
 
     def _decision(
@@ -170,7 +181,7 @@ class Desk:
     def _attempt_plan(
         self,
         ranking: Ranking,
-        models: Sequence[ModelSnapshot],
+        known: Mapping[Target, ModelSnapshot],
         resolution: Resolution,
         strategy: Strategy,
         deadline: float,
@@ -178,15 +189,14 @@ class Desk:
         buffered: bool,
     ) -> AttemptPlan:
         ranked = [candidate.target for candidate in ranking.ranked]
-        targets = {Target(m.provider, m.model): m for m in models}
         return AttemptPlan(
             self.settings.retry,
             [*ranked, *ranking.reserve],
             deadline=deadline,
             ordered=strategy == "priority",
             forced=resolution.forced,
-            windows={t: m.context_window for t, m in targets.items()},
-            ready_at={t: m.blocked_until for t, m in targets.items()},
+            windows={t: m.context_window for t, m in known.items()},
+            ready_at={t: m.blocked_until for t, m in known.items()},
             buffered=buffered,
         )
 
