@@ -1,5 +1,9 @@
-"""Prices for the daemon: the compiled list of the state folder, made when it is stale."""
+"""Prices for the daemon: a compiled list, made anew in the state folder when stale.
 
+The installation may have brought one, so that the first start of all knows prices too.
+"""
+
+import sys
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +17,9 @@ from daemon.ids import utc
 from daemon.storage.price_table import PriceListUnavailable, compile_list, load
 
 FILE_NAME = "prices.msgpack"
+INSTALLED = Path(sys.prefix) / "share" / "gitbridge" / FILE_NAME
+"""Where ``make`` puts one."""
+
 RETRY_S = 600.0
 REFRESH_S = 6 * 3600.0
 """Lists carry prices that begin on a date; a daemon may run for a year."""
@@ -31,9 +38,10 @@ class PriceLoader:
         self._trouble = "the price list is being compiled"
 
     def load_compiled(self) -> bool:
-        """Take the list that an earlier run compiled, if it is there and fresh."""
+        """Take the list that an earlier run or the installation compiled, if fresh."""
         today = datetime.fromtimestamp(utc(), UTC).date()
-        rows = load(self._path, self._kinds, today)
+        lists = (load(path, self._kinds, today) for path in (self._path, INSTALLED))
+        rows = next((each for each in lists if each is not None), None)
         if rows is None:
             return False
         self._book.load(rows)

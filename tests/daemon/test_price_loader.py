@@ -19,13 +19,14 @@ class FakeList:
 
     def __init__(self, *, there: bool = False, error: str | None = None) -> None:
         self.there = there
+        self.installed: Path | None = None
         self.error = error
         self.compiled = 0
 
     def load(
         self, path: Path, kinds: object, today: object
     ) -> tuple[TableEntry, ...] | None:
-        return ROWS if self.there else None
+        return ROWS if self.there or path == self.installed else None
 
     async def compile_list(self, path: Path) -> None:
         self.compiled += 1
@@ -74,6 +75,19 @@ async def test_a_missing_list_is_compiled_and_said_meanwhile(
     assert prices.compiled == 1
     assert price_of(book) == ROWS[0].price
     assert loader.conditions() == ()
+
+
+async def test_the_installations_list_serves_the_first_start(
+    prices: FakeList, tmp_path: Path
+) -> None:
+    prices.installed = price_loader.INSTALLED
+    book = PriceBook()
+    loader = PriceLoader(book, tmp_path, {"openai"})
+
+    assert loader.load_compiled()
+    assert price_of(book) == ROWS[0].price
+    await run_once(loader)
+    assert prices.compiled == 0
 
 
 async def test_a_list_that_cannot_be_compiled_leaves_costs_unknown_and_says_so(
