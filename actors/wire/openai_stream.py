@@ -80,7 +80,8 @@ class OpenAIStreamDecoder:
             self._begin(data.lstrip()[:1])
         if self._whole is not None:
             deltas = self._whole.feed(data)
-            self._done = self._whole.completion is not None
+            if self._whole.completion is not None:
+                self._done, self._model = True, self._whole.completion.model
             return deltas
         return self._read(self._events.feed(data))
 

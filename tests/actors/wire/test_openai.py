@@ -6,6 +6,7 @@ import pytest
 from actors.messages.chat import ChatRequest, Message
 from actors.wire.base import Dialect, Endpoint, ResponseHead
 from actors.wire.openai import OpenAIDialect
+from actors.wire.presets import AZURE
 from actors.wire.quirks import COMPATIBLE, XAI
 
 HEAD = ResponseHead(200, {})
@@ -60,6 +61,19 @@ def test_models_are_listed_with_a_get() -> None:
     assert (http.method, http.url) == ("GET", "https://api.example.com/v1/models")
     assert http.headers == {"accept": "application/json", "authorization": "Bearer k"}
     assert http.body == b""
+
+
+def test_azure_is_asked_where_it_keeps_things() -> None:
+    dialect = OpenAIDialect(AZURE.quirks)
+    endpoint = Endpoint(base_url="https://r.openai.azure.com", api_version="v")
+
+    chat = dialect.encode_chat(endpoint, "d", REQUEST, stream=False).http
+    models = dialect.encode_models(endpoint)
+
+    base = "https://r.openai.azure.com/openai"
+    assert chat.url == f"{base}/deployments/d/chat/completions?api-version=v"
+    assert models.url == f"{base}/models?api-version=v"
+    assert "authorization" not in chat.headers
 
 
 def test_what_was_left_out_is_said() -> None:

@@ -2,11 +2,18 @@
 
 import pytest
 
-from actors.messages.chat import FilePart, ImagePart, Message, TextPart, ToolCall
+from actors.messages.chat import (
+    AudioPart,
+    FilePart,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCall,
+)
 from actors.wire.call_ids import signed_id
 from actors.wire.openai_messages import Json, encode_messages
 from actors.wire.presets import GEMINI, LLAMACPP, MISTRAL, OLLAMA, OPENROUTER, VLLM
-from actors.wire.quirks import COMPATIBLE, OPENAI, Quirks
+from actors.wire.quirks import COMPATIBLE, OPENAI, XAI, Quirks
 
 USER = Message("user", "hi")
 CALLING = Message("assistant", tool_calls=(ToolCall("call_1", "add", ""),))
@@ -116,7 +123,93 @@ def test_signatures_go_to_nobody_else() -> None:
     ]
 
 
-def test_files_by_id_keep_only_what_they_have() -> None:
-    (wire,) = encoded(OPENAI, Message("user", (FilePart(file_id="f"),)))
+def test_parts_of_every_kind() -> None:
+    parts = (
+        TextPart("look"),
+        ImagePart("data:image/png;base64,AA==", "low"),
+        ImagePart("https://example.com/a.png"),
+        AudioPart("AAAA", "wav"),
+        FilePart(data="data:application/pdf;base64,AA==", filename="a.pdf"),
+        FilePart(file_id="file-1"),
+    )
 
-    assert wire["content"] == [{"type": "file", "file": {"file_id": "f"}}]
+    assert encoded(OPENAI, Message("user", parts))[0]["content"] == [
+        {"type": "text", "text": "look"},
+        {
+            "type": "image_url",
+            "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"},
+        },
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+        {
+            "type": "file",
+            "file": {
+                "file_data": "data:application/pdf;base64,AA==",
+                "filename": "a.pdf",
+            },
+        },
+        {"type": "file", "file": {"file_id": "file-1"}},
+    ]
+
+
+def test_calls_and_their_results() -> None:
+    calls = (ToolCall("c1", "add", '{"a":1}'), ToolCall("c2", "now", ""))
+
+    assert encoded(
+        OPENAI,
+        Message("assistant", tool_calls=calls),
+        Message("tool", "2", tool_call_id="c1", name="add"),
+        Message("tool", (TextPart("noon"),), tool_call_id="c2"),
+    ) == [
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "add", "arguments": '{"a":1}'},
+                },
+                {
+                    "id": "c2",
+                    "type": "function",
+                    "function": {"name": "now", "arguments": "{}"},
+                },
+            ],
+        },
+        {"role": "tool", "content": "2", "tool_call_id": "c1"},
+        {
+            "role": "tool",
+            "content": [{"type": "text", "text": "noon"}],
+            "tool_call_id": "c2",
+        },
+    ]
+
+
+def test_messages_without_content_keep_their_place() -> None:
+    assert encoded(
+        OPENAI,
+        Message("assistant", refusal="no"),
+        Message("assistant"),
+        Message("tool"),
+    ) == [
+        {"role": "assistant", "content": None, "refusal": "no"},
+        {"role": "assistant", "content": ""},
+        {"role": "tool", "content": "", "tool_call_id": ""},
+    ]
+
+
+def test_developer_stays_only_where_it_is_known() -> None:
+    developer = Message("developer", "be kind")
+
+    roles = [encoded(q, developer)[0]["role"] for q in (OPENAI, XAI, COMPATIBLE)]
+
+    assert roles == ["developer", "system", "system"]
+
+
+def test_names_that_are_not_taken_are_left_out_and_said() -> None:
+    dropped: list[str] = []
+    named = Message("user", "hi", name="ann")
+
+    (wire,) = encode_messages(XAI, "m", (named,), dropped)
+    assert (wire, dropped) == ({"role": "user", "content": "hi"}, ["messages.name"])
+    assert encoded(OPENAI, named)[0]["name"] == "ann"

@@ -7,15 +7,10 @@ import pytest
 
 from actors.errors import InvalidRequest
 from actors.messages.chat import (
-    AudioPart,
     ChatRequest,
-    FilePart,
-    ImagePart,
     Message,
     ResponseFormat,
-    TextPart,
     Tool,
-    ToolCall,
     ToolChoice,
 )
 from actors.wire.openai_request import encode_body
@@ -89,87 +84,6 @@ def test_compatible_servers_get_max_tokens() -> None:
     assert "max_completion_tokens" not in body
 
 
-def test_parts_of_every_kind() -> None:
-    parts = (
-        TextPart("look"),
-        ImagePart("data:image/png;base64,AA==", "low"),
-        ImagePart("https://example.com/a.png"),
-        AudioPart("AAAA", "wav"),
-        FilePart(data="data:application/pdf;base64,AA==", filename="a.pdf"),
-        FilePart(file_id="file-1"),
-    )
-
-    assert messages_of(Message("user", parts))[0]["content"] == [
-        {"type": "text", "text": "look"},
-        {
-            "type": "image_url",
-            "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"},
-        },
-        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
-        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
-        {
-            "type": "file",
-            "file": {
-                "file_data": "data:application/pdf;base64,AA==",
-                "filename": "a.pdf",
-            },
-        },
-        {"type": "file", "file": {"file_id": "file-1"}},
-    ]
-
-
-def test_calls_and_their_results() -> None:
-    calls = (ToolCall("c1", "add", '{"a":1}'), ToolCall("c2", "now", ""))
-
-    assert messages_of(
-        Message("assistant", tool_calls=calls),
-        Message("tool", "2", tool_call_id="c1", name="add"),
-        Message("tool", (TextPart("noon"),), tool_call_id="c2"),
-    ) == [
-        {
-            "role": "assistant",
-            "tool_calls": [
-                {
-                    "id": "c1",
-                    "type": "function",
-                    "function": {"name": "add", "arguments": '{"a":1}'},
-                },
-                {
-                    "id": "c2",
-                    "type": "function",
-                    "function": {"name": "now", "arguments": "{}"},
-                },
-            ],
-        },
-        {"role": "tool", "content": "2", "tool_call_id": "c1"},
-        {
-            "role": "tool",
-            "content": [{"type": "text", "text": "noon"}],
-            "tool_call_id": "c2",
-        },
-    ]
-
-
-def test_messages_without_content_keep_their_place() -> None:
-    assert messages_of(
-        Message("assistant", refusal="no"), Message("assistant"), Message("tool")
-    ) == [
-        {"role": "assistant", "content": None, "refusal": "no"},
-        {"role": "assistant", "content": ""},
-        {"role": "tool", "content": "", "tool_call_id": ""},
-    ]
-
-
-def test_developer_stays_only_where_it_is_known() -> None:
-    developer = Message("developer", "be kind")
-
-    roles = [
-        messages_of(developer, quirks=q)[0]["role"] for q in (OPENAI, XAI, COMPATIBLE)
-    ]
-
-    assert roles == ["developer", "system", "system"]
-
-
 def test_xai_gets_neither_names_nor_strict_and_says_so() -> None:
     messages = (Message("user", "a", name="ann"), Message("user", "b", name="bob"))
 
@@ -198,14 +112,6 @@ def test_openai_gets_names_and_strict() -> None:
         }
     ]
     assert dropped == ()
-
-
-def test_earlier_reasoning_goes_back_only_to_servers_that_demand_it() -> None:
-    echoing = msgspec.structs.replace(COMPATIBLE, reasoning_echo="reasoning_content")
-    said = Message("assistant", "4", reasoning="2+2")
-
-    assert messages_of(said, quirks=echoing)[0]["reasoning_content"] == "2+2"
-    assert messages_of(said)[0] == {"role": "assistant", "content": "4"}
 
 
 @pytest.mark.parametrize(
@@ -278,6 +184,24 @@ def test_response_formats(form: ResponseFormat, wire: object) -> None:
     request = ChatRequest(messages=HELLO, response_format=form)
 
     assert body_of(request)["response_format"] == wire
+
+
+def test_a_schema_is_refused_where_none_is_taken() -> None:
+    quirks = msgspec.structs.replace(COMPATIBLE, kind="x", json_schema=False)
+    request = ChatRequest(messages=HELLO, response_format=ResponseFormat("json_schema"))
+
+    with pytest.raises(InvalidRequest, match="x takes no JSON schema"):
+        encode_body(quirks, "m", request, stream=False)
+
+
+def test_no_effort_is_said_in_the_servers_own_fields() -> None:
+    quirks = msgspec.structs.replace(COMPATIBLE, reasoning_off={"think": False})
+    request = ChatRequest(messages=HELLO, reasoning_effort="none")
+
+    body = body_of(request, "m", quirks)
+
+    assert body["think"] is False
+    assert "reasoning_effort" not in body
 
 
 def test_streams_always_ask_for_usage() -> None:

@@ -13,12 +13,12 @@ from actors.errors import (
     ProviderServerError,
 )
 from actors.messages.chat import Completion, ModelInfo, ToolCall, Usage
+from actors.wire.call_ids import invented_id
 from actors.wire.openai_response import (
     arguments_text,
     decode_completion,
     decode_model_list,
     finish_reason,
-    invented_id,
 )
 
 

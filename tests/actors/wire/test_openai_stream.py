@@ -347,9 +347,10 @@ def test_progress_of_a_whole_answer_can_be_watched() -> None:
     decoder = OpenAIStreamDecoder("openai")
     decoder.feed(b'{"choices":[{"message":{"content":"Gr\xc3\xbc"}}]')
     before = (decoder.done, decoder.text_bytes, decoder.usage.total_tokens)
-    decoder.feed(b',"usage":{"prompt_tokens":1,"completion_tokens":2}}')
+    decoder.feed(b',"model":"m","usage":{"prompt_tokens":1,"completion_tokens":2}}')
 
     assert before == (False, 0, None)
+    assert decoder.model == "m"
     assert (decoder.done, decoder.text_bytes, decoder.usage.total_tokens) == (
         True,
         4,
