@@ -51,10 +51,12 @@ class PriceLoader:
 
     async def run(self) -> None:
         """Compile where needed, now and then again; never ends."""
+        loaded = self._since is None
         while True:
             wait_s = REFRESH_S
-            if not self.load_compiled():
+            if not (loaded or self.load_compiled()):
                 wait_s = await self._compile()
+            loaded = False
             await anyio.sleep(wait_s)
 
     async def _compile(self) -> float:
