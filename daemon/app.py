@@ -21,6 +21,7 @@ import uvloop
 
 from actors.errors import LedgerRefused
 from actors.runtime import RestartsExceeded
+from daemon.allocator import return_freed_memory
 from daemon.config import Config, ServeOptions
 from daemon.config_load import load_settings
 from daemon.credentials import Resolved, resolve
@@ -67,6 +68,7 @@ def _run(plan: Plan) -> int:
     pipeline = configure_logging(
         plan.resolved.settings.config.log, secrets=plan.resolved.secrets()
     )
+    return_freed_memory()
     try:
         return uvloop.run(_serve(plan, pipeline))
     except asyncio.CancelledError:  # told to stop at once, before it was ready

@@ -197,6 +197,10 @@ class DaemonProcess:
 
     # ---- what it takes
 
+    def open_files(self) -> int:
+        """How many descriptors it has: with each connection one more."""
+        return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
+
     def memory(self) -> tuple[int, int]:
         """Resident and proportional set size in bytes."""
         rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
