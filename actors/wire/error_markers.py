@@ -99,7 +99,18 @@ RULES: tuple[Rule, ...] = (
     Rule(
         failure="model_not_found",
         statuses=frozenset({0, 400, 404}),
-        codes=frozenset({"model_not_found", "not_found_error", "deploymentnotfound"}),
+        codes=frozenset(
+            {
+                "model_not_found",
+                "not_found_error",
+                "deploymentnotfound",
+                "invalid_model",  # Mistral, Perplexity
+                "model_decommissioned",  # Groq
+                "model_not_supported",  # Hugging Face
+                "model_not_available",  # Together
+            }
+        ),
+        phrases=("model not exist", "is not a valid model id", "unknown model"),
     ),
     # Inside an answer there may be no status to go by.
     Rule(

@@ -21,7 +21,15 @@ _FINISH: dict[str, FinishReason] = {
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "sensitive": "content_filter",  # Z.AI
 }
+_BROKEN = frozenset(
+    {
+        "error",  # OpenRouter, Mistral
+        "network_error",  # Z.AI
+        "insufficient_system_resource",  # DeepSeek
+    }
+)
 
 
 class Function(Struct):
@@ -77,10 +85,15 @@ class Answer(Struct):
     model: object = None
     service_tier: object = None
     said_to_be: object = field(default=None, name="object")
+    x_groq: object = None
 
     def first_choice(self) -> Choice | None:
         """The choice with index 0; we never ask for others."""
         return next((c for c in self.choices or () if not c.index), None)
+
+    def said_usage(self) -> object:
+        """Its usage; Groq's older streams have it in a corner of their own."""
+        return self.usage or (self.x_groq and mapping(self.x_groq).get("usage"))
 
     def raise_for_error(self) -> None:
         """Raise what an error in here means (provider-apis 1.2, rule 6)."""
@@ -89,8 +102,9 @@ class Answer(Struct):
         for choice in self.choices or ():
             if choice.error:
                 raise_in_answer(choice.error)
-            if choice.finish_reason == "error":
-                raise_in_answer("the provider ended the answer with an error")
+            reason = choice.finish_reason
+            if isinstance(reason, str) and reason in _BROKEN:
+                raise_in_answer(f"the provider broke the answer off: {reason}")
 
 
 ANSWER = Decoder(Answer)

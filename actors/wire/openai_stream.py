@@ -142,8 +142,7 @@ class OpenAIStreamDecoder:
         return deltas
 
     def _take(self, chunk: Answer, deltas: list[Delta]) -> None:
-        if chunk.usage:
-            self._raw_usage = chunk.usage
+        self._raw_usage = chunk.said_usage() or self._raw_usage
         chunk.raise_for_error()
         self._id = self._id or text(chunk.id)
         self._model = self._model or text(chunk.model)

@@ -82,6 +82,7 @@ def test_a_forced_call_that_ends_with_stop_is_still_a_call() -> None:
         ("length", True, "length"),
         ("model_length", False, "length"),
         ("content_filter", False, "content_filter"),
+        ("sensitive", False, "content_filter"),
         ("tool_calls", False, "stop"),
         ("function_call", True, "tool_calls"),
         ("", True, "tool_calls"),
@@ -214,7 +215,12 @@ def test_no_usage_is_unknown(usage: object) -> None:
             "502: boom",
         ),
         (b'[{"error":"boom"}]', ProviderServerError, "boom"),
-        (answer({"content": ""}, "error"), ProviderServerError, "ended the answer"),
+        (answer({"content": ""}, "error"), ProviderServerError, "broke the answer off"),
+        (
+            answer({"content": "half"}, "insufficient_system_resource"),
+            ProviderServerError,
+            "broke the answer off: insufficient_system_resource",
+        ),
         (b'{"type":"error"}', ProviderServerError, "without words"),
         (
             answer(None, choices=[{"error": {"message": "boom", "code": 502}}]),

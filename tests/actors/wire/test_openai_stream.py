@@ -215,6 +215,21 @@ def test_the_first_finish_reason_and_the_last_usage_win() -> None:
     assert completion.usage.total_tokens == 7
 
 
+def test_usage_may_be_in_groqs_own_corner() -> None:
+    completion = finished(chunk({"content": "a"}, "stop", x_groq={"usage": USAGE}))
+
+    assert completion.usage.total_tokens == 7
+
+
+@pytest.mark.parametrize("corner", [None, {"id": "req_1"}, "x", {"usage": None}])
+def test_a_corner_without_usage_changes_nothing(corner: object) -> None:
+    completion = finished(
+        chunk({"content": "a"}, usage=USAGE), chunk({}, "stop", x_groq=corner)
+    )
+
+    assert completion.usage.total_tokens == 7
+
+
 def test_chunks_without_choices_come_first_and_last() -> None:
     preamble = {"choices": [], "id": "", "model": "", "prompt_filter_results": [{}]}
     no_choices = {"id": "chatcmpl-1", "usage": USAGE}
