@@ -65,6 +65,7 @@ class HouseService:
         self._new_id = new_id
         self._utc = utc
         self._started_at = utc()
+        self._started = anyio.current_time()  # the wall clock may jump
         self.ready = False
         self.draining = False
         self._answers: Mapping[str, Callable[[object], Awaitable[object]]] = {
@@ -108,12 +109,11 @@ class HouseService:
     async def _status(self, _params: object) -> results.StatusResult:
         strategy, weights = self._router.strategy()
         snapshots = self.snapshots()
-        now = self._utc()
         return results.StatusResult(
             version=self._version,
             pid=os.getpid(),
             started_at=self._started_at,
-            uptime_s=now - self._started_at,
+            uptime_s=anyio.current_time() - self._started,
             ready=self.ready and not self.draining,
             strategy=strategy,
             weights=weights,

@@ -233,8 +233,11 @@ class NativeProtocol(asyncio.Protocol):
             sink = partial(self._delta, call) if streams else None
             handle = service.route(event.request, sink)
             task: asyncio.Task[object] = self._loop.create_task(handle.result())
-            self._stop[call] = handle.cancel
-            self._interrupt[call] = partial(handle.cancel, interrupted=True)
+            # Soon, not now: what has not begun yet (its task has not run) cannot be
+            # cancelled, and would go on for a caller who came and left in one piece.
+            self._stop[call] = partial(self._loop.call_soon, handle.cancel)
+            interrupt = partial(handle.cancel, interrupted=True)
+            self._interrupt[call] = partial(self._loop.call_soon, interrupt)
         else:
             work = service.call(event.method, event.params, self._peer)
             task = self._loop.create_task(work)

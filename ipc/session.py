@@ -16,7 +16,7 @@ without an id is never answered. ``hello`` and ``cancel`` are answered right her
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from actors.errors import InvalidRequest, NotPermitted
 from actors.messages.chat import Delta
@@ -271,13 +271,19 @@ class Session:
             self._send_result(call.id, result)
 
     def _send_result(self, call_id: CallId, result: object) -> None:
-        if isinstance(result, RouteResult):
-            result = route_reply(result)
-        data = self._encoded(ResultReply(call_id, result))
+        reply = route_reply(result) if isinstance(result, RouteResult) else result
+        data = self._encoded(ResultReply(call_id, reply))
         if isinstance(data, bytes):
             self._out.append(data)
-        else:
-            self._send_error(error_reply(call_id, FAILED, data))
+            return
+        if isinstance(result, RouteResult):  # it cannot be had, but has been paid for
+            data = structs.replace(
+                data,
+                provider=result.provider,
+                decision_id=result.decision_id,
+                attempts=result.attempts,
+            )
+        self._send_error(error_reply(call_id, FAILED, data))
 
     def _send_error(self, reply: ErrorReply) -> None:
         data = self._encoded(reply)

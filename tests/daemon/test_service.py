@@ -74,6 +74,28 @@ async def test_status_shows_a_provider_of_which_no_model_is_known() -> None:
     assert (one.model, one.breaker, one.requests) == (None, "closed", 0)
 
 
+async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
+    clock = [NOW]
+    doors = HouseService(
+        version="1.2.3",
+        router=house.router,
+        providers=house.providers,
+        provider_aliases={},
+        ledger=MemoryLedger(house.spool.records),
+        conditions=lambda: (),
+        max_latency_s=2.0,
+        in_flight=house.router.in_flight,
+        new_id=lambda: "new",
+        utc=lambda: clock[0],
+    )
+    clock[0] -= 86_400.0
+
+    status = await call(doors, "status")
+
+    assert isinstance(status, results.StatusResult)
+    assert (status.started_at, 0.0 <= status.uptime_s < 60.0) == (NOW, True)
+
+
 async def test_metrics_sum_over_providers(house: SmallHouse) -> None:
     doors = service_of(house)
     await house.answer()

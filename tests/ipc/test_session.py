@@ -431,6 +431,19 @@ def test_an_answer_that_is_too_long_is_our_error(talk: Talk) -> None:
     assert "does not fit" in str(talk.error()["message"])
 
 
+def test_an_answer_that_is_too_long_to_be_had_says_what_was_paid_for(
+    talk: Talk,
+) -> None:
+    event = talk.route(1)
+
+    talk.session.finish(event.call, route_result("x" * MAX_MESSAGE_BYTES))
+
+    error = talk.error()
+    assert part(error, "data", "decision_id") == "d1"
+    assert part(error, "data", "provider") == "openai"
+    assert part(error, "data", "attempts")
+
+
 def test_an_error_that_cannot_be_written_is_still_an_error(talk: Talk) -> None:
     [event] = talk.say({"id": 1, "method": "status"})
 

@@ -44,20 +44,27 @@ def route_result(content: str = "hello", request_id: str = "r1") -> RouteResult:
 
 
 class FakeHandle:
-    """A request in flight: ``finish`` ends it, ``cancelled`` says who ended it."""
+    """A request in flight: ``finish`` ends it, ``cancelled`` says who ended it.
+
+    As with the real one, what nobody waits for yet has not begun: cancelling it is lost.
+    """
 
     def __init__(self, request: RouteRequest, sink: DeltaSink | None) -> None:
         self.request = request
         self.sink = sink
         self.cancelled = False
+        self._begun = False
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[RouteResult | ErrorInfo] = loop.create_future()
         self._stopped: asyncio.Future[None] = loop.create_future()
 
     async def result(self) -> RouteResult | ErrorInfo:
+        self._begun = True
         return await asyncio.shield(self._ended)
 
     def cancel(self, *, interrupted: bool = False) -> None:
+        if not self._begun:
+            return
         self.cancelled = True
         if not self._stopped.done():
             self._stopped.set_result(None)
@@ -73,6 +80,7 @@ class FakeHandle:
 
     def send(self, *pieces: str) -> None:
         assert self.sink is not None
+        self._begun = True
         for piece in pieces:
             self.sink(Delta(content=piece))
 

@@ -88,6 +88,7 @@ async def test_who_serves_may_stay_unknown_until_the_answer_is_whole() -> None:
 
 async def test_leaving_stops_the_upstream_call() -> None:
     flight, handle = Ground().start()
+    handle.send("a")
     flight.leave()
 
     assert handle.cancelled
