@@ -98,7 +98,7 @@ def sentence(error: GitBridgeError) -> str:
     again = f"; try again in {wait:g} s" if wait is not None else ""
     decision = data.get("decision_id")
     why = f"\n  why: gitbridge explain {decision}" if decision else ""
-    blame = error.provider
+    blame = error.provider if error.kind == "provider_error" else None
     who = f"{blame}: " if blame and blame not in error.message else ""
     return f"{who}{error.message}{hint} ({error.kind}){again}{why}"
 
