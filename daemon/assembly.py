@@ -12,6 +12,7 @@ from actors.router import ProviderDefaults, RouterSettings
 from actors.wire.base import Endpoint
 from daemon.config import Config, PriceConfig, ProviderConfig
 from daemon.credentials import Credential
+from daemon.model_facts import facts_of, windows_of
 
 
 def provider_settings(
@@ -24,8 +25,6 @@ def provider_settings(
 ) -> ProviderSettings:
     """What one provider's actor is told. ``simulated_url`` replaces its base URL."""
     secret = credential.secret if credential else None
-    window = provider.context_window
-    windows = {} if window is None else dict.fromkeys(provider.models, window)
     return ProviderSettings(
         name=name,
         kind=provider.server,
@@ -44,11 +43,22 @@ def provider_settings(
         ),
         metrics_window=config.routing.metrics_window,
         weight=provider.weight,
-        context_windows=windows,
+        context_windows=_windows(provider),
+        found_window=provider.context_window,
+        discover=provider.discover,
         probe=config.health.probe,
         probe_interval_s=config.health.interval_s,
         simulated=simulated_url is not None,
     )
+
+
+def _windows(provider: ProviderConfig) -> dict[str, int]:
+    """Context windows by model: as configured, else as far as they are known."""
+    if provider.context_window is not None:
+        return dict.fromkeys(provider.models, provider.context_window)
+    found = {name: facts_of(provider.server, name) for name in provider.models}
+    known = {name: facts.context_window for name, facts in found.items() if facts}
+    return windows_of(provider.server) | known
 
 
 def _breaker(config: Config, longest_call_s: float) -> BreakerConfig:

@@ -171,7 +171,8 @@ class ProviderConfig(Struct, frozen=True, kw_only=True):
     asked for when a request names none and is the first of ``models``; ``temperature``,
     ``max_tokens`` and ``reasoning_effort`` hold for requests that do not say.
     ``preset`` names a compatible server whose address and ways are known;
-    ``api_version`` is Azure's.
+    ``api_version`` is Azure's. With ``discover`` the server says which models it has,
+    and ``models`` may stay empty.
     """
 
     kind: ProviderKind
@@ -181,6 +182,7 @@ class ProviderConfig(Struct, frozen=True, kw_only=True):
     allow_http: bool = False
     model: Text | None = None
     models: tuple[Text, ...] = ()
+    discover: bool = False
     api_key_file: Text | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     max_tokens: Count | None = None
@@ -253,14 +255,16 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     ``origins`` maps a dotted key to ``flag --listen``, ``environment NAME`` or ``file``;
     a key that is not in it has its default. ``path`` is the file that was read.
-    ``automatic`` says that no provider was configured and keys decide. ``warnings`` are
-    sentences for the log.
+    ``automatic`` says that the file configures no provider and keys decide about the
+    built-in ones; ``added`` are those of ``providers.d``. ``warnings`` are sentences for
+    the log.
     """
 
     config: Config
     origins: dict[str, str] = {}
     path: str | None = None
     automatic: bool = False
+    added: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -4,11 +4,12 @@ A file that is not found where nobody pointed is no error: every key has a defau
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from actors.wire.presets import PRESETS
 from daemon.config import (
@@ -22,8 +23,10 @@ from daemon.config_check import problems_of
 from daemon.config_env import overlay, put
 from daemon.config_rules import (
     broken_rules,
+    none_enabled,
     normalise_spellings,
     normalised,
+    strangers,
     take_out_features_to_come,
 )
 from daemon.exits import ConfigError, Problem
@@ -65,13 +68,27 @@ DEFAULT_TASKS = {
 }
 
 
+class ProviderFile(Struct, frozen=True):
+    """A file of ``providers.d`` that is right in itself: its tables as written.
+
+    ``api_key_file`` in them is relative to nothing any more.
+    """
+
+    path: Path
+    providers: dict[str, dict[str, object]]
+
+
 def load_settings(
-    flags: ServeOptions | None = None, *, environ: Mapping[str, str]
+    flags: ServeOptions | None = None,
+    *,
+    environ: Mapping[str, str],
+    files: Sequence[ProviderFile] | None = None,
 ) -> Settings:
     """The configuration in effect, apart from keys and run-time overrides.
 
     Without ``[providers.*]`` the built-in ones are all in it, and ``automatic`` is set:
-    ``credentials.resolve`` leaves those that have a key.
+    ``credentials.resolve`` leaves those that have a key. ``files`` add providers; with
+    them, even none, rules may name providers that are not there (yet).
 
     Raises:
         ConfigError: The file cannot be read or is wrong; lists everything wrong in it.
@@ -79,7 +96,7 @@ def load_settings(
     flags = flags or ServeOptions()
     path = config_file(flags.config, environ)
     data = read_toml(path) if path is not None else {}
-    return settings_from(data, flags=flags, environ=environ, path=path)
+    return settings_from(data, flags=flags, environ=environ, path=path, files=files)
 
 
 def read_toml(path: Path) -> dict[str, object]:
@@ -105,29 +122,82 @@ def settings_from(
     flags: ServeOptions | None = None,
     environ: Mapping[str, str],
     path: Path | None = None,
+    files: Sequence[ProviderFile] | None = None,
 ) -> Settings:
     """As ``load_settings``, from an already parsed file."""
     tree = deepcopy(dict(data))
-    origins = _leaf_origins(tree)
-    problems = take_out_features_to_come(tree)
+    origins = _leaf_origins(tree, "file")
     automatic = not tree.get("providers")
-    _name_kinds(tree, automatic=automatic)
-    problems += overlay(tree, environ, origins)
-    _put_flags(tree, flags or ServeOptions(), origins)
-    normalise_spellings(tree)
-    problems += problems_of(tree, Config, origins)
+    if automatic:
+        tree["providers"] = {name: {} for name in BUILT_IN_PROVIDERS}
+    for file in files or ():
+        _add_providers(tree, file, origins)
+    config = _read(tree, flags or ServeOptions(), environ, path, origins)
+    problems, absent = broken_rules(config, origins), strangers(config, origins)
+    if files is None:
+        problems += [*none_enabled(config), *absent]
+        absent = []
     if problems:
-        raise _error(path, problems)
-    config = _filled(msgspec.convert(tree, Config), path, origins)
-    if problems := broken_rules(config, origins):
         raise _error(path, problems)
     return Settings(
         config=_completed(config, origins),
         origins=origins,
         path=str(path) if path else None,
         automatic=automatic,
-        warnings=tuple(_warnings(config)),
+        added=tuple(name for file in files or () for name in file.providers),
+        warnings=(*_warnings(config), *(problem.sentence() for problem in absent)),
     )
+
+
+def provider_file(path: Path, *, environ: Mapping[str, str]) -> ProviderFile:
+    """Read and check a file of ``providers.d``: ``[providers.NAME]`` tables only.
+
+    Raises:
+        ConfigError: It cannot be read or is wrong in itself; lists everything.
+    """
+    tree = read_toml(path)
+    text = "wanted only [providers.NAME] tables in this file"
+    problems = [Problem(key, None, text) for key in tree if key != "providers"]
+    if problems:
+        raise _error(path, problems)
+    origins = _leaf_origins(tree, "file")
+    config = _read(deepcopy(tree), ServeOptions(), environ, path, origins)
+    if problems := broken_rules(config, origins):
+        raise _error(path, problems)
+    tables = tree.get("providers")
+    providers = tables if isinstance(tables, dict) else {}
+    for name, table in providers.items():
+        if "api_key_file" in table:
+            table["api_key_file"] = config.providers[name].api_key_file
+    return ProviderFile(path, providers)
+
+
+def _read(
+    tree: dict[str, object],
+    flags: ServeOptions,
+    environ: Mapping[str, str],
+    path: Path | None,
+    origins: dict[str, str],
+) -> Config:
+    """The parsed file as a ``Config``, defaults filled in; rules are not checked."""
+    problems = take_out_features_to_come(tree)
+    _name_kinds(tree)
+    problems += overlay(tree, environ, origins)
+    _put_flags(tree, flags, origins)
+    normalise_spellings(tree)
+    problems += problems_of(tree, Config, origins)
+    if problems:
+        raise _error(path, problems)
+    return _filled(msgspec.convert(tree, Config), path, origins)
+
+
+def _add_providers(
+    tree: dict[str, object], file: ProviderFile, origins: dict[str, str]
+) -> None:
+    providers = tree["providers"]
+    if isinstance(providers, dict):
+        providers |= deepcopy(file.providers)
+        origins |= _leaf_origins({"providers": file.providers}, f"file {file.path}")
 
 
 def _error(path: Path | None, problems: list[Problem]) -> ConfigError:
@@ -136,20 +206,20 @@ def _error(path: Path | None, problems: list[Problem]) -> ConfigError:
     return ConfigError(f"the configuration{where} has {count}:", tuple(problems))
 
 
-def _leaf_origins(tree: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+def _leaf_origins(
+    tree: Mapping[str, object], origin: str, prefix: str = ""
+) -> dict[str, str]:
     origins: dict[str, str] = {}
     for name, value in tree.items():
         if isinstance(value, dict) and value:
-            origins |= _leaf_origins(value, f"{prefix}{name}.")
+            origins |= _leaf_origins(value, origin, f"{prefix}{name}.")
         else:
-            origins[f"{prefix}{name}"] = "file"
+            origins[f"{prefix}{name}"] = origin
     return origins
 
 
-def _name_kinds(tree: dict[str, object], *, automatic: bool) -> None:
-    """Add the built-in providers where none is configured, and kinds that names say."""
-    if automatic:
-        tree["providers"] = {name: {} for name in BUILT_IN_PROVIDERS}
+def _name_kinds(tree: dict[str, object]) -> None:
+    """Add the kinds that names and presets say."""
     providers = tree.get("providers")
     for name, table in providers.items() if isinstance(providers, dict) else ():
         if isinstance(table, dict) and name in KIND_OF_NAME:
@@ -174,7 +244,8 @@ def _filled(config: Config, path: Path | None, origins: dict[str, str]) -> Confi
     }
     for name in providers:
         if f"providers.{name}.models" in origins:
-            origins.setdefault(f"providers.{name}.model", "file")
+            origin = origins[f"providers.{name}.models"]
+            origins.setdefault(f"providers.{name}.model", origin)
     return msgspec.structs.replace(config, providers=providers)
 
 

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from daemon.config import (
-    AliasConfig,
     Config,
     HybridWeights,
     ProviderConfig,
@@ -27,7 +26,7 @@ STRATEGY_SPELLINGS = {
 
 _SECTIONS_TO_COME = ("consensus", "queue", "cache", "budgets", "events")
 _KEYS_TO_COME = {
-    "providers": ("discover", "resume"),
+    "providers": ("resume",),
     "models": ("timeouts",),
 }
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
@@ -116,9 +115,23 @@ def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
         *_server(config),
         *_spans(config),
         *_providers(config),
-        *_tasks(config),
         *_aliases(config),
     ]
+    return _with_origins(found, origins)
+
+
+def strangers(config: Config, origins: Mapping[str, str]) -> list[Problem]:
+    """Task rules and aliases that name providers which are not there."""
+    return _with_origins([*_tasks(config), *_candidates(config)], origins)
+
+
+def none_enabled(config: Config) -> list[Problem]:
+    """A daemon without any provider has nobody to ask."""
+    on = config.enabled_providers
+    return [] if on else [Problem("providers", None, "none is enabled")]
+
+
+def _with_origins(found: list[Problem], origins: Mapping[str, str]) -> list[Problem]:
     return [
         msgspec.structs.replace(p, origin=origins.get(p.key, p.origin)) for p in found
     ]
@@ -177,13 +190,9 @@ def _providers(config: Config) -> Iterator[Problem]:
             yield Problem(f"{path}.base_url", None, "is missing for this kind")
         else:
             yield from _base_url(f"{path}.base_url", provider.base_url, provider)
-        if not provider.models:
-            text = "is missing for this kind: wanted model, or models"
-            yield Problem(f"{path}.model", None, text)
+        yield from _models(path, provider)
         yield from _window(path, provider)
         yield from _preset(path, provider)
-    if not config.enabled_providers:
-        yield Problem("providers", None, "none is enabled")
 
 
 def _base_url(key: str, url: str, provider: ProviderConfig) -> Iterator[Problem]:
@@ -223,6 +232,15 @@ def _preset(path: str, provider: ProviderConfig) -> Iterator[Problem]:
         yield Problem(f"{path}.api_version", shown(provider.api_version), text)
 
 
+def _models(path: str, provider: ProviderConfig) -> Iterator[Problem]:
+    if not (provider.models or provider.discover):
+        text = "is missing for this kind: wanted model, models or discover = true"
+        yield Problem(f"{path}.model", None, text)
+    if provider.discover and provider.kind != "compatible":
+        text = 'wanted only for compatible servers: kind = "compatible" or a preset'
+        yield Problem(f"{path}.discover", "true", text)
+
+
 def _window(path: str, provider: ProviderConfig) -> Iterator[Problem]:
     window, most = provider.context_window, provider.max_tokens
     if window is not None and most is not None and most > window:
@@ -258,14 +276,19 @@ def _aliases(config: Config) -> Iterator[Problem]:
                 "wanted a name without / and : that is no provider, auto or consensus"
             )
             yield Problem(f"models.{name}", None, text)
-        yield from _alias(config, f"models.{name}.candidates", alias)
+        key = f"models.{name}.candidates"
+        if not alias.candidates:
+            yield Problem(key, "an empty list", "wanted at least one candidate")
+        for candidate in alias.candidates:
+            if candidate.endswith("/"):
+                text = "wanted a provider, alone or with /model"
+                yield Problem(key, shown(candidate), text)
 
 
-def _alias(config: Config, key: str, alias: AliasConfig) -> Iterator[Problem]:
-    if not alias.candidates:
-        yield Problem(key, "an empty list", "wanted at least one candidate")
-    for candidate in alias.candidates:
-        provider, slash, model = candidate.partition("/")
-        if not _known_provider(config, provider) or (slash and not model):
-            text = f"{_known_text(config)}, alone or with /model"
-            yield Problem(key, shown(candidate), text)
+def _candidates(config: Config) -> Iterator[Problem]:
+    for name, alias in config.models.items():
+        for candidate in alias.candidates:
+            if not _known_provider(config, candidate.partition("/")[0]):
+                text = f"{_known_text(config)}, alone or with /model"
+                key = f"models.{name}.candidates"
+                yield Problem(key, shown(candidate), text)

@@ -6,7 +6,7 @@ source is recorded for the log, the value is never shown.
 """
 
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -121,22 +121,25 @@ def resolve(
     if not usable:
         raise no_key_error(settings, missing, finder.warnings)
     warnings = [*settings.warnings, *finder.warnings]
-    if not settings.automatic:
-        warnings += [_left_out(name, enabled[name]) for name in missing]
+    warnings += [
+        left_out(name, enabled[name])
+        for name in missing
+        if name in settings.added or not settings.automatic
+    ]
     return Resolved(
-        settings=_with_providers(settings, set(usable)),
+        settings=with_usable(settings, usable),
         credentials=usable,
         warnings=tuple(warnings),
     )
 
 
-def _with_providers(settings: Settings, usable: set[str]) -> Settings:
+def with_usable(settings: Settings, usable: Container[str]) -> Settings:
     """Built-in providers without a key go, configured ones are switched off."""
     config = settings.config
     providers = {
         name: each if name in usable else msgspec.structs.replace(each, enabled=False)
         for name, each in config.providers.items()
-        if name in usable or not settings.automatic
+        if name in usable or name in settings.added or not settings.automatic
     }
     changed = msgspec.structs.replace(config, providers=providers)
     return msgspec.structs.replace(
@@ -144,7 +147,7 @@ def _with_providers(settings: Settings, usable: set[str]) -> Settings:
     )
 
 
-def _left_out(name: str, provider: ProviderConfig) -> str:
+def left_out(name: str, provider: ProviderConfig) -> str:
     variables = " or ".join(variables_of(name, provider.server))
     return f"provider {name} is left out: no key found (set {variables})"
 
@@ -156,6 +159,8 @@ def no_key_error(
 
     ``warnings`` say which keys were found and could not be used.
     """
+    if not missing:
+        return ConfigError("no provider can be used: none is configured and enabled")
     providers = settings.config.providers
     groups = dict.fromkeys(
         " or ".join(variables_of(name, providers[name].server)) for name in missing

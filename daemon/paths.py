@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.exits import ConfigError
 
 CONFIG_NAME = "gitbridge.toml"
+PROVIDERS_NAME = "providers.d"
 SOCKET_NAME = "gitbridge.sock"
 RUN_FOLDER = Path("/run/gitbridge")
 SYSTEM_CONFIG = Path("/etc/gitbridge") / CONFIG_NAME
@@ -34,6 +35,19 @@ def config_file(flag: str | None, environ: Mapping[str, str]) -> Path | None:
     places = [folder / CONFIG_NAME for folder in folders]
     places += [SYSTEM_CONFIG, home(environ) / ".config/gitbridge" / CONFIG_NAME]
     return next((path for path in places if _is_file(path)), None)
+
+
+def provider_folders(config: Path | None, environ: Mapping[str, str]) -> list[Path]:
+    """``providers.d`` beside the configuration file, then the system's.
+
+    Where there is no file, beside the places where one is looked for.
+    """
+    if config is not None:
+        folders = [config.absolute().parent, SYSTEM_CONFIG.parent]
+    else:
+        folders = _folders(environ.get("CONFIGURATION_DIRECTORY"))
+        folders += [SYSTEM_CONFIG.parent, home(environ) / ".config/gitbridge"]
+    return [folder / PROVIDERS_NAME for folder in dict.fromkeys(folders)]
 
 
 def state_folder(flag: str | None, environ: Mapping[str, str]) -> Path:

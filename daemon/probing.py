@@ -22,11 +22,11 @@ from actors.wire.catalogue import dialect_for
 from daemon.assembly import provider_settings
 from daemon.cli.health import run_health
 from daemon.config import Config, HealthOptions, ServeOptions
-from daemon.config_load import load_settings
-from daemon.credentials import Resolved, resolve
+from daemon.credentials import Resolved
 from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
 from daemon.paths import state_folder
+from daemon.provider_files import ProviderFiles
 
 
 def check_health(
@@ -41,11 +41,12 @@ def check_health(
     # Stdout is the answer's alone.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     flags = ServeOptions(config=options.config)
-    settings = load_settings(flags, environ=environ)
-    resolved = resolve(settings, environ=environ, cwd=Path.cwd())
+    files = ProviderFiles(flags, environ=environ, cwd=Path.cwd())
+    files.look(utc())
+    resolved = files.resolve(utc())
     health_log = HealthLog(state_folder(options.state_dir, environ) / "logs")
     if options.max_latency_s is None:
-        limit_s = settings.config.health.max_latency_s
+        limit_s = resolved.settings.config.health.max_latency_s
         options = replace(options, max_latency_s=limit_s)
 
     def probe(names: Sequence[str] | None) -> Sequence[ProbeResult]:

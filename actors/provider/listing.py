@@ -54,7 +54,9 @@ class Listing:
         """The context window in tokens: as configured or known, else as listed."""
         known = self._settings.context_windows.get(name)
         row = self._rows.get(name)
-        return known if known is not None or row is None else row.context_window
+        if known is not None or row is None:
+            return known
+        return self._settings.found_window or row.context_window
 
 
 def _first_to_chat(names: Sequence[str]) -> str | None:

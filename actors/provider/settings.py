@@ -19,7 +19,8 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
 
     With ``discover`` the models list says which models there are; ``models`` may be
     empty then, and the default is the first one listed. ``context_windows`` are those
-    configured or known, in tokens by model; the models list is asked for the others.
+    configured or known, in tokens by model, ``found_window`` that of models found; for
+    the others the models list says.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     metrics_window: int = 100
     weight: float = 1.0
     context_windows: dict[str, int] = {}
+    found_window: int | None = None
     probe: Literal["models", "completion", "none"] = "models"
     probe_interval_s: float = 60.0
     simulated: bool = False

@@ -14,10 +14,10 @@ from daemon.cli.example import EXAMPLE
 from daemon.cli.output import Output
 from daemon.cli.render.settings import KeySource, Setting, settings as render_settings
 from daemon.config import Config, ServeOptions, Settings
-from daemon.config_load import load_settings
 from daemon.credentials import KeyFinder, Resolved, resolve
 from daemon.exits import EXIT_OK
 from daemon.paths import state_folder
+from daemon.provider_files import load_all
 from ipc.results import StrategyResult
 
 OVERRIDE = "run-time override"
@@ -52,7 +52,7 @@ def configure(
     flags = ServeOptions(
         config=args.config, socket=args.socket, state_dir=args.state_dir
     )
-    loaded = load_settings(flags, environ=environ)
+    loaded = load_all(flags, environ=environ, cwd=Path.cwd())
     if args.action == "check":
         found = resolve(loaded, environ=environ, cwd=Path.cwd(), simulate=args.simulate)
         return _check(found, out)

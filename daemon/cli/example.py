@@ -127,6 +127,11 @@ EXAMPLE = """\
 #allow_http = false
 #price = { input = 0, output = 0, cache_write = 0 }
 
+# A server of your own that says itself which models it has, and may start later.
+#[providers.workshop]
+#preset = "ollama"
+#discover = true
+
 # Servers known by name need no base_url: groq, mistral, deepseek, openrouter, together,
 # perplexity, cerebras, huggingface, zai, vercel, gemini, azure, ollama, vllm, llamacpp.
 #[providers.groq]

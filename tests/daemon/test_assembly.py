@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from daemon.assembly import price_overrides, provider_settings, router_settings
 from daemon.config import (
     BreakerConfig,
@@ -55,6 +57,32 @@ def test_a_provider_is_told_what_is_configured() -> None:
     assert (settings.probe, settings.probe_interval_s) == ("completion", 30)
     assert settings.context_windows == {"m": 1000, "n": 1000}
     assert not settings.simulated
+
+
+def test_known_windows_are_told_where_none_is_configured() -> None:
+    models = ("gpt-4o-2024-08-06", "mine")
+    plain = replace(PROVIDER, models=models, context_window=None)
+    settings = provider_settings("one", plain, CONFIG, None)
+
+    assert settings.context_windows["gpt-4o-2024-08-06"] == 128_000
+    assert settings.context_windows["gpt-5-mini"] == 400_000  # may be asked by name
+    assert "mine" not in settings.context_windows
+
+
+def test_what_is_to_be_discovered_needs_no_model() -> None:
+    server = ProviderConfig(
+        kind="compatible",
+        preset="ollama",
+        base_url="http://127.0.0.1:11434/v1",
+        discover=True,
+        context_window=8192,
+    )
+    settings = provider_settings("local", server, CONFIG, None)
+
+    assert settings.discover
+    assert settings.default_model is None
+    assert settings.found_window == 8192
+    assert not provider_settings("one", PROVIDER, CONFIG, None).discover
 
 
 def test_a_simulated_provider_is_marked_and_asked_elsewhere() -> None:

@@ -32,7 +32,6 @@ def test_sections_to_come_are_refused_as_such(section: str) -> None:
         ("[routing]\nhedge = 0.05", "routing.hedge"),
         ("[log]\nprompts = true", "log.prompts"),
         ('[routing]\nstream_mode = "resume"', "routing.stream_mode"),
-        ('[providers.x]\nkind="openai"\ndiscover = false', "providers.x.discover"),
         ('[providers.x]\nkind="openai"\nresume = "auto"', "providers.x.resume"),
         ("[models.a]\ncandidates=['grok']\ntimeouts={total_s=1}", "models.a.timeouts"),
         (
@@ -127,6 +126,17 @@ def test_plain_http_is_for_loopback_unless_allowed() -> None:
 @pytest.mark.parametrize("name", ["auto", "consensus", "'a/b'", "'ü'", "'..'"])
 def test_provider_names_can_be_file_and_model_names(name: str) -> None:
     assert "wanted a name of" in refusals(f'[providers.{name}]\nkind = "openai"')[0]
+
+
+def test_a_discovering_server_needs_no_model_and_must_be_a_compatible_one() -> None:
+    text = "[providers.x]\ndiscover = true\n"
+
+    assert refusals(text + 'preset = "ollama"') == []
+    assert "wanted model, models or discover = true" in "".join(
+        refusals('[providers.x]\npreset = "ollama"')
+    )
+    [found] = refusals(text + 'kind = "openai"')
+    assert found.startswith("providers.x.discover: got true, wanted only for compat")
 
 
 def test_somebody_must_be_enabled() -> None:

@@ -11,6 +11,7 @@ from daemon.paths import (
     config_file,
     configured_socket,
     home,
+    provider_folders,
     server_socket,
     state_folder,
 )
@@ -51,6 +52,24 @@ def test_the_configuration_is_looked_for_in_order(tmp_path: Path) -> None:
     assert config_file(None, environ) == user
     user.unlink()
     assert config_file(None, environ) is None
+
+
+def test_provider_files_are_beside_the_configuration_and_the_systems(
+    tmp_path: Path,
+) -> None:
+    system = tmp_path / "etc/providers.d"
+    environ = {"CONFIGURATION_DIRECTORY": "/unit", "HOME": "/h"}
+
+    assert provider_folders(Path("/a/b.toml"), environ) == [
+        Path("/a/providers.d"),
+        system,
+    ]
+    assert provider_folders(tmp_path / "etc/gitbridge.toml", environ) == [system]
+    assert provider_folders(None, environ) == [
+        Path("/unit/providers.d"),
+        system,
+        Path("/h/.config/gitbridge/providers.d"),
+    ]
 
 
 def test_the_state_folder_is_looked_for_in_order(tmp_path: Path) -> None:

@@ -93,3 +93,10 @@ def test_a_window_is_the_known_one_else_the_listed_one() -> None:
     )
 
     assert [listing.window(name) for name in "abc"] == [1000, 2000, None]
+
+
+def test_a_configured_window_holds_for_models_that_are_found() -> None:
+    listing = Listing(provider("one", models=(), discover=True, found_window=4096))
+    listing.take([ModelInfo(id="a", context_window=9)])
+
+    assert [listing.window(name) for name in "ab"] == [4096, None]

@@ -40,7 +40,7 @@ def test_every_setting_of_the_example_is_accepted() -> None:
     loaded = settings_from(tomllib.loads(text), environ={})
 
     assert set(loaded.config.providers) == {
-        *("openai", "grok", "claude", "local", "groq", "azure")
+        *("openai", "grok", "claude", "local", "workshop", "groq", "azure")
     }
     assert loaded.config.models["review"].candidates == ("claude", "openai/gpt-4o")
 
