@@ -36,21 +36,37 @@ class Batch(Struct, frozen=True):
     damaged: int = 0
 
 
-def read_batch(place: Place, limit: int) -> Batch | None:
+class Kept:
+    """The segment being read: it never changes, and its batches come in turn."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.data = b""
+
+
+def read_batch(place: Place, limit: int, kept: Kept | None = None) -> Batch | None:
     """Read the next records of a closed segment; blocking, fit for a thread.
 
     Pieces that are no records are copied to the ``damaged`` folder first. ``None``
-    when the segment is another process's live one.
+    when the segment is another process's live one. ``kept`` saves reading the segment
+    again for every batch.
 
     Raises:
         OSError: The segment cannot be read, or a damaged piece not be set aside.
     """
+    kept = kept or Kept()
     try:
-        data = _read(place.path)
+        data = kept.data if place.path == kept.path else _read(place.path)
     except FileNotFoundError:
         return Batch(place, (), place.offset, last=True, damaged=1)
     if data is None:
         return None
+    batch = _batch(place, data, limit)
+    kept.path, kept.data = (None, b"") if batch.last else (place.path, data)
+    return batch
+
+
+def _batch(place: Place, data: bytes, limit: int) -> Batch:
     result = scan(data, place.offset, limit)
     entries: list[Entry] = []
     damaged = 0

@@ -14,7 +14,7 @@ from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import RequestRecord
 from daemon.storage import queries
-from daemon.storage.batches import Batch, Entry, read_batch, set_aside
+from daemon.storage.batches import Batch, Entry, Kept, read_batch, set_aside
 from daemon.storage.rows import (
     ADD_TOTALS,
     INSERT_ATTEMPT,
@@ -66,6 +66,7 @@ class Store:
         )
         self._usage_log = UsageLog(folder / "logs", self._database, sync=sync)
         self._finisher = Finisher()
+        self._kept = Kept()
         self._replaced: str | None = None
         self._stashed: States = {}
 
@@ -184,7 +185,7 @@ class Store:
 
     async def _next_batch(self, limit: int) -> Batch | None:
         while (place := self._spool.next_place()) is not None:
-            batch = await anyio.to_thread.run_sync(read_batch, place, limit)
+            batch = await anyio.to_thread.run_sync(read_batch, place, limit, self._kept)
             if batch is not None:
                 return batch
             self._spool.skip(place)
