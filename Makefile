@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fmt bench bench-peers crash soak clean
+.PHONY: help install demo run test check fmt bench bench-peers crash soak clean
 
 help:
 	@echo "make demo    the main job, shown on simulated providers (sets itself up)"
+	@echo "make run     the daemon in the foreground, with your own keys (ARGS=--simulate without)"
 	@echo "make test    every test (sets itself up; ARGS='-k name' is handed to pytest)"
 	@echo "make check   format check, lint, types, import contracts"
 	@echo "make bench   the benchmarks, as ratios within one run"
@@ -33,6 +34,9 @@ install: $(INSTALLED)
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m daemon.demo
+
+run: $(INSTALLED)
+	@exec $(BIN)/gitbridge serve $(ARGS)
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(ARGS)
