@@ -50,6 +50,7 @@ class UpstreamCall:
         self._last_byte = self._started
         self._first_token_at: float | None = None
         self._stopped: StopReason | None = None
+        self._begun = False
         self._timer: TimerHandle | None = None
         self._decoder: StreamDecoder | None = None
         self._dropped: tuple[str, ...] = ()
@@ -62,9 +63,14 @@ class UpstreamCall:
     async def run(self) -> Outcome:
         completion: Completion | None = None
         failure: Failure | None = None
+        self._begun = True
         self._arm()
         try:
-            completion = await self._perform()
+            if self._stopped is None:
+                completion = await self._perform()
+            else:
+                self._called = False
+                failure = self._stop_failure(self._stopped)
         except anyio.get_cancelled_exc_class():
             if self._stopped is None:
                 raise
@@ -97,10 +103,15 @@ class UpstreamCall:
         )
 
     def stop(self, reason: StopReason) -> None:
-        """End the call now; ``run`` returns an outcome that says why."""
+        """End the call now; ``run`` returns an outcome that says why.
+
+        A task that is cancelled before its first step never runs, and nobody would hear
+        of its end: one that has not begun is left to see for itself that it was stopped.
+        """
         if self._stopped is None and self.task is not None:
             self._stopped = reason
-            self.task.cancel()
+            if self._begun:
+                self.task.cancel()
 
     # ---- the call
 

@@ -8,7 +8,8 @@ import pytest
 
 from actors.errors import ProviderConnectionError
 from actors.messages.chat import ChatRequest, Delta, Message
-from actors.messages.provider import Attempt, Outcome
+from actors.messages.provider import Attempt, CancelAttempt, Outcome
+from actors.runtime import Future
 from actors.wire.base import Timeouts
 from tests.support.fake_transport import (
     Answer,
@@ -154,6 +155,24 @@ async def test_a_broken_connection_is_free_only_if_nothing_was_sent(
     assert outcome.failure is not None
     assert outcome.failure.failure == "connect"
     assert outcome.cost_usd == cost
+
+
+async def test_a_call_that_is_cancelled_before_it_begins_ends_and_asks_nobody() -> None:
+    transport = FakeTransport(completion("hi"))
+    async with house(transport) as small:
+        ref = small.system.ref("one")
+        sent = attempt()
+
+        answer: Future[object] = ref.ask(sent, timeout_s=1.0)
+        ref.tell(CancelAttempt(sent.attempt_id))  # both are read in one go
+        outcome = await answer
+
+        assert small.snapshot("one").models[0].in_flight == 0
+    assert isinstance(outcome, Outcome)
+    assert outcome.failure is not None
+    assert (outcome.failure.failure, outcome.called) == ("cancelled", False)
+    assert (outcome.cost_usd, outcome.cost_source) == (Decimal(0), "free")
+    assert transport.requests == []
 
 
 async def test_cancelling_closes_the_upstream_at_once_and_says_what_it_cost() -> None:
