@@ -18,6 +18,16 @@ from actors.messages.routing import (
     error_info,
 )
 
+_SOURCES: tuple[CostSource, ...] = (
+    "free",
+    "provider",
+    "config",
+    "table",
+    "estimated",
+    "unknown",
+)
+"""Where a cost comes from, the more certain first."""
+
 MESSAGE_LIMIT = 500
 """Characters of a provider's error text that are kept."""
 
@@ -29,11 +39,13 @@ class Journal:
     attempts: list[AttemptRecord] = field(default_factory=list)
     waited_s: float = 0.0
     answered: Outcome | None = None
+    simulated: bool = False
 
     def add(self, outcome: Outcome, started_at: float) -> None:
         self.waited_s += outcome.latency_s
         if outcome.called:
             self.attempts.append(attempt_record(outcome, started_at))
+            self.simulated |= outcome.simulated
         if outcome.completion is not None:
             self.answered = outcome
 
@@ -79,19 +91,16 @@ def total_cost(
 
     The source is that of the least certain attempt: a total is no better than that.
     """
-    known = sum((a.cost_usd for a in attempts if a.cost_usd is not None), Decimal(0))
-    sources = {a.cost_source for a in attempts}
-    order: tuple[CostSource, ...] = (
-        "unknown",
-        "estimated",
-        "table",
-        "config",
-        "provider",
-        "free",
-    )
-    source: CostSource = next((s for s in order if s in sources), "free")
-    complete = all(a.cost_usd is not None for a in attempts)
-    return (known if complete else None), known, source
+    known = Decimal(0)
+    complete = True
+    doubt = 0
+    for attempt in attempts:
+        if attempt.cost_usd is None:
+            complete = False
+        else:
+            known += attempt.cost_usd
+        doubt = max(doubt, _SOURCES.index(attempt.cost_source))
+    return (known if complete else None), known, _SOURCES[doubt]
 
 
 def prompt_chars(messages: Sequence[Message]) -> int:
@@ -117,12 +126,15 @@ class Ending:
     journal: Journal
     at: float
     latency_s: float
-    simulated: bool
     error: GitBridgeError | None = None
+    cost: tuple[Decimal | None, Decimal, CostSource] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cost = total_cost(self.journal.attempts)
 
     def record(self) -> RequestRecord:
         journal, request = self.journal, self.request
-        cost, known, source = total_cost(journal.attempts)
+        cost, known, source = self.cost
         answered = None if self.error is not None else journal.answered
         completion = answered.completion if answered else None
         return RequestRecord(
@@ -148,7 +160,7 @@ class Ending:
             prompt_chars=prompt_chars(request.chat.messages),
             finish_reason=completion.finish_reason if completion else None,
             error_message=self.error.message[:MESSAGE_LIMIT] if self.error else None,
-            simulated=self.simulated,
+            simulated=self.journal.simulated,
             metadata=request.metadata,
         )
 
@@ -161,7 +173,7 @@ class Ending:
         return self._result(answered, answered.completion)
 
     def _result(self, answered: Outcome, completion: Completion) -> RouteResult:
-        cost, _, source = total_cost(self.journal.attempts)
+        cost, _, source = self.cost
         return RouteResult(
             request_id=self.request.request_id,
             content=completion.content,
@@ -182,7 +194,7 @@ class Ending:
             time_to_first_token_s=self._time_to_first_token(answered),
             confidence=self.decision.confidence,
             response_id=completion.response_id,
-            simulated=self.simulated,
+            simulated=self.journal.simulated,
             dropped=answered.dropped,
         )
 

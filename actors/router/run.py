@@ -206,7 +206,8 @@ class RequestRun:
         )
 
     def _tell(self, step: Call | GiveUp, failure: Failure) -> None:
-        if isinstance(step, Call) and self._target is not None:
+        if self._target is not None:
+            following = step if isinstance(step, Call) else None
             log.warning(
                 "attempt_failed",
                 request_id=self._request.request_id,
@@ -216,8 +217,8 @@ class RequestRun:
                 failure=failure.failure,
                 status=failure.status,
                 message=failure.message,
-                next_provider=step.target.provider,
-                delay_s=round(step.delay_s, 3),
+                next_provider=following.target.provider if following else None,
+                delay_s=round(following.delay_s, 3) if following else None,
             )
 
     # ---- the end
@@ -245,14 +246,8 @@ class RequestRun:
             journal=self._journal,
             at=self._at,
             latency_s=self._backend.now() - self._started,
-            simulated=self._simulated(),
             error=error,
         )
-
-    def _simulated(self) -> bool:
-        providers = self._desk.tools.providers
-        names = {a.provider for a in self._journal.attempts}
-        return any(providers[n].snapshot().simulated for n in names if n in providers)
 
     def _interrupted(self) -> None:
         attempt, target = self._in_flight, self._target
