@@ -146,7 +146,7 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         log.info(
             "ready",
             socket=sockets.path,
-            listen=config.server.listen,
+            listen=sockets.listen,
             providers=list(house.providers),
             simulated=bool(simulated),
             pid=os.getpid(),

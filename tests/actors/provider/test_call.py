@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from actors.errors import ProviderConnectionError
 from actors.messages.chat import ChatRequest, Delta, Message
 from actors.messages.provider import Attempt, CancelAttempt, Outcome
-from actors.runtime import Future
 from actors.wire.base import Timeouts
 from tests.support.fake_transport import (
     Answer,
@@ -20,6 +20,9 @@ from tests.support.fake_transport import (
     stream,
 )
 from tests.support.small_house import SmallHouse, new_id, provider, small_house
+
+if TYPE_CHECKING:
+    from actors.runtime import Future
 
 TIMEOUTS = Timeouts(connect_s=5, first_token_s=10, idle_s=20, total_s=100)
 
