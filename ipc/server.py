@@ -130,6 +130,7 @@ class NativeProtocol(asyncio.Protocol):
         self.tasks: set[asyncio.Task[object]] = set()
         self._unread = b""  # came, and waits for room
         self._streamed = 0  # bytes of pieces of answers, since nobody reads
+        self._flushing = False  # what is there goes out at the end of this turn
         self._writable = True
         self._reading = True
         self._eof = False
@@ -247,7 +248,10 @@ class NativeProtocol(asyncio.Protocol):
 
     def _delta(self, call: Call, delta: Delta) -> None:
         self._session.delta(call, delta)
-        self._flush(streamed=True)
+        if self._writable:
+            self._flush_soon()
+        else:
+            self._flush(streamed=True)
 
     def _ended(self, call: Call, task: asyncio.Task[object]) -> None:
         self.tasks.discard(task)
@@ -260,8 +264,7 @@ class NativeProtocol(asyncio.Protocol):
         else:
             outcome = task.result()
         self._session.finish(call, outcome)
-        self._flush()
-        self._settle()
+        self._flush_soon()
 
     def _explain(self, error: BaseException) -> object:
         if isinstance(error, GitBridgeError):
@@ -270,6 +273,17 @@ class NativeProtocol(asyncio.Protocol):
         return error_info(InternalError("something went wrong in the daemon"))
 
     # The connection -------------------------------------------------------------------
+
+    def _flush_soon(self) -> None:
+        """Many answers and pieces of answers of one turn of the loop go out as one."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushing = False
+        self._flush()
+        self._settle()
 
     def _flush(self, *, streamed: bool = False) -> None:
         data = self._session.data_to_send()
