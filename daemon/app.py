@@ -176,16 +176,17 @@ async def _simulated(plan: Plan) -> AsyncIterator[dict[str, str]]:
     if not plan.options.simulate:
         yield {}
         return
-    from daemon.simulator import ProviderSpec, simulate  # noqa: PLC0415 - rarely wanted
+    from daemon import simulator  # noqa: PLC0415 - rarely wanted
 
-    specs = [
-        ProviderSpec(name=name, kind="openai" if p.kind == "compatible" else p.kind)
-        for name, p in plan.resolved.settings.config.enabled_providers.items()
-    ]
-    async with simulate(specs) as providers:
-        for name, provider in providers.items():
-            log.info("simulating", provider=name, control_url=provider.control_url)
-        yield {name: provider.base_url for name, provider in providers.items()}
+    specs: list[simulator.ProviderSpec] = []
+    for name, provider in plan.resolved.settings.config.enabled_providers.items():
+        kind = "openai" if provider.kind == "compatible" else provider.kind
+        behaviour = simulator.default_behaviour(kind, provider.models)
+        specs.append(simulator.ProviderSpec(name=name, kind=kind, behaviour=behaviour))
+    async with simulator.simulate(specs) as providers:
+        for name, pretended in providers.items():
+            log.info("simulating", provider=name, control_url=pretended.control_url)
+        yield {name: pretended.base_url for name, pretended in providers.items()}
 
 
 async def _until_stopped(
