@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import cast
 
 import anyio
+from msgspec.structs import replace
 
 from actors.errors import InternalError, Interrupted, InvalidRequest
 from actors.messages.ledger import LedgerRef
@@ -104,7 +105,12 @@ class HouseService:
     # ---- reading
 
     def snapshots(self) -> tuple[ProviderSnapshot, ...]:
-        return tuple(provider.snapshot() for provider in self._providers.values())
+        """Every provider as it is now, with times that mean something outside."""
+        shift = self._utc() - anyio.current_time()
+        return tuple(
+            _in_epoch_seconds(provider.snapshot(), shift)
+            for provider in self._providers.values()
+        )
 
     async def _status(self, _params: object) -> results.StatusResult:
         strategy, weights = self._router.strategy()
@@ -298,3 +304,25 @@ def _at_a_glance(snapshot: ProviderSnapshot) -> results.ProviderStatus:
         last_request_at=totals.last_request_at,
         simulated=snapshot.simulated,
     )
+
+
+def _in_epoch_seconds(snapshot: ProviderSnapshot, shift: float) -> ProviderSnapshot:
+    """The loop's clock is nobody's business outside: its times as UTC epoch seconds."""
+    return replace(
+        snapshot,
+        models=tuple(
+            replace(
+                model,
+                breaker_open_until=_moved(model.breaker_open_until, shift),
+                blocked_until=_moved(model.blocked_until, shift),
+                last_call_at=(
+                    None if model.last_call_at is None else model.last_call_at + shift
+                ),
+            )
+            for model in snapshot.models
+        ),
+    )
+
+
+def _moved(at: float, shift: float) -> float:
+    return at + shift if at else 0.0

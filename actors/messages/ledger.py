@@ -59,7 +59,8 @@ class UsageRow(Struct, frozen=True, kw_only=True):
     sum over the priced attempts, ``None`` when there are attempts and none is priced;
     ``unpriced_attempts`` says how many are missing from it. ``failures`` counts, for
     providers and models, attempts, and for task types and users, requests that neither
-    succeeded nor were cancelled.
+    succeeded nor were cancelled. Pretended calls stand in rows of their own
+    (``simulated``): their money is no money.
     """
 
     key: str | None
@@ -72,6 +73,7 @@ class UsageRow(Struct, frozen=True, kw_only=True):
     reasoning_tokens: int
     cost_usd: Decimal | None
     unpriced_attempts: int
+    simulated: bool = False
 
 
 class Folded(Struct, frozen=True, kw_only=True):

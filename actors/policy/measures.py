@@ -32,6 +32,7 @@ class Measured:
         availability: state x lower bound of the success rate x headroom, in [0, 1].
         cost_usd: Expected US dollars of one call, ``None`` without a price.
         charge: The same with retries, cost / (1 - p_fail), as a float.
+        freshness: How much the measurements still count, in (0, 1]: 1 just now.
         latency_s: Predicted seconds for the expected output, under the present load.
     """
 
@@ -41,6 +42,7 @@ class Measured:
         "beta",
         "charge",
         "cost_usd",
+        "freshness",
         "latency_s",
         "rest",
         "snapshot",
@@ -57,7 +59,8 @@ class Measured:
         self.trial = self.state == 0.5
         self.rest = False  # only when none of the preferred can answer
         self.tight = False  # the window may turn out too small
-        self.alpha, self.beta = _posterior(snapshot, now)
+        self.freshness = _freshness(snapshot, now)
+        self.alpha, self.beta = _posterior(snapshot, self.freshness)
         self.availability = self.state * self.reliability() * _headroom(snapshot)
         self.cost_usd: Decimal | None = None
         self.charge: float | None = None
@@ -104,10 +107,13 @@ def expected_cost(
     return total.scaleb(_PER_MILLION)
 
 
-def _posterior(snapshot: ModelSnapshot, now: float) -> tuple[float, float]:
-    weight = 1.0
-    if snapshot.last_call_at is not None:
-        weight = math.exp(-max(0.0, now - snapshot.last_call_at) / _FADE_S)
+def _freshness(snapshot: ModelSnapshot, now: float) -> float:
+    if snapshot.last_call_at is None:
+        return 1.0
+    return math.exp(-max(0.0, now - snapshot.last_call_at) / _FADE_S)
+
+
+def _posterior(snapshot: ModelSnapshot, weight: float) -> tuple[float, float]:
     return (
         _PRIOR_SUCCESSES + weight * (snapshot.success_alpha - 1.0),
         _PRIOR_FAILURES + weight * (snapshot.success_beta - 1.0),

@@ -44,6 +44,7 @@ _EXPLORING = frozenset({"performance", "availability", "hybrid"})
 _BY_PLACE = frozenset({"round_robin", "priority"})
 _AS_DEAREST = "price unknown: counted as 10 % above the dearest known"
 _NO_PRICES = "no candidate's price is known: all equal"
+_FRESH = 0.5
 _AS_FASTEST = "latency unknown: counted as the fastest known, to get to know it"
 
 _Pair = tuple[Measured, RankedCandidate]
@@ -217,11 +218,21 @@ def _performance_terms(pool: Sequence[Measured], weight: float) -> list[ScoreTer
     return [
         stranger
         if item.latency_s is None
-        else ScoreTerm(
-            "performance", fastest / item.latency_s, weight, item.latency_s, "s"
-        )
+        else _performance_term(item, fastest, item.latency_s, weight)
         for item in pool
     ]
+
+
+def _performance_term(
+    item: Measured, fastest: float, latency_s: float, weight: float
+) -> ScoreTerm:
+    """Fastest / latency; the older the measurement, the nearer to 1.
+
+    A slow spell is forgotten without calls, or it would keep them away for ever.
+    """
+    value = 1.0 - item.freshness * (1.0 - fastest / latency_s)
+    note = None if item.freshness > _FRESH else "measured long ago: counts less"
+    return ScoreTerm("performance", value, weight, latency_s, "s", note)
 
 
 def _availability_term(item: Measured, weight: float) -> ScoreTerm:
@@ -291,7 +302,7 @@ def _pair(count: int, chance: float) -> tuple[int, int]:
 def _work(pair: _Pair) -> float:
     """Seconds of work in flight there; an unknown speed counts as 1 s a call."""
     item = pair[0]
-    seconds = 1.0 if item.latency_s is None else item.latency_s
+    seconds = 1.0 if item.latency_s is None else item.latency_s * item.freshness
     return seconds * (item.snapshot.in_flight + 1)
 
 

@@ -74,7 +74,7 @@ class ProviderActor(Actor[Message]):
     @override
     def on_start(self) -> None:
         now = self.context.now()
-        kept = self._tools.keeper.load(self._settings.name)
+        kept = self._tools.keeper.load(self._settings.kept_as)
         if kept is not None and not self._state.restore(kept, now):
             log.warning("provider_state_unreadable", provider=self._settings.name)
         self._cell.bind(lambda: self._state.version, self._snapshot)
@@ -242,4 +242,4 @@ class ProviderActor(Actor[Message]):
         if self._state.version != self._saved_version:
             self._saved_version = self._state.version
             dump = self._state.dump(self.context.now())
-            self._tools.keeper.save(self._settings.name, dump)
+            self._tools.keeper.save(self._settings.kept_as, dump)

@@ -67,9 +67,14 @@ class Totals:
         times = [t for t in (self.last_request_at, final.last_request_at) if t]
         self.last_request_at = max(times, default=None)
 
-    def count(self, outcome: Outcome, *, failed: bool, at: float) -> None:
+    def count(self, outcome: Outcome, *, at: float) -> None:
+        """Count a call; whoever is at fault, it failed if it brought no answer.
+
+        As in the ledger, what was cancelled counts neither way.
+        """
+        failure = outcome.failure
         self.requests += 1
-        self.failures += failed
+        self.failures += failure is not None and failure.failure != "cancelled"
         self.prompt_tokens += outcome.usage.prompt_tokens or 0
         self.completion_tokens += outcome.usage.completion_tokens or 0
         if outcome.cost_usd is None:

@@ -43,6 +43,11 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     def default_model(self) -> str | None:
         return self.models[0] if self.models else None
 
+    @property
+    def kept_as(self) -> str:
+        """The key of its kept state: what was pretended is no experience."""
+        return f"simulated:{self.name}" if self.simulated else self.name
+
 
 ProviderEvent = BreakerTransition | ProbeResult
 

@@ -151,12 +151,12 @@ class ProviderState:
             self._announce(outcome.model, change, now)
         if failure is not None and failure.failure == "auth":
             self._auth_refused = True
-        failed = verdict == "failure"
         self._simulated |= outcome.simulated
         if verdict != "neutral" or outcome.completion is not None:
             self._record(state, outcome, now)
-        self._totals.count(outcome, failed=failed, at=at)
+        self._totals.count(outcome, at=at)
         self._drop_if_vanished(outcome.model)
+        self._drop_if_unknown(outcome, now)
         self._changes += 1
 
     def _settle_limits(self, outcome: Outcome, now: float) -> None:
@@ -223,6 +223,17 @@ class ProviderState:
 
     def _drop_if_vanished(self, name: str) -> None:
         if self._models[name].in_flight == 0 and not self._listing.keeps(name):
+            del self._models[name]
+
+    def _drop_if_unknown(self, outcome: Outcome, now: float) -> None:
+        """A name that the provider says it does not have is no model of its."""
+        failure, name = outcome.failure, outcome.model
+        if failure is None or failure.failure != "model_not_found":
+            return
+        state = self._models.get(name)
+        if state is None or state.in_flight or name in self._listing.own:
+            return
+        if state.window.summary(now).calls == 0:
             del self._models[name]
 
     def _announce(self, model: str, change: Change, now: float) -> None:

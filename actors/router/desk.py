@@ -14,6 +14,7 @@ from actors.messages.routing import (
     RouteRequest,
     Strategy,
     Target,
+    TaskRule,
     Weights,
 )
 from actors.policy.admission import Admission
@@ -104,6 +105,9 @@ class Desk:
             models, ask, allowed=resolution.targets, others=resolution.others
         )
         decision = self._decision(ranking, strategy, snapshot_version, len(models), ask)
+        limits = limited_by(request, resolution, rule)
+        if limits:
+            decision = replace(decision, reason=f"{limits}; {decision.reason}")
         if not ranking.ranked:
             return Plan(decision, None, error=refusal(ranking))
         known = dict(zip(ask.order, models, strict=True))
@@ -199,6 +203,21 @@ class Desk:
             ready_at={t: m.blocked_until for t, m in known.items()},
             buffered=buffered,
         )
+
+
+def limited_by(
+    request: RouteRequest, resolution: Resolution, rule: TaskRule | None
+) -> str:
+    """What left only some providers to choose from, in words; empty if nothing did."""
+    if request.provider is not None:
+        return f"the caller asked for provider {request.provider}"
+    if resolution.alias is not None:
+        return f"{request.model} names {', '.join(resolution.alias.candidates)}"
+    if resolution.named:
+        return f"the caller asked for model {request.model}"
+    if rule is not None and rule.providers and resolution.others:
+        return f"{request.task_type} goes to {', '.join(rule.providers)} first"
+    return ""
 
 
 def fill_defaults(

@@ -3,6 +3,8 @@
 Costs are summed as integers in two halves, so that no sum can overflow.
 """
 
+from decimal import Decimal
+
 import msgspec
 from msgspec import Struct
 
@@ -35,20 +37,20 @@ _SUMS = (
     "COALESCE(SUM(a.prompt_tokens), 0), COALESCE(SUM(a.completion_tokens), 0),"
     " COALESCE(SUM(a.cached_tokens), 0), COALESCE(SUM(a.reasoning_tokens), 0),"
     f" COALESCE(SUM(a.cost / {_HALF}), 0), COALESCE(SUM(a.cost % {_HALF}), 0),"
-    " COUNT(a.id) - COUNT(a.cost)"
+    " COUNT(a.id) - COUNT(a.cost), r.simulated"
 )
 _FAILED = "NOT IN ('ok', 'cancelled')"
 _BY_ATTEMPT = (
     "SELECT {key}, COUNT(DISTINCT r.id), COUNT(a.id),"  # noqa: S608 - constants
     f" SUM(a.outcome {_FAILED}),"
     f" {_SUMS} FROM requests r JOIN attempts a ON a.request = r.id"
-    " WHERE r.at >= ? GROUP BY 1"
+    " WHERE r.at >= ? GROUP BY 1, r.simulated"
 )
 _BY_REQUEST = (
     "SELECT {key}, COUNT(DISTINCT r.id), COUNT(a.id),"  # noqa: S608 - constants
     f" COUNT(DISTINCT CASE WHEN r.outcome {_FAILED} THEN r.id END), {_SUMS}"
     " FROM requests r LEFT JOIN attempts a ON a.request = r.id"
-    " WHERE r.at >= ? GROUP BY 1"
+    " WHERE r.at >= ? GROUP BY 1, r.simulated"
 )
 _USAGE_SQL: dict[UsageGrouping, str] = {
     "provider": _BY_ATTEMPT.format(key="a.provider"),
@@ -76,6 +78,7 @@ class _Sums(Struct, frozen=True, array_like=True):
     cost_high: int
     cost_low: int
     unpriced: int
+    simulated: int
 
 
 class _Totals(Struct, frozen=True, array_like=True):
@@ -115,7 +118,7 @@ async def usage(
     """Sums since ``since`` (UTC epoch seconds), the largest cost first."""
     rows = await database.read(_USAGE_SQL[by], (since or 0.0,))
     found = [_usage_row(row) for row in rows]
-    found.sort(key=lambda row: (-(row.cost_usd or 0), -row.requests, row.key or ""))
+    found.sort(key=_largest_first)
     return tuple(found)
 
 
@@ -140,6 +143,10 @@ async def states(database: Database) -> dict[str, bytes]:
     """Every kept value by its key."""
     rows = await database.read("SELECT key, value FROM state")
     return dict(msgspec.convert(rows, list[tuple[str, bytes]]))
+
+
+def _largest_first(row: UsageRow) -> tuple[bool, Decimal, int, str]:
+    return row.simulated, -(row.cost_usd or Decimal(0)), -row.requests, row.key or ""
 
 
 def _position(cursor: str | None) -> int:
@@ -178,4 +185,5 @@ def _usage_row(row: Row) -> UsageRow:
         reasoning_tokens=sums.reasoning_tokens,
         cost_usd=dollars(sums.cost_high * _HALF + sums.cost_low) if known else None,
         unpriced_attempts=sums.unpriced,
+        simulated=bool(sums.simulated),
     )

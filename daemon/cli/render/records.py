@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from actors.messages.ledger import HistoryEntry
+from actors.messages.ledger import HistoryEntry, UsageRow
 from actors.messages.routing import (
     AttemptRecord,
     AttemptSummary,
@@ -219,7 +219,7 @@ def usage(result: UsageResult, paint: Paint) -> str:
     numbers += ["cost", "unpriced"]
     rows: list[Row] = [
         [
-            row.key if row.key is not None else UNKNOWN,
+            usage_key(row),
             count(row.requests),
             count(row.attempts),
             count(row.failures),
@@ -233,6 +233,12 @@ def usage(result: UsageResult, paint: Paint) -> str:
     ]
     headers = [result.by.replace("_", " "), *numbers]
     return f"usage {since}\n\n{table(headers, rows, paint, right=numbers)}"
+
+
+def usage_key(row: UsageRow) -> str:
+    """The row's name; pretended calls are told from real ones."""
+    name = row.key if row.key is not None else UNKNOWN
+    return f"{name} (simulated)" if row.simulated else name
 
 
 def answer_summary(reply: RouteReply, paint: Paint) -> str:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from actors.messages.provider import Outcome, ProbeResult
+from actors.messages.provider import Failure, Outcome, ProbeResult
 from actors.policy.pricing import Price, PriceBook, TableEntry
 from actors.provider.state import MAX_MODELS, ProviderState
 from tests.support.small_house import provider
@@ -64,3 +64,31 @@ def test_whoever_answers_as_a_pretended_provider_is_one_from_then_on() -> None:
     )
 
     assert known.snapshot(0.0, 0).simulated
+
+
+def not_found(name: str) -> Outcome:
+    failure = Failure(failure="model_not_found", message="no", owner="provider")
+    return Outcome(
+        attempt_id="c", provider="one", model=name, latency_s=0.1, failure=failure
+    )
+
+
+def test_a_name_that_the_provider_does_not_have_is_no_model_of_its() -> None:
+    known = state(PriceBook())
+    known.admit("c", "nope", 0, 0.0, forced=False)
+    known.settle(not_found("nope"), counted=True, now=0.0, at=0.0, draw=0.5)
+
+    assert [model.model for model in known.snapshot(0.0, 0).models] == ["gpt-4o"]
+
+
+def test_a_configured_model_stays_though_the_provider_says_it_has_none() -> None:
+    known = state(PriceBook())
+    known.admit("c", "gpt-4o", 0, 0.0, forced=False)
+    known.settle(not_found("gpt-4o"), counted=True, now=0.0, at=0.0, draw=0.5)
+
+    assert [model.model for model in known.snapshot(0.0, 0).models] == ["gpt-4o"]
+    assert known.snapshot(0.0, 0).totals.failures == 1
+
+
+def test_what_was_pretended_is_kept_apart_from_experience() -> None:
+    assert provider("one").kept_as != provider("one", simulated=True).kept_as

@@ -247,6 +247,38 @@ async def test_defaults_fill_only_what_the_request_leaves_open() -> None:
         assert second["temperature"] == 0.9
 
 
+async def test_the_decision_says_what_left_only_some_to_choose_from() -> None:
+    settings = RouterSettings(
+        strategy="cost", tasks={"code_review": TaskRule(providers=("dear",))}
+    )
+    async with small_house(two(completion(), completion()), settings=settings) as house:
+        await house.answer(provider="dear")
+        await house.answer(task_type="code_review")
+        await house.answer(model="cheap/gpt-4o")
+        await house.answer()
+
+        reasons = [record.decision.reason for record in house.spool.records]
+        assert reasons[0].startswith("the caller asked for provider dear; ")
+        assert reasons[1].startswith("code_review goes to dear first; ")
+        assert reasons[2].startswith("the caller asked for model cheap/gpt-4o; ")
+        assert reasons[3].startswith("cost: ")
+
+
+async def test_a_slow_spell_is_forgotten_without_further_calls() -> None:
+    settings = RouterSettings(strategy="performance")
+    transports = two(completion(after_s=9.0), completion(after_s=1.0))
+    async with small_house(transports, settings=settings) as house:
+        await house.answer(provider="cheap")
+        await house.answer(provider="dear")
+        transports["cheap"].answers = [completion(after_s=0.1)]
+        assert (await house.answer()).provider == "dear"
+        await anyio.sleep(1000.0)
+        await house.answer(provider="dear")
+        asked = [(await house.answer()).provider for _ in range(3)]
+
+        assert "cheap" in asked
+
+
 async def test_round_robin_takes_turns() -> None:
     settings = RouterSettings(strategy="round_robin")
     async with small_house(two(completion(), completion()), settings=settings) as house:

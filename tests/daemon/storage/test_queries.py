@@ -103,8 +103,20 @@ async def test_explain_finds_the_whole_record_by_either_id(stored: Stored) -> No
 
 
 def usage_row(key: str | None, **fields: object) -> UsageRow:
-    zero = dict.fromkeys(UsageRow.__struct_fields__, 0)
+    """A row of zeros but for these; the records' calls are simulated ones."""
+    zero = dict.fromkeys(UsageRow.__struct_fields__, 0) | {"simulated": True}
     return msgspec.convert({**zero, "key": key, **fields}, UsageRow)
+
+
+async def test_pretended_calls_stand_in_rows_of_their_own(stored: Stored) -> None:
+    real = msgspec.structs.replace(record(2), simulated=False)
+    await stored.fold(record(1), real)
+    rows = await stored.store.usage(None, "provider")
+
+    assert [(row.key, row.simulated, row.requests) for row in rows] == [
+        ("openai", False, 1),
+        ("openai", True, 1),
+    ]
 
 
 async def test_failed_and_cancelled_attempts_count_for_their_provider(
