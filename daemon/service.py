@@ -175,7 +175,14 @@ class HouseService:
 
     async def _strategy_get(self, _params: object) -> results.StrategyResult:
         strategy, weights = self._router.strategy()
-        return results.StrategyResult(strategy, weights, self._router.overridden())
+        changed_strategy, changed_weights = self._router.overrides()
+        return results.StrategyResult(
+            strategy,
+            weights,
+            self._router.overridden(),
+            strategy_overridden=changed_strategy is not None,
+            weights_overridden=changed_weights is not None,
+        )
 
     async def _strategy_set(self, params: object) -> results.StrategyResult:
         asked = cast("methods.StrategySetParams", params)

@@ -215,6 +215,8 @@ class StrategyResult(Struct, frozen=True):
     strategy: Strategy
     weights: Weights
     overridden: bool = False
+    strategy_overridden: bool = False
+    weights_overridden: bool = False
 
 
 class HealthResult(Struct, frozen=True):

@@ -298,6 +298,9 @@ class RouterRef(Protocol):
     def overridden(self) -> bool:
         """Strategy or weights are not those of the configuration."""
 
+    def overrides(self) -> tuple[Strategy | None, Weights | None]:
+        """What was set at run time; ``None`` is as configured."""
+
     async def set_strategy(self, strategy: Strategy | None) -> None:
         """Change it for all later requests; ``None`` drops the override."""
 

@@ -77,6 +77,9 @@ class RouterHandle:
     def overridden(self) -> bool:
         return self._desk.overrides != Overrides()
 
+    def overrides(self) -> tuple[Strategy | None, Weights | None]:
+        return self._desk.overrides.strategy, self._desk.overrides.weights
+
     def in_flight(self) -> int:
         return self._desk.admission.in_flight
 

@@ -153,16 +153,13 @@ def with_overrides(
     """The values with what was set at run time in place of what is configured."""
     if override is None:
         return values
-    weights = override.weights
-    changed: dict[str, object] = {
-        "routing.strategy": override.strategy,
-        "routing.weights.cost": weights.cost,
-        "routing.weights.performance": weights.performance,
-        "routing.weights.availability": weights.availability,
-    }
+    changed: dict[str, object] = {}
+    if override.strategy_overridden:
+        changed["routing.strategy"] = override.strategy
+    if override.weights_overridden:
+        weights = msgspec.structs.asdict(override.weights)
+        changed |= {f"routing.weights.{name}": each for name, each in weights.items()}
     return [
-        Setting(each.key, changed[each.key], OVERRIDE)
-        if each.key in changed and each.value != changed[each.key]
-        else each
+        Setting(each.key, changed[each.key], OVERRIDE) if each.key in changed else each
         for each in values
     ]

@@ -134,7 +134,8 @@ async def test_the_strategy_is_in_force_when_the_answer_comes(
 ) -> None:
     doors = service_of(house)
     changed = await call(doors, "strategy.set", strategy="cost_optimized")
-    assert changed == results.StrategyResult("cost", house.router.strategy()[1], True)
+    weights = house.router.strategy()[1]
+    assert changed == results.StrategyResult("cost", weights, True, True)
     await call(doors, "strategy.set", strategy="round_robin")
     assert house.router.strategy()[0] == "round_robin"
     reset = await call(doors, "strategy.set", reset=True)
@@ -148,7 +149,9 @@ async def test_resetting_the_strategy_drops_all_that_was_set_at_run_time(
 ) -> None:
     doors = service_of(house)
     before = house.router.strategy()
-    await call(doors, "weights.set", cost=5)
+    changed = await call(doors, "weights.set", cost=5)
+    assert isinstance(changed, results.StrategyResult)
+    assert (changed.strategy_overridden, changed.weights_overridden) == (False, True)
     await call(doors, "strategy.set", strategy="round_robin")
     await call(doors, "strategy.set", reset=True)
 

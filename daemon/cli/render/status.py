@@ -98,8 +98,16 @@ def weights(value: Weights) -> str:
 
 def strategy(result: StrategyResult) -> str:
     """``gitbridge strategy`` and ``gitbridge weights``."""
-    source = "set at run time" if result.overridden else "as configured"
-    return f"strategy {result.strategy} ({weights(result.weights)}), {source}"
+    strategy_from = _source(overridden=result.strategy_overridden)
+    weights_from = _source(overridden=result.weights_overridden)
+    return (
+        f"strategy {result.strategy}, {strategy_from}\n"
+        f"weights of hybrid: {weights(result.weights)}, {weights_from}"
+    )
+
+
+def _source(*, overridden: bool) -> str:
+    return "set at run time" if overridden else "as configured"
 
 
 def providers(result: ProvidersResult, paint: Paint) -> str:

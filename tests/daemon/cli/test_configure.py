@@ -190,12 +190,21 @@ def test_money_is_a_number_for_programs_and_people(file: Path) -> None:
 
 
 def test_show_says_what_was_set_at_run_time(file: Path) -> None:
-    override = StrategyResult("priority", Weights(), overridden=True)
+    override = StrategyResult("priority", Weights(), True, strategy_overridden=True)
     machine = typed_on(file, "show", daemon=FakeDaemon({"strategy.get": override}))
     lines = [" ".join(line.split()) for line in machine.screen.out.splitlines()]
 
     assert 'routing.strategy "priority" run-time override' in lines
     assert "routing.weights.cost 0.4 default" in lines
+
+
+def test_show_says_so_even_where_it_is_the_configured_value(file: Path) -> None:
+    override = StrategyResult("cost", Weights(), True, True, True)
+    machine = typed_on(file, "show", daemon=FakeDaemon({"strategy.get": override}))
+    lines = [" ".join(line.split()) for line in machine.screen.out.splitlines()]
+
+    assert 'routing.strategy "cost" run-time override' in lines
+    assert "routing.weights.cost 0.4 run-time override" in lines
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from actors.messages.routing import Weights
 from ipc.results import StrategyResult
 from tests.support.cli import FakeDaemon, Machine
 
-RESULT = StrategyResult("cost", Weights(), overridden=True)
+RESULT = StrategyResult("cost", Weights(), True, strategy_overridden=True)
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,6 @@ def test_json_shows_the_result() -> None:
         "strategy": "cost",
         "weights": {"cost": 0.4, "performance": 0.3, "availability": 0.3},
         "overridden": True,
+        "strategy_overridden": True,
+        "weights_overridden": False,
     }

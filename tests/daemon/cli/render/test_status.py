@@ -156,8 +156,16 @@ def test_metrics_of_calls_without_a_price_are_not_free() -> None:
 
 def test_the_strategy_says_whose_choice_it_was() -> None:
     configured = rendered.strategy(StrategyResult("cost", Weights()))
-    changed = rendered.strategy(StrategyResult("cost", Weights(), overridden=True))
+    strategy = StrategyResult("cost", Weights(), True, strategy_overridden=True)
+    weights = StrategyResult("cost", Weights(), True, weights_overridden=True)
 
-    assert configured.endswith("as configured")
-    assert changed.startswith("strategy cost (cost 0.40")
-    assert changed.endswith("set at run time")
+    assert configured.splitlines() == [
+        "strategy cost, as configured",
+        "weights of hybrid: cost 0.40, performance 0.30, availability 0.30, as configured",
+    ]
+    first, second = rendered.strategy(strategy).splitlines()
+    assert first == "strategy cost, set at run time"
+    assert second.endswith("as configured")
+    first, second = rendered.strategy(weights).splitlines()
+    assert first == "strategy cost, as configured"
+    assert second.endswith("set at run time")
