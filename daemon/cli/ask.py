@@ -43,6 +43,8 @@ def ask(
     reply = typed(result, RouteReply)
     if not printed.anything:
         _print_answer(reply, out)
+    if reply.finish_reason == "length":
+        out.note("the answer was cut off at the limit of tokens (--max-tokens)")
     if out.errors_on_terminal:
         out.note(answer_summary(reply, out.error_paint))
     return EXIT_OK
@@ -52,12 +54,16 @@ def read_prompt(argument: str, stdin: IO[str] | None = None) -> str:
     """The prompt itself; ``-`` is standard input up to its end.
 
     Raises:
-        CommandFailed: There is none.
+        CommandFailed: There is none, or it is no text.
     """
-    if argument != "-":
-        text = argument
-    else:
-        text = (sys.stdin if stdin is None else stdin).read()
+    try:
+        if argument != "-":
+            text = argument
+        else:
+            text = (sys.stdin if stdin is None else stdin).read()
+        text.encode()
+    except UnicodeError:
+        raise CommandFailed("the prompt is not UTF-8 text", EXIT_USAGE) from None
     if not text.strip():
         raise CommandFailed("the prompt is empty", EXIT_USAGE)
     return text

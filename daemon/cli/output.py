@@ -12,6 +12,10 @@ from daemon.cli.render.table import Paint, colours, no_colours, printable
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
+class OutputFailed(Exception):
+    """Raised when the answer cannot be written; says why."""
+
+
 class Output:
     """Where commands write. ``as_json``: one JSON document on stdout, nothing else."""
 
@@ -49,21 +53,27 @@ class Output:
 
     def result(self, text: str) -> None:
         """A rendered result, with a line break at its end."""
-        self._out.write(text if text.endswith("\n") else f"{text}\n")
-        self._out.flush()
+        self._put(text if text.endswith("\n") else f"{text}\n")
 
     def answer(self, text: str) -> None:
         """Some of a model's answer, at once: nothing in it may drive the terminal."""
-        self._out.write(printable(text) if self.on_terminal else text)
-        self._out.flush()
+        self._put(printable(text) if self.on_terminal else text)
 
     def document(self, value: object) -> None:
         """One JSON document; indented for people, one line for programs."""
         encoded = _ENCODER.encode(value)
         if self.on_terminal:
             encoded = msgspec.json.format(encoded, indent=2)
-        self._out.write(encoded.decode() + "\n")
-        self._out.flush()
+        self._put(encoded.decode() + "\n")
+
+    def _put(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except BrokenPipeError:
+            raise  # whoever read us has enough
+        except OSError as error:
+            raise OutputFailed(f"cannot write the answer: {error.strerror}") from error
 
     def note(self, text: str) -> None:
         """A sentence beside the result."""

@@ -12,10 +12,10 @@ import msgspec
 from actors.errors import GitBridgeError
 from daemon.cli.connection import Client, Connect, Where, open_client
 from daemon.cli.ending import ending_of, usage_ending
-from daemon.cli.output import Output
+from daemon.cli.output import Output, OutputFailed
 from daemon.cli.parser import UsageError, build_parser
 from daemon.config import HealthOptions, ServeOptions
-from daemon.exits import EXIT_OK, EXIT_USAGE
+from daemon.exits import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from ipc.calls import DaemonUnreachable
 
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
@@ -80,14 +80,22 @@ def _guarded(command: Callable[[], int], out: Output) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has enough; the flush at exit must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget_stdout()  # whoever read us has enough
         return EXIT_OK
+    except OutputFailed as error:
+        _forget_stdout()
+        out.error(str(error))
+        return EXIT_FAILED
+
+
+def _forget_stdout() -> None:
+    """The flush at exit must not complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _ended(error: Exception, out: Output) -> int:
     """Say what is to be said about an exception; the exit code it makes."""
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError | OutputFailed):
         raise error
     ending = ending_of(error)
     if out.as_json:

@@ -91,12 +91,54 @@ def test_python_blocks_run(code: str, daemon: Path, environ: dict[str, str]) -> 
     assert "simulated" in run(code, [sys.executable, "-c"], environ)
 
 
+def test_a_full_disk_behind_stdout_is_told_and_is_no_bug(
+    daemon: Path, environ: dict[str, str]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            ["gitbridge", "status"],
+            env=environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "gitbridge: cannot write the answer: No space left on device\n"
+    )
+
+
+def test_the_environment_that_readme_sets_up_is_the_one_it_uses(
+    environ: dict[str, str],
+) -> None:
+    """Everything but the make targets, as a shell in the checkout reads it."""
+    if not (ROOT / ".venv" / "bin" / "activate").exists():
+        pytest.skip("the tests run in another environment than make's")
+    setup = next(c for c in blocks("README.md", "console") if "activate" in c)
+    code = "\n".join(li for li in setup.splitlines() if not li.startswith("make "))
+    done = subprocess.run(
+        ["bash", "-euc", f'{code}\ncommand -v gitbridge; echo "$GITBRIDGE_SOCKET"'],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": environ["HOME"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    program, path = done.stdout.split()
+    assert program == str(ROOT / ".venv" / "bin" / "gitbridge")
+    assert path.startswith(str(ROOT))
+
+
 def test_every_make_target_that_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     named = [
         line.split()[1]
         for code in blocks("README.md", "console")
         for line in code.splitlines()
+        if line.startswith("make ")
     ]
 
     assert {"demo", "test", "check"} <= set(named)

@@ -141,3 +141,25 @@ def test_an_answer_that_is_not_understood_is_said_to_be_so() -> None:
 
     assert typed.type("ask", "x") == 70
     assert "is not understood" in typed.screen.err
+
+
+@pytest.mark.parametrize(
+    "stdin",
+    [
+        io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), "utf-8"),
+        io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), "utf-8", "surrogateescape"),
+    ],
+    ids=["strict", "surrogates"],
+)
+def test_a_prompt_that_is_no_text_is_a_usage_error(stdin: io.TextIOWrapper) -> None:
+    with pytest.raises(CommandFailed, match="UTF-8") as caught:
+        read_prompt("-", stdin)
+
+    assert caught.value.exit_code == 64
+
+
+def test_an_answer_that_was_cut_off_says_so_wherever_it_goes() -> None:
+    typed = machine(msgspec.structs.replace(REPLY, finish_reason="length"))
+    typed.type("ask", "x")
+
+    assert "cut off" in typed.screen.err
