@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +23,16 @@ from actors.errors import LedgerRefused
 from actors.runtime import RestartsExceeded
 from daemon.allocator import return_freed_memory
 from daemon.config import Config, ServeOptions
-from daemon.config_load import load_settings
-from daemon.credentials import Resolved, resolve
+from daemon.credentials import Resolved
 from daemon.doors import OpenDoors, open_doors, open_sockets
 from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
 from daemon.house import House, open_house
+from daemon.ids import utc
 from daemon.lifecycle import AlreadyRunning, StateLock, watch_signals
 from daemon.logs import LogPipeline, configure_logging
 from daemon.paths import server_socket, state_folder
+from daemon.provider_files import ProviderFiles
+from daemon.provider_watch import ProviderWatch
 from daemon.sdnotify import Notifier
 from ipc.sockets import AddressTaken, ListenError, SecondDaemon
 
@@ -41,6 +43,7 @@ log = structlog.get_logger()
 class Plan:
     """Everything that is known before anything is opened."""
 
+    files: ProviderFiles
     resolved: Resolved
     state: Path
     options: ServeOptions
@@ -52,6 +55,7 @@ def serve(options: ServeOptions) -> int:
     try:
         plan = prepare(options, os.environ)
         if options.check:
+            plan.files.raise_refused()
             for warning in plan.resolved.warnings:
                 print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - likewise
             names = ", ".join(plan.resolved.settings.config.enabled_providers)
@@ -91,12 +95,13 @@ def prepare(options: ServeOptions, environ: Mapping[str, str]) -> Plan:
     Raises:
         ConfigError: Something is wrong with them.
     """
-    settings = load_settings(options, environ=environ)
-    resolved = resolve(
-        settings, environ=environ, cwd=Path.cwd(), simulate=options.simulate
+    files = ProviderFiles(
+        options, environ=environ, cwd=Path.cwd(), simulate=options.simulate
     )
+    files.look(utc())
+    resolved = files.resolve(utc())
     state = state_folder(options.state_dir, environ)
-    return Plan(resolved, state, options, environ)
+    return Plan(files, resolved, state, options, environ)
 
 
 class _Stopping:
@@ -141,6 +146,8 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
                 config, plan.resolved.credentials, plan.state, simulated=simulated
             )
         )
+        watch = ProviderWatch(plan.files, plan.resolved, house, pipeline.redactor.add)
+        house.reporters.append(watch.conditions)
         notifier.ready(f"{len(house.providers)} providers")
         doors = await stack.enter_async_context(open_doors(config, house, sockets))
         log.info(
@@ -158,7 +165,9 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         # objects, as is the default, costs a twentieth of everything.
         gc.set_threshold(20_000, 20, 20)
         stopping.started()
-        await _until_stopped(config, house, doors, notifier, stopping)
+        # Pretended providers are made at start: none could take a new one's place.
+        follow = None if plan.options.simulate else watch.run
+        await _until_stopped(config, house, doors, notifier, stopping, follow=follow)
     log.info("stopped", log_lines_dropped=pipeline.dropped)
     return EXIT_OK
 
@@ -195,13 +204,17 @@ async def _until_stopped(
     doors: OpenDoors,
     notifier: Notifier,
     stopping: _Stopping,
+    *,
+    follow: Callable[[], Coroutine[object, object, None]] | None,
 ) -> None:
-    """Run until a signal, then drain."""
+    """Run until a signal, then drain. ``follow`` never ends, as the others do."""
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_system, house)
         group.start_soon(_feed_watchdog, notifier)
         group.start_soon(house.prices.run)
         group.start_soon(doors.watch)
+        if follow is not None:
+            group.start_soon(follow)
         await stopping.asked.wait()
         log.info("draining", in_flight=doors.in_flight, drain_s=config.server.drain_s)
         notifier.stopping(f"draining {doors.in_flight} requests")

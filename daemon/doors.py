@@ -197,7 +197,7 @@ async def open_doors(
         version=version(),
         router=house.router,
         providers=house.providers,
-        provider_aliases=config.provider_aliases,
+        provider_aliases=house.provider_aliases,
         ledger=house.ledger,
         conditions=house.conditions,
         max_latency_s=config.health.max_latency_s,

@@ -90,6 +90,10 @@ class EventTeller:
             simulated=event.simulated,
         )
 
+    def provider_gone(self, provider: str) -> None:
+        """Whoever comes under that name again is news again."""
+        self._healthy.pop(provider, None)
+
     def actor_event(self, event: ActorExited | ActorRestarted) -> None:
         if isinstance(event, ActorRestarted):
             self.telemetry.restarts.add((event.actor,))

@@ -1,7 +1,7 @@
 """The actors of one daemon, wired together: ledger, providers, router."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,10 @@ import structlog
 from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.lifecycle import Condition
-from actors.messages.provider import ProviderRef, ProviderSnapshot
+from actors.messages.provider import ProviderRef
 from actors.messages.routing import RequestRecord
 from actors.policy.pricing import PriceBook
-from actors.provider import (
-    ProviderActor,
-    ProviderHandle,
-    ProviderSettings,
-    ProviderTools,
-    SnapshotCell,
-)
+from actors.provider import ProviderSettings, ProviderTools
 from actors.router import RouterActor, RouterHandle, RouterTools
 from actors.router.desk import Desk
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
@@ -30,6 +24,7 @@ from daemon.assembly import price_overrides, provider_settings, router_settings
 from daemon.config import Config
 from daemon.credentials import Credential
 from daemon.events import EventTeller
+from daemon.fleet import Change, Connections, Fleet
 from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
 from daemon.price_loader import PriceLoader
@@ -65,24 +60,64 @@ class Bell:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The running actors, and what the process needs of them."""
+    """The running actors, and what the process needs of them.
+
+    ``providers`` and ``provider_aliases`` change with ``reconfigure``; ``reporters``
+    say further conditions.
+    """
 
     router: RouterHandle
-    providers: Mapping[str, ProviderRef]
+    desk: Desk
+    fleet: Fleet
+    provider_aliases: dict[str, str]
     ledger: LedgerHandle
     telemetry: Telemetry
+    book: PriceBook
     prices: PriceLoader
     events: EventTeller
     new_id: Callable[[], str]
     system: ActorSystem
+    reporters: list[Callable[[], Sequence[Condition]]]
+
+    @property
+    def providers(self) -> Mapping[str, ProviderRef]:
+        return self.fleet.providers
 
     def conditions(self) -> tuple[Condition, ...]:
         """What an operator should know now."""
-        return (*self.ledger.conditions(), *self.prices.conditions())
+        more = [each for report in self.reporters for each in report()]
+        return (*self.ledger.conditions(), *self.prices.conditions(), *more)
 
     def depths(self) -> dict[str, int]:
-        """Messages waiting in each actor's mailbox."""
-        return {each.actor: each.depth for each in self.system.statistics()}
+        """Messages waiting in the mailboxes, by actor."""
+        depths: dict[str, int] = {}
+        for each in self.system.statistics():
+            name = each.actor.partition("#")[0]  # one that is leaving counts with it
+            depths[name] = depths.get(name, 0) + each.depth
+        return depths
+
+    async def reconfigure(
+        self, config: Config, credentials: Mapping[str, Credential]
+    ) -> dict[str, Change]:
+        """Have the providers of ``config``, and what is said about them there.
+
+        Everything else of a configuration is left as it is. Returns what happened to
+        which provider.
+        """
+        enabled = config.enabled_providers
+        self.prices.include({each.server for each in enabled.values()})
+
+        def switch() -> None:
+            self.book.configure(price_overrides(enabled))
+            self.desk.settings = router_settings(config)
+            self.provider_aliases.clear()
+            self.provider_aliases.update(config.provider_aliases)
+
+        changes = await self.fleet.change(_told(config, credentials, {}), switch)
+        for name, change in changes.items():
+            if change == "removed":
+                self.events.provider_gone(name)
+        return changes
 
 
 @asynccontextmanager
@@ -115,7 +150,8 @@ async def open_house(
         stack.push_async_callback(store.close)
         records = RecordDesk(spool)
         events = EventTeller(Telemetry(), HealthLog(state / "logs"), records)
-        transports = await stack.enter_async_context(_transports(config))
+        connections = Connections(lambda name: AiohttpTransport(provider=name))
+        stack.push_async_callback(connections.aclose)
         system = await stack.enter_async_context(
             ActorSystem(on_event=events.actor_event, on_crash=events.actor_crash)
         )
@@ -127,33 +163,26 @@ async def open_house(
         loader = PriceLoader(prices, state, kinds)
         loader.load_compiled()
         new_id = id_maker(utc)
-        providers = _start_providers(
+        fleet = Fleet(
             system,
-            {
-                name: provider_settings(
-                    name,
-                    provider,
-                    config,
-                    credentials.get(name),
-                    simulated_url=simulated.get(name),
-                )
-                for name, provider in config.enabled_providers.items()
-            },
-            lambda settings: ProviderTools(
+            ledger,
+            connections.connect,
+            lambda settings, transport, keeper: ProviderTools(
                 dialect=dialect_for(settings.kind),
-                transport=transports[settings.name],
+                transport=transport,
                 prices=prices,
                 utc=utc,
                 draw=random.random,
                 new_id=new_id,
-                keeper=ledger,
+                keeper=keeper,
                 on_event=events.provider_event,
             ),
         )
+        fleet.start(_told(config, credentials, simulated))
         desk = Desk(
             router_settings(config),
             RouterTools(
-                providers=providers,
+                providers=fleet.providers,
                 spool=records,
                 keeper=ledger,
                 utc=utc,
@@ -164,27 +193,36 @@ async def open_house(
         )
         yield House(
             router=_start_router(system, desk),
-            providers=providers,
+            desk=desk,
+            fleet=fleet,
+            provider_aliases=dict(config.provider_aliases),
             ledger=ledger,
             telemetry=events.telemetry,
+            book=prices,
             prices=loader,
             events=events,
             new_id=new_id,
             system=system,
+            reporters=[],
         )
 
 
-@asynccontextmanager
-async def _transports(config: Config) -> AsyncIterator[dict[str, AiohttpTransport]]:
-    """One pooled client per provider, closed after the actors have ended."""
-    transports = {
-        name: AiohttpTransport(provider=name) for name in config.enabled_providers
+def _told(
+    config: Config,
+    credentials: Mapping[str, Credential],
+    simulated: Mapping[str, str],
+) -> dict[str, ProviderSettings]:
+    """What the actors of the enabled providers are told."""
+    return {
+        name: provider_settings(
+            name,
+            provider,
+            config,
+            credentials.get(name),
+            simulated_url=simulated.get(name),
+        )
+        for name, provider in config.enabled_providers.items()
     }
-    try:
-        yield transports
-    finally:
-        for transport in transports.values():
-            await transport.aclose()
 
 
 async def _start_ledger(
@@ -208,59 +246,6 @@ async def _kept_states(store: Store) -> dict[str, bytes]:
     except LedgerUnavailable as error:
         log.warning("kept_state_unavailable", error=error.message)
         return {}
-
-
-def _start_providers(
-    system: ActorSystem,
-    settings: Mapping[str, ProviderSettings],
-    tools: Callable[[ProviderSettings], ProviderTools],
-) -> dict[str, ProviderRef]:
-    """One for one, each under a supervisor of its own.
-
-    One that crashes again and again uses up its own restarts; the others are not
-    touched before that has happened five times over.
-    """
-    cells = {name: SnapshotCell(_blank(each)) for name, each in settings.items()}
-    supervisor = system.start(
-        SupervisorSpec(
-            id="providers",
-            children=tuple(
-                SupervisorSpec(
-                    id=f"supervisor:{name}",
-                    children=(
-                        ChildSpec(
-                            id=f"provider:{name}",
-                            factory=_provider_factory(each, tools(each), cells[name]),
-                        ),
-                    ),
-                )
-                for name, each in settings.items()
-            ),
-        )
-    )
-    return {
-        name: ProviderHandle(
-            supervisor.ref(f"provider:{name}"), cells[name], system.backend
-        )
-        for name in settings
-    }
-
-
-def _provider_factory(
-    settings: ProviderSettings, tools: ProviderTools, cell: SnapshotCell
-) -> Callable[[], ProviderActor]:
-    return lambda: ProviderActor(settings, tools, cell)
-
-
-def _blank(settings: ProviderSettings) -> ProviderSnapshot:
-    return ProviderSnapshot(
-        provider=settings.name,
-        kind=settings.kind,
-        version=-1,
-        models=(),
-        default_model=settings.default_model,
-        simulated=settings.simulated,
-    )
 
 
 def _start_router(system: ActorSystem, desk: Desk) -> RouterHandle:

@@ -33,9 +33,15 @@ class PriceLoader:
     def __init__(self, book: PriceBook, state: Path, kinds: Collection[str]) -> None:
         self._book = book
         self._path = state / FILE_NAME
-        self._kinds = kinds
+        self._kinds = set(kinds)
         self._since: float | None = utc()
         self._trouble = "the price list is being compiled"
+
+    def include(self, kinds: Collection[str]) -> None:
+        """Hold the prices of these kinds and presets too, from now on."""
+        if not self._kinds.issuperset(kinds):
+            self._kinds.update(kinds)
+            self.load_compiled()
 
     def load_compiled(self) -> bool:
         """Take the list that an earlier run or the installation compiled, if fresh."""

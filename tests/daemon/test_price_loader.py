@@ -63,6 +63,19 @@ async def test_a_fresh_list_is_taken_as_it_is(prices: FakeList, tmp_path: Path) 
     assert loader.conditions() == ()
 
 
+async def test_kinds_that_come_later_have_their_prices_at_once(
+    prices: FakeList, tmp_path: Path
+) -> None:
+    prices.there = True
+    book = PriceBook()
+    loader = PriceLoader(book, tmp_path, ())
+    loader.include(())
+    assert price_of(book) is None
+    loader.include({"openai"})
+
+    assert price_of(book) == ROWS[0].price
+
+
 async def test_a_missing_list_is_compiled_and_said_meanwhile(
     prices: FakeList, tmp_path: Path
 ) -> None:

@@ -1,0 +1,109 @@
+"""Looks at ``providers.d`` every two seconds, and has the house follow what changed."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from actors.messages.lifecycle import Condition
+from daemon.config import Config
+from daemon.credentials import Credential, Resolved
+from daemon.fleet import Change
+from daemon.ids import utc
+from daemon.provider_files import ProviderFiles
+
+POLL_S = 2.0
+
+log = structlog.get_logger()
+
+
+class Reconfigurable(Protocol):
+    """Whoever has the providers: the house."""
+
+    async def reconfigure(
+        self, config: Config, credentials: dict[str, Credential]
+    ) -> dict[str, Change]: ...
+
+
+class ProviderWatch:
+    """Follows the files.
+
+    Args:
+        files: As they were at start.
+        resolved: What was made of them then.
+        house: Who follows.
+        learn: Takes each new key, so that it is masked in logs.
+    """
+
+    def __init__(
+        self,
+        files: ProviderFiles,
+        resolved: Resolved,
+        house: Reconfigurable,
+        learn: Callable[[str], object],
+    ) -> None:
+        self._files = files
+        self._house = house
+        self._learn = learn
+        self._told: dict[str, str] = {}
+        self._behind = False
+        self._warned = set(resolved.warnings)
+        self._conditions = files.conditions()
+        self._tell_refused()
+
+    def conditions(self) -> Sequence[Condition]:
+        """As of the last look: files are read in another thread."""
+        return self._conditions
+
+    async def run(self) -> None:
+        """Look again and again; never ends."""
+        while True:
+            await anyio.sleep(POLL_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Read what has changed since the last time, and have the house follow.
+
+        A bug in this must not end the daemon, whose providers are well.
+        """
+        try:
+            self._behind |= await anyio.to_thread.run_sync(self._files.look, utc())
+            if self._behind:
+                await self._follow()
+                self._behind = False
+        except Exception:
+            log.exception("provider_files_bug")
+
+    async def _follow(self) -> None:
+        self._tell_refused()
+        resolved = await anyio.to_thread.run_sync(self._files.resolve_again, utc())
+        self._conditions = self._files.conditions()
+        for secret in resolved.secrets():
+            self._learn(secret)
+        for warning in resolved.warnings:
+            if warning not in self._warned:
+                log.warning("configuration", text=warning)
+        self._warned = set(resolved.warnings)
+        config = resolved.settings.config
+        changes = await self._house.reconfigure(config, resolved.credentials)
+        for name, change in changes.items():
+            self._tell(name, change, resolved.credentials.get(name))
+
+    def _tell(self, name: str, change: Change, credential: Credential | None) -> None:
+        if change == "removed":
+            log.info("provider_removed", provider=name)
+        elif change != "failed":
+            source = credential.source if credential else None
+            log.info("credential", provider=name, source=source)
+            added = change == "added"
+            log.info("provider_added" if added else "provider_changed", provider=name)
+
+    def _tell_refused(self) -> None:
+        refused = self._files.refused
+        now = {str(path): each.sentence for path, each in refused.items()}
+        for path, error in now.items():
+            if self._told.get(path) != error:
+                log.warning("provider_file_refused", path=path, error=error)
+        self._told = now
