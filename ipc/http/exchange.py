@@ -34,6 +34,8 @@ async def read_body(request: web.BaseRequest) -> bytes:
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0  # nothing of the answer has been sent
     try:
+        if request.content.is_eof():  # as mostly: then there is nothing to wait for
+            return await request.read()
         async with asyncio.timeout(BODY_S):
             return await request.read()
     except TimeoutError:
