@@ -244,9 +244,14 @@ class Config(Struct, frozen=True, kw_only=True):
 
     @property
     def provider_aliases(self) -> dict[str, str]:
-        """Other names callers may use for a provider: ``chatgpt`` is ``openai``."""
-        if "openai" in self.providers and "chatgpt" not in self.providers:
-            return {"chatgpt": "openai"}
+        """Other names callers may use for a provider: ``chatgpt`` is ``openai``.
+
+        And the other way round, where it is configured under that name.
+        """
+        names = ("chatgpt", "openai")
+        for other, name in (names, names[::-1]):
+            if name in self.providers and other not in self.providers:
+                return {other: name}
         return {}
 
 

@@ -59,7 +59,12 @@ KIND_DEFAULTS: dict[str, dict[str, object]] = {
 
 # Names whose kind need not be said; the first three are on by themselves with a key.
 BUILT_IN_PROVIDERS = {"openai": "openai", "grok": "xai", "claude": "anthropic"}
-KIND_OF_NAME = {**BUILT_IN_PROVIDERS, "xai": "xai", "anthropic": "anthropic"}
+KIND_OF_NAME = {
+    **BUILT_IN_PROVIDERS,
+    "chatgpt": "openai",
+    "xai": "xai",
+    "anthropic": "anthropic",
+}
 
 # The seeds' task rules; whoever is not configured is left out of them.
 DEFAULT_TASKS = {

@@ -278,3 +278,27 @@ def test_price_is_exact_decimal_money() -> None:
 
     assert price is not None
     assert (str(price.input), str(price.output)) == ("0.15", "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("openai", "chatgpt"), ("chatgpt", "openai")]
+)
+def test_chatgpt_and_openai_are_two_names_of_one_provider(
+    name: str, other: str
+) -> None:
+    text = f"""
+[providers.{name}]
+[models]
+fast = ["{other}/gpt-4o-mini"]
+[routing.tasks.review]
+providers = ["{other}"]
+"""
+    config = settings_from(
+        tomllib.loads(text), environ={"OPENAI_MODEL": "gpt-x"}
+    ).config
+
+    assert config.providers[name].kind == "openai"
+    assert config.providers[name].model == "gpt-x"
+    assert config.provider_aliases == {other: name}
+    assert config.routing.tasks["review"].providers == (name,)
+    assert config.routing.tasks["documentation"].providers == (name,)
