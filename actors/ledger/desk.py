@@ -57,7 +57,7 @@ class LedgerSettings(Struct, frozen=True, kw_only=True):
 
     group_s: float = 0.05
     group_records: int = 500
-    batch: int = 128
+    batch: int = 500
     backoff_s: float = 0.1
     backoff_max_s: float = 30.0
     patience_s: float = 2.0

@@ -14,6 +14,7 @@ from tests.support.ledger_store import MemoryStore
 from tests.support.records import record
 
 WALL = 1_800_000_000.0
+BATCH = LedgerSettings().batch
 
 
 class House:
@@ -90,7 +91,7 @@ async def test_a_full_group_is_folded_at_once() -> None:
         ledger.spool(*range(500))
         await anyio.sleep(0.01)
 
-        assert ledger.folds == [(1.0, 128), (1.0, 128), (1.0, 128), (1.0, 116)]
+        assert ledger.folds == [(1.0, 500)]
 
 
 async def test_what_arrives_during_a_round_is_folded_soon_after_it() -> None:
@@ -119,25 +120,25 @@ async def test_a_question_sees_what_was_spooled_before_it() -> None:
 async def test_questions_do_not_wait_for_ever_behind_a_long_backlog() -> None:
     store = MemoryStore()
     store.fold_s = 0.5
-    store.spooled.extend(record(number) for number in range(128 * 100))
+    store.spooled.extend(record(number) for number in range(BATCH * 100))
     async with house(store) as ledger:
         await anyio.sleep(0.1)
         began = anyio.current_time()
         totals = await ledger.handle.totals()
 
         assert 2.0 <= anyio.current_time() - began <= 3.0
-        assert 0 < totals["openai"].requests < 128 * 100
+        assert 0 < totals["openai"].requests < BATCH * 100
 
 
 async def test_flush_waits_for_the_whole_backlog() -> None:
     store = MemoryStore()
     store.fold_s = 0.5
-    store.spooled.extend(record(number) for number in range(128 * 20))
+    store.spooled.extend(record(number) for number in range(BATCH * 20))
     async with house(store) as ledger:
         worked = await ledger.handle.flush()
 
         assert worked
-        assert len(store.records) == 128 * 20
+        assert len(store.records) == BATCH * 20
 
 
 async def test_a_failing_store_is_tried_again_with_growing_pauses() -> None:
@@ -171,7 +172,7 @@ async def test_wakes_do_not_cut_a_back_off_short() -> None:
             await anyio.sleep(0.002)
         await anyio.sleep(2.0)
 
-        assert ledger.folds[0] == (1.05 + 0.1 + 0.2 + 0.4 + 0.8 + 1.6, 128)
+        assert ledger.folds[0] == (1.05 + 0.1 + 0.2 + 0.4 + 0.8 + 1.6, BATCH)
 
 
 async def test_an_operator_hears_of_a_store_that_fails_twice_and_of_its_recovery() -> (
