@@ -61,7 +61,7 @@ class StateLock:
 
 
 class StopSignals:
-    """SIGTERM or SIGINT: the first drains, the second stops now.
+    """SIGTERM, SIGINT or SIGHUP: the first drains, the second stops now.
 
     ``received`` counts them. Callbacks run in the event loop.
     """
@@ -84,8 +84,12 @@ def watch_signals(
     drain: Callable[[], None],
     now: Callable[[], None],
 ) -> StopSignals:
-    """Listen for SIGTERM and SIGINT; ``add_handler`` is ``loop.add_signal_handler``."""
+    """Listen for them; ``add_handler`` is ``loop.add_signal_handler``.
+
+    SIGHUP, a terminal that was closed, is left alone where ``nohup`` has it ignored.
+    """
     signals = StopSignals(drain, now)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        add_handler(number, signals.on_signal)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            add_handler(number, signals.on_signal)
     return signals

@@ -65,9 +65,20 @@ def test_the_first_signal_drains_and_the_second_stops_now() -> None:
         loop.add, lambda: said.append("drain"), lambda: said.append("now")
     )
 
-    assert set(handlers) == {signal.SIGTERM, signal.SIGINT}
+    assert set(handlers) == {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     handlers[signal.SIGTERM]()
     assert said == ["drain"]
     handlers[signal.SIGINT]()
     assert said == ["drain", "now"]
     assert signals.received == 2
+
+
+def test_a_closed_terminal_does_not_stop_what_nohup_protects() -> None:
+    loop = FakeLoop()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        watch_signals(loop.add, lambda: None, lambda: None)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert set(loop.handlers) == {signal.SIGTERM, signal.SIGINT}
