@@ -66,6 +66,7 @@ class ProviderState:
         self._listing = Listing(settings)
         self._totals = Totals()
         self._auth_refused = False
+        self._no_money_until = 0.0
         self._simulated = settings.simulated
         self._probe: ProbeResult | None = None
         self._changes = 0
@@ -93,6 +94,14 @@ class ProviderState:
         self, call_id: str, model: str, tokens: int, now: float, *, forced: bool
     ) -> Failure | None:
         """Admit a call, or say why not. Every admitted call must be settled."""
+        if now < self._no_money_until and not forced:
+            return Failure(
+                failure="quota",
+                message=f"the account at {self.settings.name} was out of money",
+                owner="provider",
+                code="quota",
+                neutral=True,
+            )
         wait_s = self._limiter.admit(call_id, tokens, now)
         if wait_s > 0.0:
             return Failure(
@@ -165,10 +174,11 @@ class ProviderState:
         self._limiter.release(outcome.attempt_id, used, now)
         if failure is None:
             self._limiter.succeeded(now)
+            self._no_money_until = 0.0
         elif failure.failure == "rate_limit":
             self._limiter.rate_limited(failure.retry_after_s, now)
         elif failure.failure == "quota":
-            self._limiter.rate_limited(failure.retry_after_s or QUOTA_PAUSE_S, now)
+            self._no_money_until = now + (failure.retry_after_s or QUOTA_PAUSE_S)
 
     def _verdict(self, state: ModelState, outcome: Outcome) -> Verdict:
         failure = outcome.failure

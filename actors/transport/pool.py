@@ -26,7 +26,7 @@ class TransportConfig(Struct, frozen=True, kw_only=True):
     (``HTTPS_PROXY``, ``NO_PROXY``, ...), and nothing else from it.
     """
 
-    connections: int = 256
+    connections: int = 1024
     keepalive_s: float = 30.0
     max_body_bytes: int = 64 << 20
     max_stream_bytes: int = 512 << 20

@@ -169,6 +169,20 @@ async def test_a_long_retry_after_is_handed_on_when_nobody_else_is_left() -> Non
         assert error.retryable
 
 
+async def test_an_account_out_of_money_is_left_alone_and_always_called_that() -> None:
+    broke = refusal(429, "insufficient_quota")
+    transport = FakeTransport(broke)
+    async with small_house({"only": transport}) as house:
+        errors = [await house.error() for _ in range(3)]
+
+        assert [e.kind for e in errors] == ["provider_error"] * 3
+        assert not any(e.retryable for e in errors)
+        assert len(transport.calls) == 1
+        await anyio.sleep(61)
+        transport.answers = [completion("paid")]
+        assert (await house.answer()).content == "paid"
+
+
 async def test_a_short_retry_after_is_waited_for() -> None:
     limited = refusal(429, "rate_limit_exceeded", retry_after_s=2)
     transport = FakeTransport(limited, completion("later"))
