@@ -89,7 +89,9 @@ def watch_signals(
     SIGHUP, a terminal that was closed, is left alone where ``nohup`` has it ignored.
     """
     signals = StopSignals(drain, now)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            add_handler(number, signals.on_signal)
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        add_handler(number, signals.on_signal)
     return signals
