@@ -83,9 +83,10 @@ def rate_limited(retry_after_s: float | None, provider: str | None) -> GitBridge
 def total_failure(
     misses: Sequence[Miss], retry_after_s: float | None, *, forced: bool
 ) -> GitBridgeError:
-    """The error after everybody failed: the last real call's, with three exceptions.
+    """The error after everybody failed: the last real call's, with four exceptions.
 
-    Rate limits only: rate limited, with the soonest way out. No call made at all: no
+    Rate limits only: rate limited, with the soonest way out. Out of money everywhere:
+    that, whether anybody was called or not. No call made at all: no
     provider. A forced model that does not exist: unknown model.
 
     Args:
@@ -97,7 +98,9 @@ def total_failure(
     if classes == {"rate_limit"}:
         return rate_limited(retry_after_s, misses[-1].target.provider)
     called = [miss for miss in misses if miss.called]
-    if called:
+    if classes == {"quota"}:  # a call refused for that by ourselves says the same
+        last = misses[-1]
+    elif called:
         last = called[-1]
     elif misses and misses[-1].failure.owner == "caller":
         last = misses[-1]
