@@ -14,6 +14,7 @@ import structlog
 from daemon.config import Config
 from daemon.house import House
 from daemon.ids import utc
+from daemon.model_list import list_models
 from daemon.release import version
 from daemon.service import HouseService
 from ipc.listener import Doors, Listener
@@ -204,6 +205,7 @@ async def open_doors(
         in_flight=house.router.in_flight,
         new_id=house.new_id,
         utc=utc,
+        models=lambda found: list_models(found, config.models, house.book.lookup),
     )
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service)
@@ -237,7 +239,7 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
         service,
         ready=lambda: service.ready and not service.draining,
         metrics=lambda: house.telemetry.render(service.snapshots(), house.depths()),
-        models=lambda: _model_entries(config, service),
+        models=lambda: _model_entries(service),
         access=HttpAccess(
             tokens=tuple(
                 Token(each.name, each.sha256, each.tier)
@@ -251,14 +253,12 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
     )
 
 
-def _model_entries(config: Config, service: HouseService) -> "list[ModelEntry]":
-    """Aliases and ``<provider>/<model>`` names, as ``GET /v1/models`` lists them."""
+def _model_entries(service: HouseService) -> "list[ModelEntry]":
+    """All names, as ``GET /v1/models`` lists them: models with and without provider."""
     from ipc.http import ModelEntry  # noqa: PLC0415 - see _http_door
 
-    entries = [ModelEntry(name, "gitbridge") for name in config.models]
-    for snapshot in service.snapshots():
-        entries += [
-            ModelEntry(f"{snapshot.provider}/{model.model}", snapshot.provider)
-            for model in snapshot.models
-        ]
-    return entries
+    rows = service.models()
+    entries = [ModelEntry(row.name, row.provider or "gitbridge") for row in rows]
+    owners = {row.model: row.provider or "" for row in reversed(rows) if row.model}
+    bare = sorted(owners.keys() - {row.name for row in rows})
+    return entries + [ModelEntry(name, owners[name]) for name in bare]

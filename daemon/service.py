@@ -30,6 +30,7 @@ from actors.messages.routing import (
     Weights,
 )
 from ipc import methods, results
+from ipc.listing import ModelRow, ModelsResult
 from ipc.methods import Peer
 from ipc.route import parse_strategy
 
@@ -54,6 +55,7 @@ class HouseService:
         in_flight: Callable[[], int],
         new_id: Callable[[], str],
         utc: Callable[[], float],
+        models: Callable[[Sequence[ProviderSnapshot]], tuple[ModelRow, ...]],
     ) -> None:
         self._version = version
         self._router = router
@@ -65,6 +67,7 @@ class HouseService:
         self._in_flight = in_flight
         self._new_id = new_id
         self._utc = utc
+        self._models = models
         self._started_at = utc()
         self._started = anyio.current_time()  # the wall clock may jump
         self.ready = False
@@ -72,6 +75,7 @@ class HouseService:
         self._answers: Mapping[str, Callable[[object], Awaitable[object]]] = {
             "status": self._status,
             "providers": self._list_providers,
+            "models": self._list_models,
             "metrics": self._metrics,
             "history": self._history,
             "explain": self._explain,
@@ -132,6 +136,13 @@ class HouseService:
     async def _list_providers(self, _params: object) -> results.ProvidersResult:
         return results.ProvidersResult(self.snapshots())
 
+    def models(self) -> tuple[ModelRow, ...]:
+        """Everything that can be asked for."""
+        return self._models(self.snapshots())
+
+    async def _list_models(self, _params: object) -> ModelsResult:
+        return ModelsResult(self.models())
+
     async def _metrics(self, _params: object) -> results.MetricsResult:
         snapshots = self.snapshots()
         totals = [s.totals for s in snapshots]
@@ -190,7 +201,7 @@ class HouseService:
         await self._router.set_strategy(wanted)
         if asked.reset:  # the run-time override as a whole
             await self._router.set_weights(None)
-        return await self._strategy_get(params)
+        return await self._kept(params)
 
     async def _weights_set(self, params: object) -> results.StrategyResult:
         asked = cast("methods.WeightsSetParams", params)
@@ -199,6 +210,11 @@ class HouseService:
         else:
             _, before = self._router.strategy()
             await self._router.set_weights(_merged(asked, before))
+        return await self._kept(params)
+
+    async def _kept(self, params: object) -> results.StrategyResult:
+        """What is in force, once it would survive a crash as well as a restart."""
+        await self._ledger.flush()
         return await self._strategy_get(params)
 
     async def _health_check(self, params: object) -> results.HealthResult:

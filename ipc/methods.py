@@ -29,6 +29,7 @@ from actors.messages.routing import (
     StartSink,
 )
 from ipc import fields, results
+from ipc.listing import ModelsResult
 from ipc.route import RouteParams, parse_strategy
 
 Tier = Literal["user", "admin"]
@@ -208,6 +209,13 @@ _TABLE: Final = (
         params=NoParams,
         result=results.ProvidersResult,
         summary="Every provider and model as the router sees it.",
+        reading=True,
+    ),
+    Method(
+        name="models",
+        params=NoParams,
+        result=ModelsResult,
+        summary="Everything that can be asked for, with prices, sizes and abilities.",
         reading=True,
     ),
     Method(

@@ -158,6 +158,7 @@ def _add_readings(commands: "_Commands[Parser]") -> None:
     for name, summary in (
         ("status", "the daemon and its providers at a glance"),
         ("providers", "every provider and model as the router sees it"),
+        ("models", "what can be asked for: prices, sizes, abilities, and until when"),
         ("metrics", "rolling and total figures of every provider"),
     ):
         examples = (f"gitbridge {name}", f"gitbridge {name} --json")

@@ -9,9 +9,10 @@ from msgspec import Struct
 from actors.messages.routing import RequestRecord
 from daemon.cli.connection import Client, typed
 from daemon.cli.output import Output
-from daemon.cli.render import records, status
+from daemon.cli.render import models, records, status
 from daemon.cli.render.table import Paint
 from daemon.exits import EXIT_OK
+from ipc.listing import ModelsResult
 from ipc.results import (
     HistoryResult,
     MetricsResult,
@@ -31,6 +32,7 @@ def _as(kind: type[R], render: Callable[[R, Paint], str]) -> Render:
 RENDERERS: Mapping[str, Render] = {
     "status": _as(StatusResult, status.status),
     "providers": _as(ProvidersResult, status.providers),
+    "models": _as(ModelsResult, models.models),
     "metrics": _as(MetricsResult, status.metrics),
     "history": _as(HistoryResult, records.history),
     "explain": _as(RequestRecord, records.explain),
@@ -39,7 +41,7 @@ RENDERERS: Mapping[str, Render] = {
 
 
 def read(args: argparse.Namespace, client: Client, out: Output) -> int:
-    """Run ``status``, ``providers``, ``metrics``, ``history``, ``explain``, ``usage``."""
+    """Run one of the commands in ``RENDERERS``."""
     name: str = args.command
     result = client.call(name, reading_params(args))
     if out.as_json:

@@ -6,9 +6,12 @@ import pytest
 
 from actors.errors import Interrupted, InvalidRequest
 from actors.messages.provider import ProbeResult
+from actors.policy.pricing import PriceBook
 from daemon import service
+from daemon.model_list import list_models
 from daemon.service import HouseService, parse_since, probe_passes
 from ipc import methods, results
+from ipc.listing import ModelsResult
 from ipc.methods import Peer
 from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
@@ -30,6 +33,7 @@ def service_of(house: SmallHouse) -> HouseService:
         in_flight=house.router.in_flight,
         new_id=lambda: "new",
         utc=lambda: NOW,
+        models=lambda found: list_models(found, {}, PriceBook().lookup),
     )
 
 
@@ -87,6 +91,7 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
         in_flight=house.router.in_flight,
         new_id=lambda: "new",
         utc=lambda: clock[0],
+        models=lambda _: (),
     )
     clock[0] -= 86_400.0
 
@@ -94,6 +99,14 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
 
     assert isinstance(status, results.StatusResult)
     assert (status.started_at, 0.0 <= status.uptime_s < 60.0) == (NOW, True)
+
+
+async def test_models_are_those_of_every_provider(house: SmallHouse) -> None:
+    found = await call(service_of(house), "models")
+
+    assert isinstance(found, ModelsResult)
+    names = [row.name for row in found.models if row.kind == "model"]
+    assert names == ["one/gpt-4o", "two/gpt-4o"]
 
 
 async def test_metrics_sum_over_providers(house: SmallHouse) -> None:

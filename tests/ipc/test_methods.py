@@ -35,6 +35,7 @@ def test_the_table_names_every_method_once() -> None:
         "cancel",
         "status",
         "providers",
+        "models",
         "metrics",
         "history",
         "explain",

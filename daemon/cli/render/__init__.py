@@ -1,5 +1,5 @@
 """Results to text. Pure: no I/O, no clock, no terminal; a ``Paint`` says if colours.
 
-``table`` is layout · ``units`` turns numbers into words · ``status``, ``records`` and
-``settings`` each render one group of results.
+``table`` is layout · ``units`` turns numbers into words · ``status``, ``models``,
+``records``, ``health`` and ``settings`` each render one group of results.
 """

@@ -5,7 +5,7 @@ import pytest
 from daemon.cli.parser import build_parser
 
 COMMANDS = (
-    "serve", "ask", "status", "providers", "metrics", "history", "explain", "usage",
+    "serve", "ask", "status", "providers", "models", "metrics", "history", "explain", "usage",
     "strategy", "weights", "health", "config",
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import pytest
 
 from actors.messages.routing import Weights
+from ipc.listing import ModelRow, ModelsResult
 from ipc.results import (
     HistoryResult,
     MetricsResult,
@@ -26,6 +27,7 @@ ANSWERS: dict[str, object] = {
         providers=(),
     ),
     "providers": ProvidersResult(()),
+    "models": ModelsResult((ModelRow(name="auto", kind="auto"),)),
     "metrics": MetricsResult(
         requests=0,
         failures=0,
@@ -46,6 +48,7 @@ ANSWERS: dict[str, object] = {
     [
         ("status", {}, "gitbridge 0.1.0, pid 1, ready"),
         ("providers", {}, "no providers"),
+        ("models", {}, "auto names: auto"),
         ("metrics", {}, "provider"),
         ("history", {"limit": 20}, "no requests yet"),
         ("history --limit 3", {"limit": 3}, "no requests yet"),
@@ -66,7 +69,9 @@ def test_each_asks_its_method_and_renders_the_result(
     assert daemon.closed
 
 
-@pytest.mark.parametrize("name", ["status", "providers", "metrics", "history", "usage"])
+@pytest.mark.parametrize(
+    "name", ["status", "providers", "models", "metrics", "history", "usage"]
+)
 def test_json_is_one_document_and_nothing_else(name: str) -> None:
     typed = Machine(FakeDaemon(ANSWERS))
 
