@@ -97,7 +97,10 @@ def _dollars(value: object) -> Decimal | None:
 
 
 def _count(source: dict[str, object], name: str) -> int | None:
-    value = count(source.get(name))
+    value = source.get(name)
+    if value is None:
+        return None
+    value = count(value)
     return value if value is not None and value < _MAX_COUNT else None
 
 

@@ -72,10 +72,11 @@ class Quirks(Struct, frozen=True, kw_only=True):
     def rule_for(self, model: str) -> ModelRule:
         """What is known about ``model``; nothing about one that no prefix matches."""
         name = model.removeprefix("ft:")
-        best = ANY_MODEL
+        best, length = ANY_MODEL, 0
         for rule in self.models:
-            if name.startswith(rule.prefix) and len(rule.prefix) > len(best.prefix):
-                best = rule
+            prefix = rule.prefix
+            if name.startswith(prefix) and len(prefix) > length:
+                best, length = rule, len(prefix)
         return best
 
 

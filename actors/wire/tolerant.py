@@ -53,6 +53,8 @@ def text(value: object) -> str | None:
 
 def count(value: object) -> int | None:
     """``value`` if it is a whole number that can count something."""
+    if value is None:
+        return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
