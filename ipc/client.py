@@ -27,6 +27,7 @@ from actors.messages.routing import RequestRecord
 from ipc import results
 from ipc.blocking import CONNECT_S, open_socket
 from ipc.calls import Answered, Caller, DaemonUnreachable, result_of, typed
+from ipc.listing import ModelsResult
 from ipc.results import DeltaParams, RouteReply
 
 if TYPE_CHECKING:
@@ -107,6 +108,9 @@ class Client:
 
     async def providers(self) -> results.ProvidersResult:
         return await self._read("providers", results.ProvidersResult)
+
+    async def models(self) -> ModelsResult:
+        return await self._read("models", ModelsResult)
 
     async def metrics(self) -> results.MetricsResult:
         return await self._read("metrics", results.MetricsResult)
