@@ -1,17 +1,23 @@
-"""Where things are: configuration, state folder, socket. Searched in a stated order."""
+"""Where the daemon's things are; ``ipc.places`` says in which order they are looked for."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from daemon.exits import ConfigError
+from ipc import places
+from ipc.places import client_sockets, state_folder
 
-CONFIG_NAME = "gitbridge.toml"
+__all__ = [
+    "client_sockets",
+    "config_file",
+    "configured_socket",
+    "provider_folders",
+    "server_socket",
+    "state_folder",
+]
+
 PROVIDERS_NAME = "providers.d"
-SOCKET_NAME = "gitbridge.sock"
-RUN_FOLDER = Path("/run/gitbridge")
-SYSTEM_CONFIG = Path("/etc/gitbridge") / CONFIG_NAME
 
 
 def config_file(flag: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -31,10 +37,7 @@ def config_file(flag: str | None, environ: Mapping[str, str]) -> Path | None:
             if not path.exists():
                 raise ConfigError(f"there is no configuration {path} ({source})")
             return path
-    folders = _folders(environ.get("CONFIGURATION_DIRECTORY"))
-    places = [folder / CONFIG_NAME for folder in folders]
-    places += [SYSTEM_CONFIG, home(environ) / ".config/gitbridge" / CONFIG_NAME]
-    return next((path for path in places if _is_file(path)), None)
+    return places.found_config(environ)
 
 
 def provider_folders(config: Path | None, environ: Mapping[str, str]) -> list[Path]:
@@ -43,20 +46,10 @@ def provider_folders(config: Path | None, environ: Mapping[str, str]) -> list[Pa
     Where there is no file, beside the places where one is looked for.
     """
     if config is not None:
-        folders = [config.absolute().parent, SYSTEM_CONFIG.parent]
+        folders = [config.absolute().parent, places.SYSTEM_CONFIG.parent]
     else:
-        folders = _folders(environ.get("CONFIGURATION_DIRECTORY"))
-        folders += [SYSTEM_CONFIG.parent, home(environ) / ".config/gitbridge"]
+        folders = places.config_folders(environ)
     return [folder / PROVIDERS_NAME for folder in dict.fromkeys(folders)]
-
-
-def state_folder(flag: str | None, environ: Mapping[str, str]) -> Path:
-    """``--state-dir``, ``$GITBRIDGE_STATE_DIR``, ``$STATE_DIRECTORY``, the home's."""
-    named = flag or environ.get("GITBRIDGE_STATE_DIR")
-    if named:
-        return Path(named).expanduser().absolute()
-    folders = _folders(environ.get("STATE_DIRECTORY"))
-    return folders[0] if folders else home(environ) / ".local/state/gitbridge"
 
 
 def server_socket(
@@ -69,58 +62,15 @@ def server_socket(
     named = flag or environ.get("GITBRIDGE_SOCKET") or configured
     if named:
         return Path(named).expanduser().absolute()
-    for folder in (*_run_folders(environ), state):
+    for folder in (*places.run_folders(environ), state):
         if _is_writable(folder):
-            return folder / SOCKET_NAME
-    return state / SOCKET_NAME
-
-
-def client_sockets(
-    flag: str | None, environ: Mapping[str, str], configured: str | None, state: Path
-) -> list[Path]:
-    """Where a client tries, in this order; one path only where it was named."""
-    named = flag or environ.get("GITBRIDGE_SOCKET") or configured
-    if named:
-        return [Path(named).expanduser().absolute()]
-    return [folder / SOCKET_NAME for folder in (*_run_folders(environ), state)]
+            return folder / places.SOCKET_NAME
+    return state / places.SOCKET_NAME
 
 
 def configured_socket(flag: str | None, environ: Mapping[str, str]) -> str | None:
-    """``server.socket`` of the configuration, for clients: the rest is not theirs.
-
-    A file that cannot be read or parsed says nothing here; the daemon complains.
-    """
-    try:
-        path = config_file(flag, environ)
-        data = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError):
-        return None
-    server: object = data.get("server")
-    socket = server.get("socket") if isinstance(server, dict) else None
-    return socket if isinstance(socket, str) and socket else None
-
-
-def home(environ: Mapping[str, str]) -> Path:
-    """The home folder by ``$HOME``, else by the user's entry."""
-    named = environ.get("HOME")
-    return Path(named) if named else Path("~").expanduser()
-
-
-def _run_folders(environ: Mapping[str, str]) -> list[Path]:
-    user = environ.get("XDG_RUNTIME_DIR")
-    return [RUN_FOLDER, *([Path(user) / "gitbridge"] if user else [])]
-
-
-def _folders(value: str | None) -> list[Path]:
-    """Split a list of folders: systemd joins them with colons."""
-    return [Path(part) for part in (value or "").split(":") if part]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False
+    """``server.socket`` of the configuration, for clients; see ``places.socket_in``."""
+    return places.socket_in(config_file(flag, environ))
 
 
 def _is_writable(folder: Path) -> bool:

@@ -6,36 +6,17 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 from actors.errors import DeadlineExceeded, NotPermitted
 from ipc.calls import Answered, Caller, DaemonUnreachable, result_of
+from ipc.places import default_sockets
 from ipc.results import DeltaParams
 
 CONNECT_S: Final = 5.0
 
-_SOCKET_NAME: Final = "gitbridge.sock"
 _READ_BYTES: Final = 256 * 1024
-
-
-def default_sockets(environ: Mapping[str, str]) -> list[Path]:
-    """Where a daemon may listen, in the order in which to try.
-
-    ``$GITBRIDGE_SOCKET`` alone if it is set, else the system's, the user's and the
-    state folder's.
-    """
-    named = environ.get("GITBRIDGE_SOCKET")
-    if named:
-        return [Path(named)]
-    folders = [Path("/run/gitbridge")]
-    if runtime := environ.get("XDG_RUNTIME_DIR"):
-        folders.append(Path(runtime) / "gitbridge")
-    state = environ.get("GITBRIDGE_STATE_DIR") or environ.get("STATE_DIRECTORY")
-    home = Path(environ.get("HOME", "/")) / ".local/state/gitbridge"
-    folders.append(Path(state.split(":")[0]) if state else home)
-    return [folder / _SOCKET_NAME for folder in folders]
 
 
 def open_socket(

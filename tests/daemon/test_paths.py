@@ -1,27 +1,25 @@
 """Where things are, in the documented order."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from daemon import paths
 from daemon.paths import (
     client_sockets,
     config_file,
     configured_socket,
-    home,
     provider_folders,
     server_socket,
     state_folder,
 )
+from ipc import places
 
 
 @pytest.fixture(autouse=True)
 def no_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The machine's own /etc and /run are none of these tests' business."""
-    monkeypatch.setattr(paths, "SYSTEM_CONFIG", tmp_path / "etc/gitbridge.toml")
-    monkeypatch.setattr(paths, "RUN_FOLDER", tmp_path / "missing/run")
+    monkeypatch.setattr(places, "SYSTEM_CONFIG", tmp_path / "etc/gitbridge.toml")
+    monkeypatch.setattr(places, "RUN_FOLDER", tmp_path / "missing/run")
 
 
 def touch(path: Path) -> Path:
@@ -152,11 +150,6 @@ def test_clients_read_no_more_than_the_socket(
 
 def test_without_a_configuration_no_socket_is_configured(tmp_path: Path) -> None:
     assert configured_socket(None, {"HOME": str(tmp_path)}) is None
-
-
-def test_home_is_that_of_the_environment() -> None:
-    assert home({"HOME": "/h"}) == Path("/h")
-    assert home({}) == Path(os.path.expanduser("~"))  # noqa: PTH111 - the reference
 
 
 def test_a_place_that_may_not_be_looked_at_has_no_configuration() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon import paths
 from daemon.config import ServeOptions
 from daemon.credentials import Resolved
 from daemon.exits import ConfigError
 from daemon.provider_files import ProviderFiles, load_all
+from ipc import places
 
 LOCAL = '[providers.{name}]\npreset = "ollama"\nmodel = "{model}"\n'
 
@@ -17,7 +17,7 @@ LOCAL = '[providers.{name}]\npreset = "ollama"\nmodel = "{model}"\n'
 @pytest.fixture(autouse=True)
 def no_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The machine's own /etc is none of these tests' business."""
-    monkeypatch.setattr(paths, "SYSTEM_CONFIG", tmp_path / "etc/gitbridge.toml")
+    monkeypatch.setattr(places, "SYSTEM_CONFIG", tmp_path / "etc/gitbridge.toml")
 
 
 class Folder:

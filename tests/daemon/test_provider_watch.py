@@ -8,12 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from daemon import paths, provider_watch
+from daemon import provider_watch
 from daemon.config import Config, ServeOptions
 from daemon.credentials import Credential
 from daemon.fleet import Change
 from daemon.provider_files import ProviderFiles
 from daemon.provider_watch import ProviderWatch
+from ipc import places
 from tests.support.waiting import until
 
 GROQ = '[providers.g]\npreset = "groq"\nmodel = "m"\napi_key_file = "key"\n'
@@ -58,7 +59,7 @@ class Watched:
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
-    monkeypatch.setattr(paths, "SYSTEM_CONFIG", tmp_path / "etc/gitbridge.toml")
+    monkeypatch.setattr(places, "SYSTEM_CONFIG", tmp_path / "etc/gitbridge.toml")
     return Watched(tmp_path)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actors.errors import DeadlineExceeded, InvalidRequest, NoProvider, NotPermitted
-from ipc.blocking import Connection, connect, default_sockets, open_socket
+from ipc.blocking import Connection, connect, open_socket
 from ipc.calls import DaemonUnreachable
 from ipc.results import RouteReply
 from tests.support.door import Door, open_door, short_folder
@@ -177,37 +177,6 @@ def test_no_daemon_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(DaemonUnreachable, match="no daemon answers on /nonexistent/s"):
         connect()
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({"GITBRIDGE_SOCKET": "/a/b", "HOME": "/h"}, ["/a/b"]),
-        (
-            {"HOME": "/h"},
-            [
-                "/run/gitbridge/gitbridge.sock",
-                "/h/.local/state/gitbridge/gitbridge.sock",
-            ],
-        ),
-        (
-            {"XDG_RUNTIME_DIR": "/run/user/7", "STATE_DIRECTORY": "/s:/t"},
-            [
-                "/run/gitbridge/gitbridge.sock",
-                "/run/user/7/gitbridge/gitbridge.sock",
-                "/s/gitbridge.sock",
-            ],
-        ),
-        (
-            {"GITBRIDGE_STATE_DIR": "/g", "STATE_DIRECTORY": "/s"},
-            ["/run/gitbridge/gitbridge.sock", "/g/gitbridge.sock"],
-        ),
-    ],
-)
-def test_where_a_daemon_may_listen(
-    environ: dict[str, str], expected: list[str]
-) -> None:
-    assert default_sockets(environ) == [Path(path) for path in expected]
 
 
 @pytest.mark.slow
