@@ -10,6 +10,7 @@ from actors.errors import (
     GitBridgeError,
     InternalError,
     Interrupted,
+    NoProvider,
     Overloaded,
 )
 from actors.messages.chat import Delta
@@ -103,6 +104,14 @@ class RequestRun:
         if isinstance(admitted, Shed):
             return _shed_error(admitted)
         self._desk.budget.on_request(now)
+        error = await self._decided_run()
+        if isinstance(error, NoProvider) and self._refused_unasked():
+            # Breakers opened between the ranking and the asking: look again.
+            error = await self._decided_run()
+        return error
+
+    async def _decided_run(self) -> GitBridgeError | None:
+        now = self._backend.now()
         plan = self._desk.decide(
             self._request, now, self._deadline, buffered=self._buffered
         )
@@ -110,6 +119,12 @@ class RequestRun:
         if plan.attempts is None:
             return plan.error
         return await self._attempt_all(plan)
+
+    def _refused_unasked(self) -> bool:
+        """Our own breakers refused everybody who was ranked as fit to be asked."""
+        decision = self._decision
+        asked = bool(self._journal.attempts) or self._stopped() is not None
+        return decision is not None and not decision.degraded and not asked
 
     async def _attempt_all(self, plan: Plan) -> GitBridgeError | None:
         attempts = plan.attempts

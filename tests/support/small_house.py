@@ -72,13 +72,17 @@ class SmallHouse:
     system: ActorSystem
     router: RouterHandle
     desk: Desk
-    providers: Mapping[str, ProviderRef]
+    refs: dict[str, ProviderRef]
     transports: Mapping[str, FakeTransport]
     spool: MemorySpool
     keeper: MemoryKeeper
     finished: list[RequestRecord] = field(default_factory=list)
     events: list[BreakerTransition | ProbeResult] = field(default_factory=list)
     lives: list[ActorExited | ActorRestarted] = field(default_factory=list)
+
+    @property
+    def providers(self) -> Mapping[str, ProviderRef]:
+        return self.refs
 
     async def ask(self, **given: object) -> RouteResult | ErrorInfo:
         return await self.router.route(request(**given)).result()
@@ -200,7 +204,7 @@ async def small_house(
             system=system,
             router=RouterHandle(system.ref("router"), desk),
             desk=desk,
-            providers=refs,
+            refs=refs,
             transports=transports,
             spool=spool,
             keeper=keeper,

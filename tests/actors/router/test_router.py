@@ -7,6 +7,13 @@ import pytest
 
 from actors.errors import ProviderConnectionError
 from actors.messages.chat import ChatRequest, Message, Usage
+from actors.messages.provider import (
+    Attempt,
+    Outcome,
+    ProbeResult,
+    ProviderRef,
+    ProviderSnapshot,
+)
 from actors.messages.routing import (
     Alias,
     ErrorInfo,
@@ -112,6 +119,48 @@ async def test_three_failures_open_the_breaker_and_the_provider_is_skipped() -> 
         assert len(transports["cheap"].calls) == 3
         (excluded,) = house.spool.records[-1].decision.excluded
         assert excluded.code == "breaker_open"
+
+
+class StaleOnce:
+    """A provider whose next snapshot is an old one: its breaker opened meanwhile."""
+
+    def __init__(self, real: ProviderRef, old: ProviderSnapshot) -> None:
+        self._real = real
+        self._snapshots = [old]
+
+    @property
+    def name(self) -> str:
+        return self._real.name
+
+    async def attempt(self, attempt: Attempt) -> Outcome:
+        return await self._real.attempt(attempt)
+
+    def cancel(self, attempt_id: str) -> None:
+        self._real.cancel(attempt_id)
+
+    async def check_health(self, model: str | None = None) -> ProbeResult:
+        return await self._real.check_health(model)
+
+    def snapshot(self) -> ProviderSnapshot:
+        return self._snapshots.pop() if self._snapshots else self._real.snapshot()
+
+
+async def test_a_breaker_that_opens_after_the_ranking_ejects_no_last_candidate() -> (
+    None
+):
+    settings = RouterSettings(strategy="cost", retry=RetryConfig(max_attempts=1))
+    transport = FakeTransport(refusal(500))
+    async with small_house({"only": transport}, settings=settings) as house:
+        closed = house.snapshot("only")
+        for _ in range(3):
+            await house.error()
+        transport.answers = [completion("after all")]
+        real = house.providers["only"]
+        house.refs["only"] = StaleOnce(real, closed)
+        result = await house.answer()
+
+        assert result.content == "after all"
+        assert house.spool.records[-1].decision.degraded
 
 
 async def test_one_request_adds_at_most_one_to_the_consecutive_failures() -> None:
