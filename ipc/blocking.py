@@ -1,70 +1,64 @@
-"""A client without an event loop, for scripts and the command line.
+"""The client without an event loop, for scripts: the sync face of ``ipc.client``.
 
->>> with connect() as daemon:
-...     reply = daemon.call("route", {"prompt": "Say hello."})
+>>> with Client() as daemon:
+...     reply = daemon.route("Say hello.", strategy="cost")
+...     with daemon.stream("Tell me a story.") as answer:
+...         for piece in answer:
+...             print(piece.content or "", end="")
+...     print(answer.result.cost_usd)
+
+The same methods, errors and reconnects, one call at a time.
 """
 
 import os
-import socket
-from collections.abc import Iterator, Sequence
-from typing import Final, Self
+from collections.abc import Sequence
+from typing import Self, TypeVar
 
-from actors.errors import DeadlineExceeded, NotPermitted
-from ipc.calls import Answered, Caller, DaemonUnreachable, result_of
-from ipc.places import default_sockets
-from ipc.results import DeltaParams
+from typing_extensions import override
 
-CONNECT_S: Final = 5.0
+from actors.messages.routing import RequestRecord
+from ipc import results
+from ipc.calls import DaemonUnreachable, details, strategy_set, typed, with_prompt
+from ipc.connection import CONNECT_S, Connection, Stream, connect
+from ipc.listing import ModelsResult
+from ipc.results import RouteReply
 
-_READ_BYTES: Final = 256 * 1024
+__all__ = ["Client", "Connection", "DaemonUnreachable", "Stream", "connect", "details"]
+
+T = TypeVar("T")
 
 
-def open_socket(
-    paths: Sequence[str | os.PathLike[str]] | None, timeout_s: float = CONNECT_S
-) -> socket.socket:
-    """The first of these sockets that accepts a connection.
+class RouteStream(Stream):
+    """The pieces of an answer to ``route``."""
 
-    Raises:
-        NotPermitted: One is there, and we may not use it.
-        DaemonUnreachable: None does; the message names all that were tried.
+    @property
+    @override
+    def result(self) -> RouteReply:
+        """The result, once the iteration is over; raises as ``Stream.result``."""
+        return typed(super().result, RouteReply)
+
+
+class Client:
+    """The daemon, for programs without an event loop. Not for several threads.
+
+    One call at a time: one that begins while a stream is still open cancels it. A
+    connection that was lost while idle is made again.
     """
-    tried = default_sockets(os.environ) if paths is None else paths
-    denied: str | None = None
-    for path in [os.fspath(path) for path in tried]:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout_s)
-        try:
-            connection.connect(path)
-        except OSError as error:
-            connection.close()
-            if isinstance(error, PermissionError):
-                denied = path
-            continue
-        return connection
-    if denied is not None:
-        raise NotPermitted(f"no permission to use the socket {denied}")
-    names = ", ".join(str(path) for path in tried)
-    raise DaemonUnreachable(f"no daemon answers on {names}; is `gitbridge serve` on?")
 
-
-def connect(
-    paths: Sequence[str | os.PathLike[str]] | None = None,
-    *,
-    timeout_s: float = CONNECT_S,
-) -> "Connection":
-    """Connect to the daemon; raises as ``open_socket``."""
-    return Connection(open_socket(paths, timeout_s))
-
-
-class Connection:
-    """One connection, one call at a time. Not for several threads."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-        self._caller = Caller()
-        self._waiting: list[Answered | DeltaParams] = []
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]] | None = None,
+        *,
+        connect_timeout_s: float = CONNECT_S,
+    ) -> None:
+        """``paths``: sockets to try, in this order; by default where daemons listen."""
+        self._paths = paths
+        self._connect_timeout_s = connect_timeout_s
+        self._connection: Connection | None = None
+        self._stream: Stream | None = None
 
     def __enter__(self) -> Self:
+        self._connected()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,105 +66,84 @@ class Connection:
 
     def close(self) -> None:
         """Hang up: the daemon cancels what is still in flight."""
-        self._socket.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def call(
         self, method: str, params: object = None, *, timeout_s: float | None = None
     ) -> object:
-        """Call a method and wait for its result, as the Struct of ``METHODS``.
+        """Call any method; see ``Connection.call``."""
+        return self._connected().call(method, params, timeout_s=timeout_s)
 
-        Args:
-            method: A name from ``methods.METHODS``.
-            params: Its params Struct, or a mapping.
-            timeout_s: Longest silence of the daemon; ``None`` waits for ever.
-
-        Raises:
-            GitBridgeError: The daemon said so; the class says what.
-            DeadlineExceeded: The daemon was silent for ``timeout_s``.
-            DaemonUnreachable: The connection broke.
-        """
-        stream = Stream(self, method, params, timeout_s)
-        for _ in stream:
-            pass
-        return stream.result
+    def route(
+        self,
+        prompt: str | None = None,
+        *,
+        timeout_s: float | None = None,
+        **params: object,
+    ) -> RouteReply:
+        """Have a request answered; ``params`` are those of the method ``route``."""
+        asked = with_prompt(prompt, params)
+        return typed(self.call("route", asked, timeout_s=timeout_s), RouteReply)
 
     def stream(
-        self, method: str, params: object = None, *, timeout_s: float | None = None
-    ) -> "Stream":
-        """Call a method and iterate over the pieces of its answer as they come.
-
-        The params must ask for streaming themselves. Raises as ``call``, while
-        iterating.
-        """
-        return Stream(self, method, params, timeout_s)
-
-    def send(self, method: str, params: object, timeout_s: float | None) -> int:
-        call_id, data = self._caller.call(method, params)
-        try:
-            self._socket.settimeout(timeout_s)
-            self._socket.sendall(data)
-        except TimeoutError:
-            raise DeadlineExceeded(
-                f"the daemon did not read for {timeout_s} s"
-            ) from None
-        except OSError as error:
-            raise DaemonUnreachable(f"the daemon went away: {error}") from error
-        return call_id
-
-    def next_message(self, timeout_s: float | None) -> Answered | DeltaParams:
-        while not self._waiting:
-            try:
-                self._socket.settimeout(timeout_s)
-                data = self._socket.recv(_READ_BYTES)
-            except TimeoutError:
-                reason = f"the daemon said nothing for {timeout_s} s"
-                raise DeadlineExceeded(reason) from None
-            except OSError as error:
-                raise DaemonUnreachable(f"the daemon went away: {error}") from error
-            if not data:
-                raise DaemonUnreachable("the daemon went away before it answered")
-            self._waiting = self._caller.receive(data)
-        return self._waiting.pop(0)
-
-
-class Stream:
-    """The answer to one call: its pieces, and after the last of them ``result``."""
-
-    def __init__(
         self,
-        connection: Connection,
-        method: str,
-        params: object,
-        timeout_s: float | None,
-    ) -> None:
-        self._connection = connection
-        self._method = method
-        self._timeout_s = timeout_s
-        self._id = connection.send(method, params, timeout_s)
-        self._done = False
-        self._result: object = None
+        prompt: str | None = None,
+        *,
+        timeout_s: float | None = None,
+        **params: object,
+    ) -> RouteStream:
+        """Have a request answered piece by piece; ``timeout_s`` bounds each silence."""
+        asked = {"stream": True, **with_prompt(prompt, params)}
+        stream = RouteStream(self._connected(), "route", asked, timeout_s)
+        self._stream = stream
+        return stream
 
-    @property
-    def result(self) -> object:
-        """The result, once the iteration is over.
+    def status(self) -> results.StatusResult:
+        return self._read("status", results.StatusResult)
 
-        Raises:
-            RuntimeError: It is not over yet.
-        """
-        if not self._done:
-            raise RuntimeError("the answer is still coming: iterate to its end first")
-        return self._result
+    def providers(self) -> results.ProvidersResult:
+        return self._read("providers", results.ProvidersResult)
 
-    def __iter__(self) -> Iterator[DeltaParams]:
-        while not self._done:
-            message = self._connection.next_message(self._timeout_s)
-            if isinstance(message, DeltaParams):
-                if message.id == self._id:
-                    yield message
-                continue
-            if message.id not in {self._id, None}:
-                continue  # of a call that was given up
-            self._done = True
-            if message.error is not None:
-                raise message.error
-            self._result = result_of(self._method, message.result)
+    def models(self) -> ModelsResult:
+        return self._read("models", ModelsResult)
+
+    def metrics(self) -> results.MetricsResult:
+        return self._read("metrics", results.MetricsResult)
+
+    def history(self, **params: object) -> results.HistoryResult:
+        return self._read("history", results.HistoryResult, params)
+
+    def explain(self, any_id: str) -> RequestRecord:
+        return self._read("explain", RequestRecord, {"id": any_id})
+
+    def usage(self, **params: object) -> results.UsageResult:
+        return self._read("usage", results.UsageResult, params)
+
+    def health(self, **params: object) -> results.HealthResult:
+        return self._read("health.check", results.HealthResult, params)
+
+    def strategy(self) -> results.StrategyResult:
+        return self._read("strategy.get", results.StrategyResult)
+
+    def set_strategy(self, strategy: str | None) -> results.StrategyResult:
+        """Change the strategy, kept over a restart; ``None`` as configured again."""
+        return self._read(
+            "strategy.set", results.StrategyResult, strategy_set(strategy)
+        )
+
+    def _read(
+        self, method: str, kind: type[T], params: dict[str, object] | None = None
+    ) -> T:
+        return typed(self.call(method, params), kind)
+
+    def _connected(self) -> Connection:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+        if self._connection is not None and self._connection.lost:
+            self.close()
+        if self._connection is None:
+            self._connection = connect(self._paths, timeout_s=self._connect_timeout_s)
+        return self._connection

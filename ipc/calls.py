@@ -30,7 +30,7 @@ from actors.errors import (
 )
 from ipc.frames import FrameError, MessageTooLong, MsgpackFrames
 from ipc.methods import METHODS
-from ipc.results import DeltaParams
+from ipc.results import DeltaParams, ErrorData
 from ipc.rpc import CallId, ErrorBody
 
 _CLASSES: Final[Mapping[ErrorKind, type[GitBridgeError]]] = {
@@ -148,10 +148,29 @@ def typed(result: object, kind: type[T]) -> T:
         raise DaemonUnreachable(reason) from error
 
 
+def with_prompt(prompt: str | None, params: dict[str, object]) -> dict[str, object]:
+    """The params of ``route``."""
+    return params if prompt is None else {"prompt": prompt, **params}
+
+
+def strategy_set(strategy: str | None) -> dict[str, object]:
+    """The params of ``strategy.set``; ``None`` drops the override."""
+    return {"reset": True} if strategy is None else {"strategy": strategy}
+
+
 def result_of(method: str, result: object) -> object:
     """A result as the Struct that the table of methods promises."""
     row = METHODS.get(method)
     return result if row is None else typed(result, row.result)
+
+
+def details(error: BaseException) -> ErrorData | None:
+    """What the daemon said beside the message: attempts, decision id and so on.
+
+    ``None`` for an error that did not come from a daemon, as one of no connection.
+    """
+    cause = error.__cause__
+    return cause.data if isinstance(cause, CallFailed) else None
 
 
 def error_of(body: ErrorBody) -> GitBridgeError:

@@ -7,8 +7,8 @@
 ...             print(piece.content or "", end="")
 ...     print(answer.result.cost_usd)
 
-Errors are those of ``actors.errors``, by the daemon's ``kind``; their ``__cause__`` holds
-the attempts and the decision id. Cancelling a task that waits for an answer cancels the
+Errors are those of ``actors.errors``, by the daemon's ``kind``; ``details`` has their
+attempts and decision id. Cancelling a task that waits for an answer cancels the
 request. A connection that was lost while idle is made again; requests that were in flight
 when it was lost fail with ``DaemonUnreachable`` and are not sent again, for they may have
 been answered, and paid for.
@@ -25,13 +25,24 @@ from typing_extensions import override
 from actors.errors import DeadlineExceeded, GitBridgeError
 from actors.messages.routing import RequestRecord
 from ipc import results
-from ipc.blocking import CONNECT_S, open_socket
-from ipc.calls import Answered, Caller, DaemonUnreachable, result_of, typed
+from ipc.calls import (
+    Answered,
+    Caller,
+    DaemonUnreachable,
+    details,
+    result_of,
+    strategy_set,
+    typed,
+    with_prompt,
+)
+from ipc.connection import CONNECT_S, open_socket
 from ipc.listing import ModelsResult
 from ipc.results import DeltaParams, RouteReply
 
 if TYPE_CHECKING:
     from ipc.rpc import CallId
+
+__all__ = ["Client", "DaemonUnreachable", "Stream", "details"]
 
 T = TypeVar("T")
 
@@ -95,12 +106,12 @@ class Client:
         **params: object,
     ) -> RouteReply:
         """Have a request answered; ``params`` are those of the method ``route``."""
-        asked = _with_prompt(prompt, params)
+        asked = with_prompt(prompt, params)
         return cast("RouteReply", await self.call("route", asked, timeout_s=timeout_s))
 
     def stream(self, prompt: str | None = None, **params: object) -> "Stream":
         """Have a request answered piece by piece; see ``Stream``."""
-        asked = _with_prompt(prompt, params)
+        asked = with_prompt(prompt, params)
         return Stream(self, "route", {"stream": True, **asked})
 
     async def status(self) -> results.StatusResult:
@@ -127,6 +138,14 @@ class Client:
     async def health(self, **params: object) -> results.HealthResult:
         return await self._read("health.check", results.HealthResult, params)
 
+    async def strategy(self) -> results.StrategyResult:
+        return await self._read("strategy.get", results.StrategyResult)
+
+    async def set_strategy(self, strategy: str | None) -> results.StrategyResult:
+        """Change the strategy, kept over a restart; ``None`` as configured again."""
+        params = strategy_set(strategy)
+        return await self._read("strategy.set", results.StrategyResult, params)
+
     async def _read(
         self, method: str, kind: type[T], params: dict[str, object] | None = None
     ) -> T:
@@ -143,10 +162,6 @@ class Client:
                 connected.setblocking(False)  # noqa: FBT003 - positional only
                 _, self._link = await loop.create_unix_connection(_Link, sock=connected)
             return self._link
-
-
-def _with_prompt(prompt: str | None, params: dict[str, object]) -> dict[str, object]:
-    return params if prompt is None else {"prompt": prompt, **params}
 
 
 class Stream:

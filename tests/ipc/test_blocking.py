@@ -1,194 +1,190 @@
-"""The client without an event loop, against a door in another thread."""
+"""The client without an event loop: the sync face of the other one."""
 
-import asyncio
-import os
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import inspect
+from collections.abc import Iterator
 
 import pytest
 
-from actors.errors import DeadlineExceeded, InvalidRequest, NoProvider, NotPermitted
-from ipc.blocking import Connection, connect, open_socket
-from ipc.calls import DaemonUnreachable
-from ipc.results import RouteReply
-from tests.support.door import Door, open_door, short_folder
+from actors.errors import DeadlineExceeded, InvalidRequest, NoProvider
+from actors.messages.routing import Weights
+from ipc import client as other_face
+from ipc.blocking import Client, DaemonUnreachable, details
+from ipc.listing import ModelsResult
+from ipc.results import (
+    HealthResult,
+    HistoryResult,
+    MetricsResult,
+    ProvidersResult,
+    StatusResult,
+    StrategyResult,
+    UsageResult,
+)
+from tests.support.door import short_folder
+from tests.support.records import record
+from tests.support.threaded_door import ThreadedDoor
 
-
-class Threaded:
-    """A door that lives in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()))
-        self._thread.start()
-        assert self._ready.wait(5)
-
-    async def _live(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end = asyncio.Event()
-        async with open_door() as self.door:
-            self._ready.set()
-            await self._end.wait()
-
-    def do(self, action: Callable[[Door], object]) -> None:
-        done = threading.Event()
-
-        def act() -> None:
-            action(self.door)
-            done.set()
-
-        self._loop.call_soon_threadsafe(act)
-        assert done.wait(5)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(5)
+STATUS = StatusResult(
+    version="1",
+    pid=1,
+    started_at=0.0,
+    uptime_s=1.0,
+    ready=True,
+    strategy="hybrid",
+    weights=Weights(),
+    in_flight=0,
+    providers=(),
+)
+METRICS = MetricsResult(
+    requests=0,
+    failures=0,
+    prompt_tokens=0,
+    completion_tokens=0,
+    cost_usd=None,
+    unpriced_calls=0,
+    providers=(),
+)
+STRATEGY = StrategyResult("cost", Weights(), overridden=True)
 
 
 @pytest.fixture
-def there() -> Iterator[Threaded]:
-    threaded = Threaded()
+def there() -> Iterator[ThreadedDoor]:
+    threaded = ThreadedDoor()
     yield threaded
     threaded.stop()
 
 
 @pytest.fixture
-def daemon(there: Threaded) -> Iterator[Connection]:
-    with connect([there.door.path]) as connection:
-        yield connection
+def client(there: ThreadedDoor) -> Iterator[Client]:
+    with Client([there.door.path]) as connected:
+        yield connected
 
 
-def test_calls_are_answered_with_typed_results(daemon: Connection) -> None:
-    reply = daemon.call("route", {"prompt": "hello"}, timeout_s=5)
+def test_a_prompt_is_answered(there: ThreadedDoor, client: Client) -> None:
+    reply = client.route("hello", strategy="cost", timeout_s=5)
 
-    assert isinstance(reply, RouteReply)
     assert reply.content == "hello"
+    assert str(reply.cost_usd) == "0.000125"
+    assert there.door.service.handles[0].request.strategy == "cost"
 
 
-def test_answers_are_streamed(daemon: Connection) -> None:
-    answer = daemon.stream("route", {"prompt": "one two", "stream": True})
-    with pytest.raises(RuntimeError, match="still coming"):
-        _ = answer.result
+def test_an_answer_is_streamed(client: Client) -> None:
+    with client.stream("one two", timeout_s=5) as answer:
+        assert [piece.content for piece in answer] == ["one ", "two "]
 
-    assert [piece.content for piece in answer] == ["one ", "two "]
-    assert isinstance(answer.result, RouteReply)
-    whole = daemon.call("route", {"prompt": "one two", "stream": True})
-    assert isinstance(whole, RouteReply)
+    assert answer.result.content == "one two"
 
 
-def test_errors_are_raised_as_what_they_are(
-    there: Threaded, daemon: Connection
-) -> None:
-    there.door.service.refusal = NoProvider("nobody")
-
-    with pytest.raises(NoProvider, match="nobody"):
-        daemon.call("route", {"prompt": "x"})
-    with pytest.raises(InvalidRequest, match="did you mean status"):
-        daemon.call("statsu")
-
-
-def test_a_silent_daemon_is_given_up_and_its_late_answer_ignored(
-    there: Threaded, daemon: Connection
+def test_leaving_a_stream_cancels_the_request(
+    there: ThreadedDoor, client: Client
 ) -> None:
     service = there.door.service
     service.hold = True
-    with pytest.raises(DeadlineExceeded, match="said nothing for"):
-        daemon.call("route", {"prompt": "x", "stream": True}, timeout_s=0.05)
+    with client.stream("x"):
+        there.wait(service.arrived(1))
+    there.wait(service.handles[0].stopped())
     service.hold = False
-    there.do(lambda _: service.answer(service.handles[0]))
 
-    reply = daemon.call("route", {"prompt": "again"}, timeout_s=5)
-
-    assert isinstance(reply, RouteReply)
-    assert reply.content == "again"
+    assert client.route("still there").content == "still there"
 
 
-def pair() -> tuple[Connection, socket.socket]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX)
-    return Connection(ours), theirs
+def test_a_call_ends_a_stream_that_is_still_open(
+    there: ThreadedDoor, client: Client
+) -> None:
+    service = there.door.service
+    service.hold = True
+    answer = client.stream("x")
+    there.wait(service.arrived(1))
+    service.hold = False
+    assert client.route("next").content == "next"
+    there.wait(service.handles[0].stopped())
+
+    assert list(answer) == []
 
 
-def test_a_daemon_that_went_away_is_told() -> None:
-    connection, theirs = pair()
-    call = threading.Timer(0.02, theirs.close)
-    call.start()
-    with pytest.raises(DaemonUnreachable, match="went away"):
-        connection.call("status", timeout_s=5)
-    with pytest.raises(DaemonUnreachable, match="went away"):
-        connection.call("status", timeout_s=5)
-    connection.close()
-    call.join()
+def test_a_silent_daemon_is_given_up_and_the_request_cancelled(
+    there: ThreadedDoor, client: Client
+) -> None:
+    service = there.door.service
+    service.hold = True
+    with pytest.raises(DeadlineExceeded):
+        client.route("x", timeout_s=0.2)
+
+    there.wait(service.handles[0].stopped())
 
 
-def test_a_closed_connection_is_told() -> None:
-    connection, theirs = pair()
-    connection.close()
+def test_errors_are_those_of_the_tree_with_their_details(
+    there: ThreadedDoor, client: Client
+) -> None:
+    there.door.service.refusal = NoProvider("nobody", retry_after_s=4.0)
+    with pytest.raises(NoProvider, match="nobody") as caught:
+        client.route("x")
+    found = details(caught.value)
+    assert found is not None
+    assert (found.kind, found.retry_after_s) == ("no_provider", 4.0)
+    with pytest.raises(InvalidRequest) as wrong:
+        client.route("x", temperature="hot")
 
-    with pytest.raises(DaemonUnreachable, match="went away"):
-        connection.send("status", None, 5)
-    theirs.close()
-
-
-def test_a_reset_connection_is_told() -> None:
-    connection, theirs = pair()
-    connection.send("status", None, 5)
-    theirs.close()  # with unread data: the other side sees a reset
-
-    with pytest.raises(DaemonUnreachable, match="went away"):
-        connection.next_message(5)
-    connection.close()
+    assert wrong.value.field == "temperature"
 
 
-def test_a_daemon_that_does_not_read_is_given_up() -> None:
-    connection, theirs = pair()
+def test_a_connection_lost_while_idle_is_made_again(
+    there: ThreadedDoor, client: Client
+) -> None:
+    client.route("x")
+    there.wait(there.door.native.drain(0))
 
-    with pytest.raises(DeadlineExceeded, match="did not read"):
-        connection.call("route", {"prompt": "x" * 4_000_000}, timeout_s=0.02)
-    connection.close()
-    theirs.close()
+    assert client.route("again").content == "again"
+    client.close()
+    assert client.route("and again").content == "and again"
 
 
-def test_the_first_socket_that_answers_is_taken(there: Threaded) -> None:
+def test_without_a_daemon_it_says_where_it_looked() -> None:
     folder = short_folder()
-
-    opened = open_socket([folder / "none", there.door.path])
-
-    assert opened.getpeername() == str(there.door.path)
-    opened.close()
+    with pytest.raises(DaemonUnreachable, match="no daemon answers on") as caught:
+        Client([folder / "s"]).status()
     folder.rmdir()
 
-
-def test_no_permission_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: socket.socket, path: str) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-
-    with pytest.raises(NotPermitted, match="no permission to use the socket /x"):
-        connect(["/x"])
+    assert details(caught.value) is None
 
 
-def test_no_daemon_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITBRIDGE_SOCKET", "/nonexistent/s")
+def test_the_methods_have_names_and_types(there: ThreadedDoor, client: Client) -> None:
+    there.door.service.answers |= {
+        "status": STATUS,
+        "providers": ProvidersResult(()),
+        "models": ModelsResult(()),
+        "metrics": METRICS,
+        "history": HistoryResult(()),
+        "explain": record(1),
+        "usage": UsageResult("model", None, ()),
+        "health.check": HealthResult(healthy=True, providers=()),
+        "strategy.get": STRATEGY,
+        "strategy.set": STRATEGY,
+    }
 
-    with pytest.raises(DaemonUnreachable, match="no daemon answers on /nonexistent/s"):
-        connect()
+    assert client.status() == STATUS
+    assert client.providers() == ProvidersResult(())
+    assert client.models() == ModelsResult(())
+    assert client.metrics() == METRICS
+    assert client.history(limit=5) == HistoryResult(())
+    assert client.explain("r1") == record(1)
+    assert client.usage(by="model") == UsageResult("model", None, ())
+    assert client.health(provider="x").healthy
+    assert client.strategy() == STRATEGY
+    assert client.set_strategy("cost") == client.set_strategy(None) == STRATEGY
 
 
-@pytest.mark.slow
-def test_importing_it_brings_no_event_loop_along() -> None:
-    script = "import sys, ipc.blocking; print('asyncio' in sys.modules)"
+def test_both_faces_are_the_same() -> None:
+    def named(kind: type) -> dict[str, list[str]]:
+        return {
+            name.replace("aclose", "close"): list(inspect.signature(f).parameters)
+            for name, f in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_")
+        }
 
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=os.fspath(Path(__file__).parents[2]),
-    )
-
-    assert done.stdout == "False\n"
+    ours, theirs = named(Client), named(other_face.Client)
+    assert ours.pop("stream") == [
+        *theirs.pop("stream")[:2],
+        "timeout_s",
+        "params",
+    ]  # there `asyncio.timeout` does it
+    assert ours == theirs

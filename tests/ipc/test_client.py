@@ -13,13 +13,15 @@ from actors.errors import (
 )
 from actors.messages.routing import Weights, error_info
 from ipc.calls import CallFailed, DaemonUnreachable
-from ipc.client import Client
+from ipc.client import Client, details
+from ipc.listing import ModelsResult
 from ipc.results import (
     HealthResult,
     HistoryResult,
     MetricsResult,
     ProvidersResult,
     StatusResult,
+    StrategyResult,
     UsageResult,
 )
 from tests.support.door import Door, open_door, short_folder
@@ -88,6 +90,9 @@ async def test_errors_are_raised_as_what_they_are(door: Door, client: Client) ->
         await client.route("x")
 
     assert caught.value.retry_after_s == 4.0
+    found = details(caught.value)
+    assert found is not None
+    assert found.kind == "no_provider"
     assert isinstance(caught.value.__cause__, CallFailed)
     with pytest.raises(InvalidRequest) as wrong:
         await client.route("x", temperature="hot")
@@ -240,12 +245,19 @@ async def test_the_reading_methods_have_names(door: Door, client: Client) -> Non
         unpriced_calls=0,
         providers=(),
     )
+    answers["models"] = ModelsResult(())
+    answers["strategy.get"] = StrategyResult("cost", Weights())
+    answers["strategy.set"] = StrategyResult("priority", Weights(), overridden=True)
     answers["history"] = HistoryResult(())
     answers["usage"] = UsageResult("model", None, ())
     answers["health.check"] = HealthResult(healthy=True, providers=())
 
     assert await client.status() == answers["status"]
     assert await client.providers() == answers["providers"]
+    assert await client.models() == answers["models"]
+    assert await client.strategy() == answers["strategy.get"]
+    assert (await client.set_strategy("priority")).overridden
+    assert (await client.set_strategy(None)).overridden
     assert await client.metrics() == answers["metrics"]
     assert await client.history(limit=5) == answers["history"]
     assert await client.usage(by="model") == answers["usage"]
