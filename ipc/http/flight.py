@@ -15,6 +15,7 @@ from actors.errors import Cancelled, GitBridgeError, InternalError, Interrupted
 from actors.messages.chat import Delta
 from actors.messages.routing import (
     ErrorInfo,
+    RouteHandle,
     RouteRequest,
     RouteResult,
     Started,
@@ -59,12 +60,14 @@ class Flight:
         self._on_too_slow = on_too_slow
         self._news = asyncio.Event()
         if request.stream:
-            self._handle = service.route(request, self._take_in, self._start)
+            handle = service.route(request, self._take_in, self._start)
         else:
-            self._handle = service.route(request, None)
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._handle.result())
-        self._task.add_done_callback(self._ended)
+            handle = service.route(request, None)
+        task = asyncio.get_running_loop().create_task(handle.result())
+        task.add_done_callback(self._ended)
+        # The router holds this flight by its sink, and this flight the router's handle:
+        # let go of at the end, for the collector comes seldom and megabytes may hang on.
+        self._work: tuple[RouteHandle, asyncio.Task[object]] | None = handle, task
 
     # Called by the router -------------------------------------------------------------
 
@@ -101,6 +104,7 @@ class Flight:
     def _settle(self, outcome: RouteResult | ErrorInfo) -> None:
         if self.outcome is None:
             self.outcome = outcome
+            self._work = None
             self._news.set()
 
     # Called by the handler ------------------------------------------------------------
@@ -126,15 +130,18 @@ class Flight:
 
     def leave(self) -> None:
         """Nobody waits any more: stop the upstream call. Harmless after the end."""
-        if self.outcome is None:
-            self._handle.cancel()
-            self._task.cancel()
+        if self._work is not None:
+            handle, task = self._work
+            handle.cancel()
+            task.cancel()
             self._settle(error_info(Cancelled("the caller went away")))
+        self._held, self._bytes = [], 0
 
     def interrupt(self) -> None:
         """The daemon stops: end now, and say so."""
-        if self.outcome is None:
-            self._handle.cancel(interrupted=True)
+        if self._work is not None:
+            handle, _ = self._work
+            handle.cancel(interrupted=True)
             self._settle(error_info(stopping()))
 
     async def _changed(self) -> None:

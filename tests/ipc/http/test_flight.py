@@ -1,7 +1,10 @@
 """One routed request and the client that waits for it."""
 
 import asyncio
+import gc
+import weakref
 
+import anyio
 import pytest
 from typing_extensions import override
 
@@ -111,7 +114,7 @@ async def test_an_interrupted_request_ends_at_once_and_stays_so() -> None:
     handle.send("a")
     flight.interrupt()
     handle.send("b")
-    await asyncio.wait([flight._task])
+    await anyio.sleep(0.01)  # the router's own answer has come, too late
 
     assert handle.cancelled
     assert await flight.begun() == SERVED
@@ -154,7 +157,8 @@ async def test_every_kind_of_text_counts_as_held() -> None:
 
 async def test_a_cancelled_waiter_is_a_cancelled_request() -> None:
     flight, _ = Ground().start()
-    flight._task.cancel()
+    assert flight._work is not None
+    flight._work[1].cancel()
 
     assert kind_of(await flight.ended()) == "cancelled"
 
@@ -177,3 +181,24 @@ async def test_a_bug_behind_the_door_is_an_internal_error(
 def test_errors_on_purpose_are_told_and_bugs_are_not() -> None:
     assert explain(Interrupted("stopping")).message == "stopping"
     assert "secret" not in explain(RuntimeError("secret")).message
+
+
+@pytest.mark.parametrize("ending", ["leave", "finish"])
+async def test_nothing_of_a_flight_waits_for_the_collector(ending: str) -> None:
+    ground = Ground(held=10_000_000)
+    gc.disable()
+    try:
+        flight, handle = ground.start()
+        handle.send("x" * 1_000_000)
+        if ending == "finish":
+            handle.finish(route_result())
+            await flight.ended()
+        flight.leave()
+        left = weakref.ref(flight)
+        ground.service.handles.clear()
+        del flight, handle
+        await anyio.sleep(0.01)  # its task has ended
+
+        assert left() is None
+    finally:
+        gc.enable()
