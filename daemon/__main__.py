@@ -27,13 +27,23 @@ def _version() -> str:
     return version()
 
 
+def _leave_out_rich() -> None:
+    """Hide ``rich`` from structlog, which imports it where it is installed.
+
+    It would take 60 ms and 5 MB, for tracebacks on a terminal that are never printed.
+    """
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # fails to import
+
+
 def _serve(options: ServeOptions) -> int:
+    _leave_out_rich()
     from daemon.app import serve  # noqa: PLC0415 - 0.3 s that other commands save
 
     return serve(options)
 
 
 def _check_health(options: HealthOptions) -> int:
+    _leave_out_rich()
     from daemon.probing import check_health  # noqa: PLC0415 - as above
 
     return check_health(options)

@@ -69,10 +69,10 @@ def serve(options: ServeOptions) -> int:
 
 
 def _run(plan: Plan) -> int:
+    return_freed_memory()
     pipeline = configure_logging(
         plan.resolved.settings.config.log, secrets=plan.resolved.secrets()
     )
-    return_freed_memory()
     try:
         return uvloop.run(_serve(plan, pipeline))
     except asyncio.CancelledError:  # told to stop at once, before it was ready

@@ -82,7 +82,7 @@ class WireClient:
         """Send a call; its answer comes later."""
         exchange = Exchange(next(self._ids))
         self.exchanges[exchange.id] = exchange
-        if self.lost:
+        if self.lost or self.writer.is_closing():
             self._give_up(exchange)
         else:
             self.send({"id": exchange.id, "method": method, "params": params or {}})
