@@ -213,7 +213,7 @@ async def open_doors(
     async with AsyncExitStack() as stack:
         await http.start()
         stack.push_async_callback(http.close)
-        stack.callback(native.close)
+        stack.push_async_callback(native.close)
         stack.callback(listener.close)
         access = Access(
             admin_users=config.access.admin_users,

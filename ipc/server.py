@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 HANGUP_CHECK_S: Final = 0.05
 """How often a connection that cannot be read from is asked whether it is still there."""
 
+GRACE_S: Final = 1.0
+"""How long work that was cut short has to end."""
+
 FLUSH_S: Final = 5.0
 """How long a daemon that stops waits for slow readers of its last answers."""
 
@@ -90,14 +93,21 @@ class NativeServer:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
         left = self.in_flight
-        self.close()
+        await self.close()
         await self._flushed(min(timeout_s, FLUSH_S))
         return left
 
-    def close(self) -> None:
-        """Cut short what is inside, saying so, and close every connection."""
-        for connection in tuple(self.connections):
+    async def close(self) -> None:
+        """Cut short what is inside, saying so, and close every connection.
+
+        Waits until that work has really ended: who comes after may take the house down.
+        """
+        connections = tuple(self.connections)
+        for connection in connections:
             connection.interrupt()
+        tasks = {task for c in connections for task in c.tasks}
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE_S)
 
     def leaving(self, transport: asyncio.Transport) -> None:
         """Remember a connection that is closed while last words wait to be read."""

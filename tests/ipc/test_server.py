@@ -329,11 +329,11 @@ async def test_closing_tells_everybody_inside_at_once(door: Door) -> None:
     client.ask(1, "route", prompt="x")
     await door.service.arrived(1)
 
-    door.native.close()
+    await door.native.close()
 
+    assert door.service.handles[0].cancelled
     [reply] = lines(await client.rest())
     assert kind_of(reply) == "interrupted"
-    assert door.service.handles[0].cancelled
 
 
 @pytest.mark.parametrize(
