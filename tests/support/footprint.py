@@ -1,8 +1,6 @@
 """How soon a daemon is ready, and what memory it takes: measured, not judged."""
 
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
@@ -52,31 +50,27 @@ async def measure(folder: Path, *, starts: int, settle_s: float) -> Footprint:
                 await daemon.stop()
                 taken.append(time_to_hello(daemon))
             await daemon.wait_for_log("ready")
-            async with _told_apart(daemon, world) as (idle, priced):
-                await anyio.sleep(settle_s)
-                after = Memory(*daemon.memory())
+            idle = Memory(*daemon.memory())
+            await _serve_questions(daemon, world)
+            await anyio.sleep(settle_s)
+            after = Memory(*daemon.memory())
             await daemon.stop()
+            finished = daemon.logs("request_finished")
     return Footprint(
         first_s=first,
         ready_s=median(taken),
         starts_s=tuple(taken),
         idle=idle,
         after=after,
-        priced=priced,
+        priced=sum(line["cost_usd"] is not None for line in finished),
     )
 
 
-@asynccontextmanager
-async def _told_apart(
-    daemon: DaemonProcess, world: Outages
-) -> AsyncIterator[tuple[Memory, int]]:
-    """Serve the requests; the clients are gone when the context is entered."""
-    idle = Memory(*daemon.memory())
+async def _serve_questions(daemon: DaemonProcess, world: Outages) -> None:
+    """Every one answered, by everybody; the clients are gone at the end."""
     async with open_doors(daemon.socket) as doors:
         told = await Load(doors, QUESTIONS).run()
     assert all(t.outcome == "ok" for t in told)
-    priced = sum(x["cost_usd"] is not None for x in daemon.logs("request_finished"))
-    yield idle, priced
     assert all(p.stats.requests for p in world.providers.values())
 
 
