@@ -9,7 +9,8 @@ import pytest
 
 from actors.errors import Interrupted, InvalidRequest, NoProvider
 from ipc.frames import MsgpackFrames
-from ipc.server import Limits, NativeServer
+from ipc.native import Limits
+from ipc.server import NativeServer
 from tests.support.door import Door, open_door
 from tests.support.fake_service import route_result
 from tests.support.waiting import until

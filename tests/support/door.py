@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from ipc.listener import FIRST_BYTE_S, Doors, Listener, ProtocolFactory
+from ipc.native import Limits
 from ipc.peers import Access, Identify, identify_local
-from ipc.server import Limits, NativeServer
+from ipc.server import NativeServer
 from ipc.sockets import create
 from tests.support.fake_service import FakeService
 

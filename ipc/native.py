@@ -1,0 +1,332 @@
+"""One native connection: moves bytes, runs calls, notices who left.
+
+Back-pressure: a client that does not read is not read from, and is dropped with its work
+once too much waits for it. Half-close: after end-of-file the answers in flight are still
+delivered. A client has left when its socket hangs up or a write fails; its upstream
+calls are then cancelled, and what they cost is recorded by the router.
+"""
+
+import asyncio
+import select
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import structlog
+from msgspec import Struct
+from typing_extensions import override
+
+from actors.errors import Cancelled, GitBridgeError, InternalError, Interrupted
+from actors.messages.chat import Delta
+from actors.messages.routing import error_info
+from ipc.frames import MAX_MESSAGE_BYTES, Framing
+from ipc.listener import linger
+from ipc.methods import Peer, Service
+from ipc.session import Call, CancelCall, Event, Session, StartCall, StartRoute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HANGUP_CHECK_S: Final = 0.05
+"""How often a connection that cannot be read from is asked whether it is still there."""
+
+_SLICE_BYTES: Final = 4 * 1024
+_log = structlog.get_logger()
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of one connection.
+
+    About ``in_flight`` requests are worked on at a time, further ones are not read; the
+    router takes 1024 of all connections. Above ``pause_bytes`` of unread answers nothing
+    is read. Above ``stream_bytes`` of pieces of answers since then, or ``drop_bytes`` in
+    all, the connection is dropped.
+    """
+
+    message_bytes: int = MAX_MESSAGE_BYTES
+    in_flight: int = 768
+    pause_bytes: int = 256 * 1024
+    stream_bytes: int = 4 * 1024 * 1024
+    drop_bytes: int = 2 * MAX_MESSAGE_BYTES
+
+
+class Hall(Protocol):
+    """What a connection knows of the server it belongs to."""
+
+    service: Service
+    version: str
+    limits: Limits
+    connections: set["NativeProtocol"]
+
+    def leaving(self, transport: asyncio.Transport) -> None:
+        """It is closed, and last words may wait to be read."""
+
+
+class NativeProtocol(asyncio.Protocol):
+    """One native connection."""
+
+    def __init__(self, server: Hall, framing: Framing, peer: Peer) -> None:
+        self._server = server
+        self._limits = server.limits
+        self._session = Session(
+            framing, peer, version=server.version, new_id=server.service.new_id
+        )
+        self._peer = peer
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._stop: dict[Call, Callable[[], object]] = {}  # how to cancel its work
+        self._interrupt: dict[Call, Callable[[], object]] = {}  # when the daemon stops
+        self.tasks: set[asyncio.Task[object]] = set()
+        self._unread = b""  # came, and waits for room
+        self._streamed = 0  # bytes of pieces of answers, since nobody reads
+        self._flushing = False  # what is there goes out at the end of this turn
+        self._writable = True
+        self._reading = True
+        self._eof = False
+        self._ending = False  # close as soon as nothing is in flight
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> int:
+        """How many requests are in flight."""
+        return self._session.busy
+
+    # Called by the transport ----------------------------------------------------------
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are none by inheritance
+        transport = self._transport = cast("asyncio.Transport", transport)
+        transport.set_write_buffer_limits(high=self._limits.pause_bytes)
+        self._server.connections.add(self)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        self._take_in()
+
+    @override
+    def eof_received(self) -> bool:
+        self._eof = True
+        self._reading = False
+        self._take_in()
+        return True  # `_settle` closes
+
+    @override
+    def pause_writing(self) -> None:
+        self._writable = False
+        self._settle()
+
+    @override
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._settle()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._left()
+
+    def _left(self) -> None:
+        self._forget()
+        for stop in tuple(self._stop.values()):
+            stop()
+
+    # Work -----------------------------------------------------------------------------
+
+    def _take_in(self) -> None:
+        """Read what has come while there is room for more work and more answers.
+
+        In slices: hundreds of requests come in one piece, and many small mistakes make
+        answers much longer than themselves.
+        """
+        if self._gone():
+            return
+        data, start = self._unread, 0
+        self._unread = b""
+        while start < len(data) and (self._has_room() or self._ending):
+            self._act(self._session.receive(data[start : start + _SLICE_BYTES]))
+            start += _SLICE_BYTES
+            self._flush()
+            if self._gone() or self._session.broken:
+                start = len(data)
+        self._unread = data[start:]
+        over = self._eof and not self._unread
+        if over and not self._ending:
+            self._act(self._session.receive_eof())
+            self._flush()
+        self._ending |= over or self._session.broken
+        self._settle()
+
+    def _gone(self) -> bool:
+        return self._transport is None
+
+    def _has_room(self) -> bool:
+        return self._writable and self._session.busy < self._limits.in_flight
+
+    def _act(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, CancelCall):
+                stop = self._stop.get(event.call)
+                if stop is not None:
+                    stop()
+                continue
+            try:
+                self._start(event)
+            except Exception as error:  # noqa: BLE001 - answered, and logged as our bug
+                self._session.finish(event.call, self._explain(error))
+
+    def _start(self, event: StartRoute | StartCall) -> None:
+        call = event.call
+        service = self._server.service
+        if isinstance(event, StartRoute):
+            streams = event.request.stream and call.wants_reply
+            sink = partial(self._delta, call) if streams else None
+            handle = service.route(event.request, sink)
+            task: asyncio.Task[object] = self._loop.create_task(handle.result())
+            # Soon, not now: what has not begun yet (its task has not run) cannot be
+            # cancelled, and would go on for a caller who came and left in one piece.
+            self._stop[call] = partial(self._loop.call_soon, handle.cancel)
+            interrupt = partial(handle.cancel, interrupted=True)
+            self._interrupt[call] = partial(self._loop.call_soon, interrupt)
+        else:
+            work = service.call(event.method, event.params, self._peer)
+            task = self._loop.create_task(work)
+            self._stop[call] = task.cancel
+        self.tasks.add(task)
+        task.add_done_callback(partial(self._ended, call))
+
+    def _delta(self, call: Call, delta: Delta) -> None:
+        self._session.delta(call, delta)
+        if self._writable:
+            self._flush_soon()
+        else:
+            self._flush(streamed=True)
+
+    def _ended(self, call: Call, task: asyncio.Task[object]) -> None:
+        self.tasks.discard(task)
+        self._stop.pop(call, None)
+        self._interrupt.pop(call, None)
+        if task.cancelled():
+            outcome: object = self._explain(Cancelled("the request was cancelled"))
+        elif (error := task.exception()) is not None:
+            outcome = self._explain(error)
+        else:
+            outcome = task.result()
+        self._session.finish(call, outcome)
+        self._flush_soon()
+
+    def _explain(self, error: BaseException) -> object:
+        if isinstance(error, GitBridgeError):
+            return error_info(error)
+        _log.error("call_failed", exc_info=error)
+        return error_info(InternalError("something went wrong in the daemon"))
+
+    # The connection -------------------------------------------------------------------
+
+    def _flush_soon(self) -> None:
+        """Many answers and pieces of answers of one turn of the loop go out as one."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushing = False
+        self._flush()
+        self._settle()
+
+    def _flush(self, *, streamed: bool = False) -> None:
+        data = self._session.data_to_send()
+        transport = self._transport
+        if transport is None or not data:
+            return
+        transport.write(data)  # may call `pause_writing`, and that may close
+        waiting = transport.get_write_buffer_size()
+        limits = self._limits
+        if self._writable:
+            self._streamed = 0
+        elif streamed:
+            self._streamed += len(data)
+        if waiting > limits.drop_bytes or self._streamed > limits.stream_bytes:
+            _log.warning("client_dropped", reason="does not read", bytes=waiting)
+            self._abort()
+
+    def _settle(self) -> None:
+        """Read, watch or close, as the state of things demands."""
+        transport = self._transport
+        if transport is None:
+            return
+        if self._ending and not self._session.busy:
+            self._forget()
+            self._server.leaving(transport)
+            if self._eof:
+                transport.close()
+            else:
+                linger(transport)
+            return
+        if not self._ending:
+            self._throttle(transport)
+        if not self._reading and self._watch is None:
+            self._look()
+
+    def _throttle(self, transport: asyncio.Transport) -> None:
+        room = self._has_room()
+        if room and self._unread:
+            self._loop.call_soon(self._take_in)
+        wanted = room and not self._unread and not self._eof
+        if wanted and not self._reading:
+            transport.resume_reading()
+        elif self._reading and not wanted:
+            transport.pause_reading()
+        self._reading = wanted
+
+    def _look(self) -> None:
+        """Ask the kernel whether the peer has hung up; while nothing is read, again."""
+        self._watch = None
+        if self._transport is None or self._reading:
+            return
+        if _hung_up(self._transport):
+            self._abort()
+            return
+        self._watch = self._loop.call_later(HANGUP_CHECK_S, self._look)
+
+    def _abort(self) -> None:
+        transport = self._transport
+        if transport is not None:
+            transport.abort()
+            self._left()
+
+    def _forget(self) -> None:
+        self._transport = None
+        self._server.connections.discard(self)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    # Stopping the daemon --------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Take no new requests; close once the last answer has left."""
+        self._session.refuse_routes(error_info(_stopping()))
+        self._ending = True
+        self._take_in()
+
+    def interrupt(self) -> None:
+        """Answer everything with ``interrupted``, cancel it, and close."""
+        for call in self._session.in_flight:
+            self._session.finish(call, error_info(_stopping()))
+        for call, stop in tuple(self._stop.items()):
+            self._interrupt.get(call, stop)()
+        self._flush()
+        self._ending = True
+        self._settle()
+
+
+def _stopping() -> Interrupted:
+    return Interrupted("the daemon is stopping", retry_after_s=1.0)
+
+
+def _hung_up(transport: asyncio.Transport) -> bool:
+    """Whether both directions are shut: after a half-close they are not."""
+    socket = transport.get_extra_info("socket")
+    poller = select.poll()
+    poller.register(socket.fileno(), 0)
+    return bool(poller.poll(0))
