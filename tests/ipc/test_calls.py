@@ -14,9 +14,12 @@ from ipc.calls import (
     Caller,
     CallFailed,
     DaemonUnreachable,
+    details,
     error_of,
     result_of,
+    strategy_set,
     typed,
+    with_prompt,
 )
 from ipc.frames import MAX_MESSAGE_BYTES, MsgpackFrames
 from ipc.results import RouteReply, delta_params, route_reply
@@ -149,3 +152,18 @@ def test_results_are_typed_by_the_table() -> None:
 def test_a_result_of_another_shape_is_told() -> None:
     with pytest.raises(DaemonUnreachable, match="not understood"):
         typed({"content": 3}, RouteReply)
+
+
+def test_what_was_said_beside_the_message_can_be_had() -> None:
+    found = details(error_of(body("no_provider")))
+
+    assert found is not None
+    assert (found.kind, found.provider) == ("no_provider", "p")
+    assert details(DaemonUnreachable("nobody")) is None
+
+
+def test_params_are_what_was_said_and_no_more() -> None:
+    assert with_prompt(None, {"messages": []}) == {"messages": []}
+    assert with_prompt("hi", {"model": "m"}) == {"prompt": "hi", "model": "m"}
+    assert strategy_set("cost") == {"strategy": "cost"}
+    assert strategy_set(None) == {"reset": True}

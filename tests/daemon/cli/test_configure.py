@@ -94,6 +94,21 @@ def test_check_says_what_is_on(file: Path) -> None:
     assert f"the configuration is fine ({file}); on: openai" in machine.screen.out
 
 
+def test_check_reads_the_files_of_providers_d_too(file: Path) -> None:
+    folder = file.parent / "providers.d"
+    folder.mkdir()
+    more = folder / "more.toml"
+    more.write_text('[providers.more]\npreset = "ollama"\ndiscover = true')
+    assert "on: openai, more" in typed_on(file, "check").screen.out
+    shown = typed_on(file, "show").screen.out
+    assert f"file {more}" in shown
+    more.write_text('[providers.more]\npreset = "olama"')
+    machine = typed_on(file, "check")
+
+    assert machine.code == 78
+    assert f'{more}: providers.more.preset: got "olama"' in machine.screen.err
+
+
 def test_check_as_json(file: Path) -> None:
     document = typed_on(file, "check", "--json").screen.document
 
