@@ -4,10 +4,10 @@ Changes only through ``admit``, ``settle`` and ``probed``; no clock, no I/O of i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import isfinite
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.messages.provider import (
     BreakerTransition,
@@ -24,6 +24,7 @@ from actors.policy.pricing import PriceBook
 from actors.policy.window import RollingWindow, Sample, WindowSummary
 from actors.provider.kept import ModelDump, ProviderDump, Totals, mean_cost
 from actors.provider.listing import Listing
+from actors.provider.model_state import ModelState
 from actors.provider.settings import ProviderSettings
 
 MAX_MODELS = 256
@@ -38,15 +39,6 @@ QUOTA_PAUSE_S = 60.0
 BREAKER_FAILURES = frozenset(
     {"connect", "timeout", "server_error", "overloaded", "bad_response"}
 )
-
-
-@dataclass(slots=True)
-class ModelState:
-    """Breaker and metrics of one model, and its calls in flight."""
-
-    breaker: Breaker
-    window: RollingWindow
-    in_flight: int = 0
 
 
 class ProviderState:
@@ -321,28 +313,9 @@ class ProviderState:
     ) -> ModelSnapshot:
         settings = self.settings
         price, source = self._prices.lookup(settings.name, settings.kind, name)
-        breaker = state.breaker
-        return ModelSnapshot(
-            provider=settings.name,
-            model=name,
-            breaker=breaker.phase,
-            breaker_open_until=breaker.open_until,
-            probe_permit_free=breaker.permit_free(now),
+        return replace(
+            state.published(settings, name, seen, now),
             blocked_until=self._limiter.blocked_until,
-            in_flight=state.in_flight,
-            concurrency_limit=settings.limits.concurrency,
-            calls=seen.calls,
-            failures=seen.failures,
-            success_rate=seen.success_rate,
-            success_alpha=seen.alpha,
-            success_beta=seen.beta,
-            last_call_at=_last_call_at(seen, now),
-            latency_avg_s=seen.latency_avg_s,
-            latency_p50_s=seen.latency_p50_s,
-            latency_p95_s=seen.latency_p95_s,
-            time_to_first_token_s=seen.ttft_ewma_s,
-            seconds_per_token=seen.seconds_per_token,
-            consecutive_failures=breaker.consecutive_failures,
             input_price=price.input if price else None,
             output_price=price.output if price else None,
             cached_input_price=price.cached_input if price else None,
@@ -350,7 +323,6 @@ class ProviderState:
             context_window=self._listing.window(name),
             healthy=self._healthy(),
             auth_refused=self._auth_refused,
-            weight=settings.weight,
         )
 
     # ---- keeping
@@ -391,7 +363,3 @@ class ProviderState:
         self._totals.restore(dump.totals)
         self._changes += 1
         return True
-
-
-def _last_call_at(seen: WindowSummary, now: float) -> float | None:
-    return None if seen.last_call_age_s is None else now - seen.last_call_age_s
