@@ -58,7 +58,8 @@ class Exchanger:
         except (asyncio.CancelledError, ConnectionError):
             ours = exchange.fault in _DROPPING or self.behaviour.down
             exchange.ending = "faulted" if ours else "aborted"
-            raise
+            # Nobody is there any more: to aiohttp everything else is an error to log.
+            raise asyncio.CancelledError from None
         finally:
             self.stats.end(exchange)
         return response

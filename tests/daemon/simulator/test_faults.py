@@ -314,3 +314,40 @@ class TestHowOften:
 
             assert listed.status == models
             assert await _status(http, provider) == chat
+
+
+@pytest.mark.slow
+async def test_clients_that_leave_are_no_errors_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = msgspec.json.encode(
+        {
+            "model": "gpt-4o",
+            "stream": True,
+            "messages": [{"role": "user", "content": "hello"}],
+        }
+    )
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n"
+    )
+
+    async def ask_and_leave(port: int) -> None:
+        connection = await anyio.connect_tcp("127.0.0.1", port)
+        await connection.send(head % len(body) + body)
+        await anyio.aclose_forcefully(connection)
+
+    async with simulate(["openai"]) as providers:
+        provider = providers["openai"]
+        await provider.change(tokens=20_000)
+        port = msgspec.convert(
+            provider.base_url.removesuffix("/v1").rpartition(":")[2], int, strict=False
+        )
+        async with anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(ask_and_leave, port)
+        with anyio.fail_after(5):
+            while provider.stats.in_flight or not provider.stats.requests:
+                await anyio.lowlevel.checkpoint()
+
+    assert provider.stats.aborted > 0
+    assert [r.message for r in caplog.records if r.name == "aiohttp.server"] == []
