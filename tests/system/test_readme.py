@@ -14,6 +14,7 @@ import pytest
 from tests.support.documents import ROOT, blocks
 
 SERVE = "gitbridge serve --simulate\n"
+SHELL_RUNNER = ["bash", "-euo", "pipefail", "-c"]
 START_LIMIT_S = 20.0
 
 pytestmark = pytest.mark.slow
@@ -46,6 +47,8 @@ def daemon(environ: dict[str, str]) -> Iterator[Path]:
         while not accepts(path):
             assert process.poll() is None
             assert time.monotonic() < limit
+        # A reader has asked something before they look at the history.
+        run('gitbridge ask "Hello"', SHELL_RUNNER, environ)
         yield path
     finally:
         process.terminate()
@@ -83,7 +86,7 @@ def test_shell_blocks_run(code: str, daemon: Path, environ: dict[str, str]) -> N
         if f"{program} " in code and shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
 
-    assert run(code, ["bash", "-euo", "pipefail", "-c"], environ).strip()
+    assert run(code, SHELL_RUNNER, environ).strip()
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split("\n")[0][:40])
