@@ -107,6 +107,10 @@ class AttemptPlan:
 
     def first(self, now: float) -> Call | GiveUp:
         """Whom to call first, after what wait; or why nobody."""
+        if now < self._deadline and self._config.max_attempts > 0:
+            for candidate in self._candidates:  # no rule excludes who was not tried
+                if candidate.not_before <= now:
+                    return self._call(candidate, 0.0)
         return self._next(now, 0.0) or GiveUp(self._ending(now))
 
     def after(

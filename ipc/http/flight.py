@@ -58,7 +58,7 @@ class Flight:
         self._bytes = 0
         self._limit = held_bytes
         self._on_too_slow = on_too_slow
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None  # what the handler waits for
         if request.stream:
             handle = service.route(request, self._take_in, self._start)
         else:
@@ -79,7 +79,7 @@ class Flight:
             return
         self._held.append(delta)
         self._bytes += _size(delta)
-        self._news.set()
+        self._tell()
         if self._bytes > self._limit:
             self._give_up()
 
@@ -105,7 +105,11 @@ class Flight:
         if self.outcome is None:
             self.outcome = outcome
             self._work = None
-            self._news.set()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
     # Called by the handler ------------------------------------------------------------
 
@@ -145,8 +149,8 @@ class Flight:
             self._settle(error_info(stopping()))
 
     async def _changed(self) -> None:
-        await self._news.wait()
-        self._news.clear()
+        self._news = asyncio.get_running_loop().create_future()
+        await self._news
 
 
 def stopping() -> Interrupted:
