@@ -25,7 +25,8 @@ class Contender(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Text may hold ``{socket} {port} {mock} {tmp} {here} {python} {slug}`` and
     ``${ENVIRONMENT}``. ``files`` are written into ``{tmp}`` before the start; ``@name``
     is the content of a file beside this one. Without ``cmd`` the mock itself is asked.
-    ``at_most`` is the goal for CPU per request as a multiple of ``baseline``'s.
+    ``at_most`` and ``at_least`` are goals for CPU per request as a multiple of
+    ``baseline``'s.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Contender(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     files: dict[str, str] = {}
     baseline: str | None = None
     at_most: float | None = None
+    at_least: float | None = None
     peer: bool = False
     needs: str | None = None
     start_timeout_s: float = 30.0

@@ -59,10 +59,11 @@ COLUMNS = (
 
 NOTE = """\
 64 requests in flight on one core unless said otherwise, the mock answers at once; ratio:
-CPU per request to that of the bare server with the same door; added: median of one
-request at a time less that of asking the mock itself; streams of {events} events, 32 at
-a time; 256 held: in flight at an upstream that takes 50 ms; MB after {requests:,}
-requests. Of {cores} cores, one is the server's and one the load's."""
+CPU per request to that of the bare server with the same door (other gateways: to ours
+with HTTP); added: median of one request at a time less that of asking the mock itself;
+streams of {events} events, 32 at a time; 256 held: in flight at an upstream that takes
+50 ms; MB after {requests:,} requests. Of {cores} cores, one is the server's and one the
+load's."""
 
 
 def table(rows: list[Row], *, requests: int, cores: int) -> str:
@@ -81,14 +82,22 @@ def missed(rows: list[Row]) -> list[str]:
     """A sentence for each goal that is not reached."""
     found = []
     for row in rows:
-        ratio, goal = _ratio(row, rows), row.contender.at_most
-        if ratio is not None and goal is not None and ratio > goal:
-            found.append(f"{row.name}: {ratio:.2f} times, the goal is {goal:g}")
+        it, ratio = row.contender, _ratio(row, rows)
+        if ratio is None:
+            continue
+        if it.at_most is not None and ratio > it.at_most:
+            found.append(_sentence(row, ratio, f"at most {it.at_most:g}"))
+        if it.at_least is not None and ratio < it.at_least:
+            found.append(_sentence(row, ratio, f"at least {it.at_least:g}"))
     return found
 
 
+def _sentence(row: Row, ratio: float, goal: str) -> str:
+    base = row.contender.baseline
+    return f"{row.name} costs {ratio:.2f} times {base}; the goal is {goal}"
+
+
 def _cells(row: Row, rows: list[Row]) -> list[str]:
-    ratio, goal = _ratio(row, rows), row.contender.at_most
     direct = next((r for r in rows if r.contender.cmd is None), None)
     floor = _p50(direct.one) if direct else None
     one = _p50(row.one)
@@ -99,9 +108,7 @@ def _cells(row: Row, rows: list[Row]) -> list[str]:
     return [
         row.name,
         _shown(row.cpu_us(row.busy)),
-        "-"
-        if ratio is None
-        else f"{ratio:.2f}" + (f" (goal {goal:g})" if goal else ""),
+        _shown_ratio(row, rows),
         _shown(max((s.result.rps for s in row.busy), default=None)),
         _shown(added),
         _shown(row.cpu_us(row.streams)),
@@ -116,10 +123,19 @@ def _cells(row: Row, rows: list[Row]) -> list[str]:
 
 
 def _ratio(row: Row, rows: list[Row]) -> float | None:
-    """To the baseline; for those without one, of ours with the HTTP door to it."""
+    """CPU per request as a multiple of the baseline's."""
     base = next((r for r in rows if r.name == row.contender.baseline), None)
     ours, theirs = row.cpu_us(row.busy), base.cpu_us(base.busy) if base else None
     return ours / theirs if ours is not None and theirs else None
+
+
+def _shown_ratio(row: Row, rows: list[Row]) -> str:
+    it, ratio = row.contender, _ratio(row, rows)
+    if ratio is None:
+        return "-"
+    goal = f" (goal {it.at_most:g})" if it.at_most is not None else ""
+    goal = f" (goal {it.at_least:g})" if it.at_least is not None else goal
+    return f"{ratio:.2f}{goal}"
 
 
 def _p50(samples: list[Sample]) -> float | None:
