@@ -21,7 +21,7 @@ import uvloop
 
 from actors.errors import LedgerRefused
 from actors.runtime import RestartsExceeded
-from daemon.allocator import return_freed_memory
+from daemon.allocator import limit_freed_memory, return_memory_when_idle
 from daemon.config import Config, ServeOptions
 from daemon.credentials import Resolved
 from daemon.doors import OpenDoors, open_doors, open_sockets
@@ -69,7 +69,7 @@ def serve(options: ServeOptions) -> int:
 
 
 def _run(plan: Plan) -> int:
-    return_freed_memory()
+    limit_freed_memory()
     pipeline = configure_logging(
         plan.resolved.settings.config.log, secrets=plan.resolved.secrets()
     )
@@ -213,6 +213,7 @@ async def _until_stopped(
         group.start_soon(_feed_watchdog, notifier)
         group.start_soon(house.prices.run)
         group.start_soon(doors.watch)
+        group.start_soon(return_memory_when_idle, lambda: doors.in_flight)
         if follow is not None:
             group.start_soon(follow)
         await stopping.asked.wait()
