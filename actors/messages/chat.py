@@ -10,13 +10,13 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class TextPart(Struct, frozen=True, tag="text"):
+class TextPart(Struct, frozen=True, gc=False, tag="text"):
     """A run of text."""
 
     text: str
 
 
-class ImagePart(Struct, frozen=True, tag="image"):
+class ImagePart(Struct, frozen=True, gc=False, tag="image"):
     """An image by URL, or inline as a ``data:`` URI.
 
     ``detail`` is OpenAI's ``auto | low | high``; other dialects drop it.
@@ -26,14 +26,14 @@ class ImagePart(Struct, frozen=True, tag="image"):
     detail: str | None = None
 
 
-class AudioPart(Struct, frozen=True, tag="audio"):
+class AudioPart(Struct, frozen=True, gc=False, tag="audio"):
     """Base64 audio; only the OpenAI dialect can carry it."""
 
     data: str
     format: str
 
 
-class FilePart(Struct, frozen=True, tag="file"):
+class FilePart(Struct, frozen=True, gc=False, tag="file"):
     """A document, inline as a ``data:`` URI or by the provider's own file id."""
 
     data: str | None = None
@@ -44,7 +44,7 @@ class FilePart(Struct, frozen=True, tag="file"):
 Part = TextPart | ImagePart | AudioPart | FilePart
 
 
-class ToolCall(Struct, frozen=True):
+class ToolCall(Struct, frozen=True, gc=False):
     """One call a model wants made. ``arguments`` is JSON text, ``{}`` when empty."""
 
     id: str
@@ -52,7 +52,7 @@ class ToolCall(Struct, frozen=True):
     arguments: str = "{}"
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One turn of a conversation.
 
     ``content`` is ``None`` only beside ``tool_calls``. ``tool_call_id`` names the call
@@ -69,7 +69,7 @@ class Message(Struct, frozen=True):
     reasoning: str | None = None
 
 
-class Tool(Struct, frozen=True):
+class Tool(Struct, frozen=True, gc=False):
     """A function the model may call. ``parameters`` is a JSON Schema object."""
 
     name: str
@@ -78,14 +78,14 @@ class Tool(Struct, frozen=True):
     strict: bool | None = None
 
 
-class ToolChoice(Struct, frozen=True):
+class ToolChoice(Struct, frozen=True, gc=False):
     """Which tool to call: ``function`` forces ``name``, ``required`` forces any."""
 
     mode: Literal["auto", "none", "required", "function"]
     name: str | None = None
 
 
-class ResponseFormat(Struct, frozen=True):
+class ResponseFormat(Struct, frozen=True, gc=False):
     """The shape the answer must have; ``schema`` only with ``json_schema``."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -95,7 +95,7 @@ class ResponseFormat(Struct, frozen=True):
     strict: bool | None = None
 
 
-class ChatRequest(Struct, frozen=True, kw_only=True):
+class ChatRequest(Struct, frozen=True, gc=False, kw_only=True):
     """Everything a provider is asked, except who and when.
 
     ``extra`` holds fields of the OpenAI chat dialect this project does not interpret,
@@ -118,7 +118,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     extra: dict[str, object] = {}
 
 
-class ToolCallDelta(Struct, frozen=True, omit_defaults=True):
+class ToolCallDelta(Struct, frozen=True, gc=False, omit_defaults=True):
     """A piece of a tool call; ``index`` counts tool calls, not content blocks.
 
     ``id`` and ``name`` come once, with the first piece; ``arguments`` are appended.
@@ -130,7 +130,7 @@ class ToolCallDelta(Struct, frozen=True, omit_defaults=True):
     arguments: str = ""
 
 
-class Delta(Struct, frozen=True, omit_defaults=True):
+class Delta(Struct, frozen=True, gc=False, omit_defaults=True):
     """A piece of an answer; every text is to be appended to what came before.
 
     ``model`` comes with the first content: what the provider says answers.
@@ -143,7 +143,7 @@ class Delta(Struct, frozen=True, omit_defaults=True):
     model: str | None = None
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens, normalised over all dialects; ``None`` where the provider did not say.
 
     ``prompt_tokens`` is all input, cached and cache-written included;
@@ -161,7 +161,7 @@ class Usage(Struct, frozen=True):
     reported_cost_usd: Decimal | None = None
 
 
-class Completion(Struct, frozen=True, kw_only=True):
+class Completion(Struct, frozen=True, gc=False, kw_only=True):
     """A whole answer. ``model`` is what the provider says it was."""
 
     content: str | None

@@ -46,7 +46,7 @@ class CancelAttempt(Struct, frozen=True):
     attempt_id: str
 
 
-class Failure(Struct, frozen=True, kw_only=True):
+class Failure(Struct, frozen=True, gc=False, kw_only=True):
     """Why an attempt failed, in words the retry rules and the caller understand.
 
     ``neutral`` failures say nothing about the provider's health (a stale keep-alive
@@ -64,7 +64,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     should_retry: bool | None = None
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     """How one attempt ended: with ``completion``, or with ``failure``, never both.
 
     ``usage`` and ``cost_usd`` are what it cost either way; a failed or cancelled call
@@ -126,7 +126,7 @@ class BreakerTransition(Struct, frozen=True, kw_only=True):
     at: float
 
 
-class ModelSnapshot(Struct, frozen=True, kw_only=True):
+class ModelSnapshot(Struct, frozen=True, gc=False, kw_only=True):
     """One model of a provider as the router sees it when it ranks.
 
     Latencies in seconds; ``success_rate`` in [0, 1] over the rolling window, ``None``

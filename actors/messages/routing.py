@@ -23,7 +23,7 @@ StreamMode = Literal["passthrough", "buffered"]
 Door = Literal["http", "json", "msgpack", "internal"]
 
 
-class Weights(Struct, frozen=True):
+class Weights(Struct, frozen=True, gc=False):
     """Weights of the hybrid strategy; normalised to a sum of 1 where they are used."""
 
     cost: float = 0.4
@@ -31,7 +31,7 @@ class Weights(Struct, frozen=True):
     availability: float = 0.3
 
 
-class RouteRequest(Struct, frozen=True, kw_only=True):
+class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     """Command to the router: get this answered.
 
     ``model`` is ``auto``, ``auto:<strategy>``, ``<provider>/<model>``, an alias or a
@@ -54,14 +54,14 @@ class RouteRequest(Struct, frozen=True, kw_only=True):
     door: Door = "internal"
 
 
-class Target(Struct, frozen=True, cache_hash=True):
+class Target(Struct, frozen=True, gc=False, cache_hash=True):
     """A provider and the model to ask it for."""
 
     provider: str
     model: str
 
 
-class ScoreTerm(Struct, frozen=True):
+class ScoreTerm(Struct, frozen=True, gc=False):
     """One factor of a score. ``value`` is in [0, 1]; ``raw`` is what it came from."""
 
     name: Literal["cost", "performance", "availability", "rank"]
@@ -72,7 +72,7 @@ class ScoreTerm(Struct, frozen=True):
     note: str | None = None
 
 
-class RankedCandidate(Struct, frozen=True):
+class RankedCandidate(Struct, frozen=True, gc=False):
     """A candidate with its score in [0, 1], best first."""
 
     target: Target
@@ -82,7 +82,7 @@ class RankedCandidate(Struct, frozen=True):
     expected_latency_s: float | None = None
 
 
-class Exclusion(Struct, frozen=True):
+class Exclusion(Struct, frozen=True, gc=False):
     """A candidate that could not be chosen, and why.
 
     ``code`` is one of ``breaker_open``, ``rate_limited``, ``at_capacity``, ``context``,
@@ -96,7 +96,7 @@ class Exclusion(Struct, frozen=True):
     detail: str
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, gc=False, kw_only=True):
     """Why this provider: every candidate, every score term, every exclusion.
 
     ``candidates`` keeps the best eight; ``snapshot_version`` identifies the provider
@@ -118,7 +118,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class AttemptRecord(Struct, frozen=True, kw_only=True):
+class AttemptRecord(Struct, frozen=True, gc=False, kw_only=True):
     """One upstream call as the ledger keeps it. ``outcome`` is ``ok`` or a failure."""
 
     attempt_id: str
@@ -139,7 +139,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     provider_request_id: str | None = None
 
 
-class AttemptSummary(Struct, frozen=True, kw_only=True):
+class AttemptSummary(Struct, frozen=True, gc=False, kw_only=True):
     """One upstream call as the caller sees it."""
 
     provider: str
@@ -149,7 +149,7 @@ class AttemptSummary(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None = None
 
 
-class ErrorInfo(Struct, frozen=True, kw_only=True):
+class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
     """An error as data: what the doors turn into their protocol's shape."""
 
     kind: ErrorKind
@@ -165,7 +165,7 @@ class ErrorInfo(Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptSummary, ...] = ()
 
 
-class RouteResult(Struct, frozen=True, kw_only=True):
+class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
     """The answer, who gave it, what it cost and why it was chosen.
 
     ``latency_s`` is the whole request, ``overhead_s`` what of it was not spent
@@ -196,7 +196,7 @@ class RouteResult(Struct, frozen=True, kw_only=True):
     dropped: tuple[str, ...] = ()
 
 
-class RequestRecord(Struct, frozen=True, kw_only=True):
+class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     """Everything that is written down about one request: one spool entry.
 
     ``outcome`` is ``ok`` or the kind of the error the caller got. ``prompt_chars`` is

@@ -45,7 +45,7 @@ _NANO = 1_000_000_000
 _PICO = 1_000_000_000_000
 
 
-class Sample(Struct, frozen=True):
+class Sample(Struct, frozen=True, gc=False):
     """One finished call. ``None`` is unknown; ``now`` is loop time in seconds."""
 
     now: float
@@ -69,7 +69,7 @@ class WindowTotals(Struct, frozen=True, kw_only=True):
     unpriced_calls: int = 0
 
 
-class WindowSummary(Struct, frozen=True, kw_only=True):
+class WindowSummary(Struct, frozen=True, gc=False, kw_only=True):
     """The published figures; the module says over what. ``None`` is unknown."""
 
     calls: int
@@ -101,7 +101,7 @@ class _Figures(NamedTuple):
     cost_per_1k_tokens_usd: Decimal | None
 
 
-class Entry(Struct, frozen=True, array_like=True):
+class Entry(Struct, frozen=True, gc=False, array_like=True):
     """A counted call in the ring."""
 
     ok: bool

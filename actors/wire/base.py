@@ -15,7 +15,7 @@ from actors.messages.chat import ChatRequest, Completion, Delta, ModelInfo, Usag
 from actors.messages.provider import Failure
 
 
-class HttpRequest(Struct, frozen=True):
+class HttpRequest(Struct, frozen=True, gc=False):
     """One HTTP request. ``url`` is whole; header names are lower-case."""
 
     method: str
@@ -24,7 +24,7 @@ class HttpRequest(Struct, frozen=True):
     body: bytes = b""
 
 
-class ResponseHead(Struct, frozen=True):
+class ResponseHead(Struct, frozen=True, gc=False):
     """Status and headers of a response; header names are lower-case."""
 
     status: int
@@ -45,7 +45,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     api_version: str | None = None
 
 
-class EncodedChat(Struct, frozen=True):
+class EncodedChat(Struct, frozen=True, gc=False):
     """A request ready to send, and the parameters the model refuses, left out."""
 
     http: HttpRequest
