@@ -4,7 +4,8 @@ Run by ``make bench``: ``python -m benchmarks.gateway [--peers] [--only NAMES] .
 servers are started first; then every measurement goes round them in turn, so that a busy
 machine is the same for all. Only ratios within one run mean anything elsewhere. CPU is
 user and system time of the whole process tree per request, until the tree is idle
-again: what a ledger writes later counts too. Exits with 1 when a goal is missed.
+again: what a ledger writes later counts too. Goals that are missed are named; with
+``--check`` they fail the run.
 """
 
 import argparse
