@@ -114,6 +114,8 @@ def main() -> int:
             print(f"no gateway benchmark: {error}")
             return 0
         chosen = choose(options)
+        if not chosen:
+            return 0
         rows = run(chosen, bench, reps=options.reps, requests=options.requests)
     print(table(rows, requests=options.requests, cores=bench.cores))
     sentences = missed(rows)
