@@ -26,6 +26,7 @@ from daemon.config import Config, ServeOptions
 from daemon.credentials import Resolved
 from daemon.doors import OpenDoors, open_doors, open_sockets
 from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
+from daemon.heartbeat import keep_informed, status_line
 from daemon.house import House, open_house
 from daemon.ids import utc
 from daemon.lifecycle import AlreadyRunning, StateLock, watch_signals
@@ -33,7 +34,8 @@ from daemon.logs import LogPipeline, configure_logging
 from daemon.paths import server_socket, state_folder
 from daemon.provider_files import ProviderFiles
 from daemon.provider_watch import ProviderWatch
-from daemon.sdnotify import Notifier
+from daemon.sdnotify import Notifier, take_environment
+from daemon.stacks import dump_stacks_on_signals
 from ipc.sockets import AddressTaken, ListenError, SecondDaemon
 
 log = structlog.get_logger()
@@ -53,7 +55,7 @@ class Plan:
 def serve(options: ServeOptions) -> int:
     """Run the daemon until it is told to stop; returns the exit code."""
     try:
-        plan = prepare(options, os.environ)
+        plan = prepare(options, take_environment(os.environ))
         if options.check:
             plan.files.raise_refused()
             for warning in plan.resolved.warnings:
@@ -70,6 +72,7 @@ def serve(options: ServeOptions) -> int:
 
 def _run(plan: Plan) -> int:
     limit_freed_memory()
+    dump_stacks_on_signals()
     pipeline = configure_logging(
         plan.resolved.settings.config.log, secrets=plan.resolved.secrets()
     )
@@ -210,7 +213,7 @@ async def _until_stopped(
     """Run until a signal, then drain. ``follow`` never ends, as the others do."""
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_system, house)
-        group.start_soon(_feed_watchdog, notifier)
+        group.start_soon(keep_informed, notifier, lambda: _status(house, doors))
         group.start_soon(house.prices.run)
         group.start_soon(doors.watch)
         group.start_soon(return_memory_when_idle, lambda: doors.in_flight)
@@ -233,8 +236,10 @@ async def _watch_system(house: House) -> None:
     await house.system.failed
 
 
-async def _feed_watchdog(notifier: Notifier) -> None:
-    interval_s = notifier.watchdog_interval_s
-    while interval_s is not None:
-        notifier.watchdog()
-        await anyio.sleep(interval_s)
+def _status(house: House, doors: OpenDoors) -> str:
+    return status_line(
+        doors.in_flight,
+        doors.service.snapshots(),
+        house.conditions(),
+        draining=doors.service.draining,
+    )

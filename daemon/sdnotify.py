@@ -4,14 +4,36 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from typing import Final
+
+FOR_US_ALONE: Final = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+)
+"""What the service manager tells one process, and no child of it."""
+
+
+def take_environment(environ: MutableMapping[str, str]) -> dict[str, str]:
+    """The environment as it came; what is for us alone is taken out of ``environ``.
+
+    Children inherit ``os.environ``: they must not report in our name.
+    """
+    whole = dict(environ)
+    for name in FOR_US_ALONE:
+        environ.pop(name, None)
+    return whole
 
 
 class Notifier:
     """Speaks ``sd_notify``. Every method is harmless outside of systemd.
 
-    ``watchdog_interval_s`` is how often ``watchdog`` should be called (half of what the
-    unit allows); ``None`` without a watchdog.
+    ``watchdog_interval_s`` is how often ``watchdog`` should be called (a third of what
+    the unit allows: one sign may come late); ``None`` without a watchdog.
     """
 
     def __init__(self, address: str | None, watchdog_interval_s: float | None) -> None:
@@ -27,8 +49,13 @@ class Notifier:
         usec = environ.get("WATCHDOG_USEC", "")
         meant_for = environ.get("WATCHDOG_PID", "")
         ours = not meant_for or meant_for == str(os.getpid() if pid is None else pid)
-        interval = int(usec) / 2e6 if usec.isdecimal() and int(usec) and ours else None
+        interval = int(usec) / 3e6 if usec.isdecimal() and int(usec) and ours else None
         return cls(address, interval if address else None)
+
+    @property
+    def listened_to(self) -> bool:
+        """Whether a service manager wants to hear anything at all."""
+        return self._address is not None
 
     def ready(self, status: str = "") -> None:
         """Started, or the reload is done."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.sdnotify import Notifier
+from daemon.sdnotify import Notifier, take_environment
 
 
 @pytest.fixture
@@ -74,15 +74,15 @@ def test_an_abstract_address_is_understood() -> None:
 @pytest.mark.parametrize(
     ("environ", "interval"),
     [
-        ({"WATCHDOG_USEC": "10000000"}, 5.0),
-        ({"WATCHDOG_USEC": "10000000", "WATCHDOG_PID": "7"}, 5.0),
-        ({"WATCHDOG_USEC": "10000000", "WATCHDOG_PID": "8"}, None),
+        ({"WATCHDOG_USEC": "30000000"}, 10.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}, 10.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "8"}, None),
         ({"WATCHDOG_USEC": "0"}, None),
         ({"WATCHDOG_USEC": "x"}, None),
         ({}, None),
     ],
 )
-def test_the_watchdog_wants_a_sign_twice_in_its_time(
+def test_the_watchdog_wants_a_sign_three_times_in_its_time(
     environ: dict[str, str], interval: float | None
 ) -> None:
     notifier = Notifier.from_environ({"NOTIFY_SOCKET": "/x", **environ}, pid=7)
@@ -92,3 +92,20 @@ def test_the_watchdog_wants_a_sign_twice_in_its_time(
 
 def test_without_a_socket_there_is_no_watchdog() -> None:
     assert Notifier.from_environ({"WATCHDOG_USEC": "1000"}).watchdog_interval_s is None
+
+
+def test_what_is_for_this_process_alone_is_not_left_for_its_children() -> None:
+    ours = {
+        "NOTIFY_SOCKET": "/run/n",
+        "WATCHDOG_USEC": "30000000",
+        "WATCHDOG_PID": "7",
+        "LISTEN_PID": "7",
+        "LISTEN_FDS": "1",
+        "LISTEN_FDNAMES": "api",
+    }
+    environ = {"PATH": "/bin", "CREDENTIALS_DIRECTORY": "/run/c", **ours}
+    taken = take_environment(environ)
+
+    assert environ == {"PATH": "/bin", "CREDENTIALS_DIRECTORY": "/run/c"}
+    assert taken == {**environ, **ours}
+    assert Notifier.from_environ(taken, pid=7).watchdog_interval_s == 10.0
