@@ -28,6 +28,7 @@ The second column is whose fault it is, the third the ``kind`` callers see::
         ├── NoProvider                         no_provider
         ├── Interrupted                        interrupted
         ├── LedgerUnavailable                  internal
+        │   └── LedgerNotOpen                      internal
         ├── LedgerRefused                      internal
         └── InternalError                      internal
 
@@ -312,6 +313,10 @@ class LedgerUnavailable(OurError):
     """Raised when the ledger's database cannot be read or written now."""
 
     retryable: ClassVar[bool] = True
+
+
+class LedgerNotOpen(LedgerUnavailable):
+    """Raised when the ledger's database cannot even be opened."""
 
 
 class LedgerRefused(OurError):

@@ -150,7 +150,7 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
             )
         )
         watch = ProviderWatch(plan.files, plan.resolved, house, pipeline.redactor.add)
-        house.reporters.append(watch.conditions)
+        house.conditions.reporters.append(watch.findings)
         notifier.ready(f"{len(house.providers)} providers")
         doors = await stack.enter_async_context(open_doors(config, house, sockets))
         log.info(
@@ -215,6 +215,7 @@ async def _until_stopped(
         group.start_soon(_watch_system, house)
         group.start_soon(keep_informed, notifier, lambda: _status(house, doors))
         group.start_soon(house.prices.run)
+        group.start_soon(house.conditions.run)
         group.start_soon(doors.watch)
         group.start_soon(return_memory_when_idle, lambda: doors.in_flight)
         if follow is not None:

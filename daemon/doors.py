@@ -200,7 +200,7 @@ async def open_doors(
         providers=house.providers,
         provider_aliases=house.provider_aliases,
         ledger=house.ledger,
-        conditions=house.conditions,
+        conditions=house.conditions.look,
         max_latency_s=config.health.max_latency_s,
         in_flight=house.router.in_flight,
         new_id=house.new_id,
@@ -237,8 +237,10 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
     address = config.server.listen_address
     return HttpDoor(
         service,
-        ready=lambda: service.ready and not service.draining,
-        metrics=lambda: house.telemetry.render(service.snapshots(), house.depths()),
+        ready=lambda: service.is_ready,
+        metrics=lambda: house.telemetry.render(
+            service.snapshots(), house.depths(), house.conditions.look()
+        ),
         models=lambda: _model_entries(service),
         access=HttpAccess(
             tokens=tuple(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProbeResult
 
 MAX_BYTES = 4 << 20
@@ -19,7 +20,7 @@ class HealthLog:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._failing = False
+        self._trouble: Finding | None = None
 
     def append(self, result: ProbeResult) -> None:
         path = self._folder / f"{file_name(result.provider)}_healthcheck.log"
@@ -30,11 +31,18 @@ class HealthLog:
             with path.open("a", encoding="utf-8") as file:
                 file.write(health_line(result) + "\n")
         except OSError as error:
-            if not self._failing:
+            if self._trouble is None:
                 log.warning("health_log_unwritable", path=str(path), error=str(error))
-            self._failing = True
+            self._trouble = Finding(
+                code="health_log_unwritable",
+                values={"path": path, "error": error.strerror or error},
+            )
         else:
-            self._failing = False
+            self._trouble = None
+
+    def findings(self) -> tuple[Finding, ...]:
+        """``health_log_unwritable``, since a line could not be written."""
+        return () if self._trouble is None else (self._trouble,)
 
 
 def health_line(result: ProbeResult) -> str:

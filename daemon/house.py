@@ -1,19 +1,21 @@
 """The actors of one daemon, wired together: ledger, providers, router."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import structlog
 
 from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
-from actors.messages.lifecycle import Condition
+from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderRef
 from actors.messages.routing import RequestRecord
 from actors.policy.pricing import PriceBook
+from actors.policy.provider_conditions import provider_findings
 from actors.provider import ProviderSettings, ProviderTools
 from actors.router import RouterActor, RouterHandle, RouterTools
 from actors.router.desk import Desk
@@ -21,6 +23,7 @@ from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from actors.transport import AiohttpTransport
 from actors.wire.catalogue import dialect_for
 from daemon.assembly import price_overrides, provider_settings, router_settings
+from daemon.conditions import ConditionWatch
 from daemon.config import Config
 from daemon.credentials import Credential
 from daemon.events import EventTeller
@@ -62,8 +65,8 @@ class Bell:
 class House:
     """The running actors, and what the process needs of them.
 
-    ``providers`` and ``provider_aliases`` change with ``reconfigure``; ``reporters``
-    say further conditions.
+    ``providers`` and ``provider_aliases`` change with ``reconfigure``. Whoever finds
+    something wrong tells ``conditions``.
     """
 
     router: RouterHandle
@@ -77,16 +80,11 @@ class House:
     events: EventTeller
     new_id: Callable[[], str]
     system: ActorSystem
-    reporters: list[Callable[[], Sequence[Condition]]]
+    conditions: ConditionWatch
 
     @property
     def providers(self) -> Mapping[str, ProviderRef]:
         return self.fleet.providers
-
-    def conditions(self) -> tuple[Condition, ...]:
-        """What an operator should know now."""
-        more = [each for report in self.reporters for each in report()]
-        return (*self.ledger.conditions(), *self.prices.conditions(), *more)
 
     def depths(self) -> dict[str, int]:
         """Messages waiting in the mailboxes, by actor."""
@@ -191,6 +189,13 @@ async def open_house(
                 on_record=events.request_finished,
             ),
         )
+        conditions = ConditionWatch(anyio.current_time, utc)
+        conditions.reporters += (
+            ledger.findings,
+            loader.findings,
+            events.health_log.findings,
+            lambda: _provider_findings(fleet),
+        )
         yield House(
             router=_start_router(system, desk),
             desk=desk,
@@ -203,8 +208,13 @@ async def open_house(
             events=events,
             new_id=new_id,
             system=system,
-            reporters=[],
+            conditions=conditions,
         )
+
+
+def _provider_findings(fleet: Fleet) -> tuple[Finding, ...]:
+    snapshots = [each.snapshot() for each in fleet.providers.values()]
+    return provider_findings(snapshots, anyio.current_time())
 
 
 def _told(

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import structlog
 
-from actors.messages.lifecycle import Condition
+from actors.messages.lifecycle import Finding
 from actors.policy.pricing import PriceBook
 from daemon.ids import utc
 from daemon.storage.price_table import PriceListUnavailable, compile_list, load
@@ -28,14 +28,13 @@ log = structlog.get_logger()
 
 
 class PriceLoader:
-    """Fills a price book at start and keeps it fresh; ``conditions`` says when it can't."""
+    """Fills a price book at start and keeps it fresh; ``findings`` says when it can't."""
 
     def __init__(self, book: PriceBook, state: Path, kinds: Collection[str]) -> None:
         self._book = book
         self._path = state / FILE_NAME
         self._kinds = set(kinds)
-        self._since: float | None = utc()
-        self._trouble = "the price list is being compiled"
+        self._trouble: str | None = "the price list is being compiled"
 
     def include(self, kinds: Collection[str]) -> None:
         """Hold the prices of these kinds and presets too, from now on."""
@@ -51,13 +50,13 @@ class PriceLoader:
         if rows is None:
             return False
         self._book.load(rows)
-        self._since = None
+        self._trouble = None
         log.info("prices_loaded", models=len(rows))
         return True
 
     async def run(self) -> None:
         """Compile where needed, now and then again; never ends."""
-        loaded = self._since is None
+        loaded = self._trouble is None
         while True:
             wait_s = REFRESH_S
             if not (loaded or self.load_compiled()):
@@ -70,22 +69,13 @@ class PriceLoader:
             await compile_list(self._path)
         except PriceListUnavailable as error:
             self._trouble = error.message
-            self._since = self._since or utc()
             log.warning("prices_unavailable", error=error.message)
             return RETRY_S
         self.load_compiled()
         return REFRESH_S
 
-    def conditions(self) -> tuple[Condition, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """``prices_unknown`` while there is no list."""
-        if self._since is None:
+        if self._trouble is None:
             return ()
-        return (
-            Condition(
-                code="prices_unknown",
-                severity="warning",
-                text=f"costs are unknown: {self._trouble}",
-                since=self._since,
-                advice="wait, or set providers.<name>.price in the configuration",
-            ),
-        )
+        return (Finding(code="prices_unknown", values={"error": self._trouble}),)

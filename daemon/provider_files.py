@@ -3,7 +3,7 @@
 The folders are listed and the files told apart by time, size and inode, so that an
 atomic rename is seen and nothing is read twice. A file counts when it is right in itself
 and fits to the configuration and the files before it; else what it said before stays in
-force, and ``conditions`` says why.
+force, and ``findings`` says why.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from actors.messages.lifecycle import Condition
+from actors.messages.lifecycle import Finding
 from daemon.config import ServeOptions, Settings
 from daemon.config_load import ProviderFile, provider_file, read_toml, settings_from
 from daemon.credentials import (
@@ -276,28 +276,18 @@ class ProviderFiles:
             said = [first.message] if first else []
             raise ConfigError("\n".join([*said, *lines]))
 
-    def conditions(self) -> tuple[Condition, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """``provider_file_refused`` and ``provider_left_out``."""
         refused = (
-            Condition(
+            Finding(
                 code="provider_file_refused",
-                severity="warning",
-                text=f"{path}: {each.sentence}",
-                since=each.since,
-                advice="correct it; what it said before stays in force until then",
+                values={"path": path, "error": each.sentence},
+                subject=str(path),
             )
             for path, each in self.refused.items()
         )
         left = (
-            Condition(
-                code="provider_left_out",
-                severity="warning",
-                text="it is configured in providers.d, and no key was found for it",
-                since=since,
-                advice="put its key where keys are looked for",
-                provider=name,
-            )
-            for name, since in self._left_out.items()
+            Finding(code="provider_left_out", provider=name) for name in self._left_out
         )
         return (*refused, *left)
 

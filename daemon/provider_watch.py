@@ -7,7 +7,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from actors.messages.lifecycle import Condition
+from actors.messages.lifecycle import Finding
 from daemon.config import Config
 from daemon.credentials import Credential, Resolved
 from daemon.fleet import Change
@@ -50,12 +50,12 @@ class ProviderWatch:
         self._told: dict[str, str] = {}
         self._behind = False
         self._warned = set(resolved.warnings)
-        self._conditions = files.conditions()
+        self._findings = files.findings()
         self._tell_refused()
 
-    def conditions(self) -> Sequence[Condition]:
+    def findings(self) -> Sequence[Finding]:
         """As of the last look: files are read in another thread."""
-        return self._conditions
+        return self._findings
 
     async def run(self) -> None:
         """Look again and again; never ends."""
@@ -79,7 +79,7 @@ class ProviderWatch:
     async def _follow(self) -> None:
         self._tell_refused()
         resolved = await anyio.to_thread.run_sync(self._files.resolve_again, utc())
-        self._conditions = self._files.conditions()
+        self._findings = self._files.findings()
         for secret in resolved.secrets():
             self._learn(secret)
         for warning in resolved.warnings:

@@ -29,6 +29,7 @@ from actors.messages.routing import (
     StartSink,
     Weights,
 )
+from actors.policy.conditions import blocking
 from ipc import methods, results
 from ipc.listing import ModelRow, ModelsResult
 from ipc.methods import Peer
@@ -99,6 +100,13 @@ class HouseService:
     def new_id(self) -> str:
         return self._new_id()
 
+    @property
+    def is_ready(self) -> bool:
+        """Listening, not stopping, and the stores can be written."""
+        if not self.ready or self.draining:
+            return False
+        return not blocking(self._conditions())
+
     async def call(self, method: str, params: object, peer: Peer) -> object:
         del peer  # permission was checked at the door
         answer = self._answers.get(method)
@@ -124,7 +132,7 @@ class HouseService:
             pid=os.getpid(),
             started_at=self._started_at,
             uptime_s=anyio.current_time() - self._started,
-            ready=self.ready and not self.draining,
+            ready=self.is_ready,
             strategy=strategy,
             weights=weights,
             in_flight=self._in_flight(),

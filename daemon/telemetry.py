@@ -6,12 +6,15 @@ ones are counted under ``other``, so that a caller's inventions cannot grow the 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ProviderSnapshot
 from actors.messages.routing import AttemptRecord, RequestRecord
+from actors.policy.condition_catalogue import CATALOGUE
 
 PREFIX = "gitbridge_"
 MAX_SERIES = 500
@@ -180,7 +183,10 @@ class Telemetry:
     # ---- telling
 
     def render(
-        self, snapshots: Iterable[ProviderSnapshot], depths: Mapping[str, int]
+        self,
+        snapshots: Iterable[ProviderSnapshot],
+        depths: Mapping[str, int],
+        conditions: Sequence[Condition],
     ) -> str:
         """The Prometheus text exposition, version 0.0.4."""
         lines: list[str] = []
@@ -209,6 +215,13 @@ class Telemetry:
             "Messages waiting for an actor.",
             ("actor",),
             {(actor,): depth for actor, depth in depths.items()},
+        )
+        holding = Counter(each.code for each in conditions)
+        lines += _gauge(
+            "conditions",
+            "How many conditions of this code hold, as status lists them.",
+            ("code", "severity"),
+            {(c, kind.severity): holding[c] for c, kind in CATALOGUE.items()},
         )
         return "\n".join(lines) + "\n"
 

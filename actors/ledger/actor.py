@@ -3,7 +3,7 @@
 from msgspec import Struct
 from typing_extensions import override
 
-from actors.errors import GitBridgeError, LedgerUnavailable
+from actors.errors import GitBridgeError, LedgerNotOpen, LedgerUnavailable
 from actors.ledger.desk import Desk, LedgerSettings
 from actors.messages.ledger import Folded, LedgerStore, UsageGrouping
 from actors.runtime import Actor, Reply, TimerHandle
@@ -165,31 +165,34 @@ class Ledger(Actor[LedgerMessage]):
             self._failed(error)
             return False
         self._failures = 0
-        self._desk.withdraw("ledger_behind")
+        for code in ("ledger_behind", "ledger_unavailable"):
+            self._desk.troubles.withdraw(code)
         return True
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
-        if self._failures >= _TOLD_AFTER:
-            self._desk.declare("ledger_behind", f"{type(error).__name__}: {error}")
+        if self._failures < _TOLD_AFTER:
+            return
+        text = str(error) if isinstance(error, GitBridgeError) else _named(error)
+        troubles = self._desk.troubles
+        if isinstance(error, LedgerNotOpen):
+            troubles.declare("ledger_unavailable", error=text)
+            troubles.withdraw("ledger_behind")
+        else:
+            troubles.declare("ledger_behind", error=text)
+            troubles.withdraw("ledger_unavailable")
 
     def _backoff_s(self) -> float:
         doubled = self._settings.backoff_s * 2.0 ** min(self._failures - 1, 30)
         return min(doubled, self._settings.backoff_max_s)
 
     def _report(self, folded: Folded) -> None:
-        desk = self._desk
+        troubles = self._desk.troubles
         if folded.replaced is not None:
-            desk.declare(
-                "database_corrupt",
-                f"the ledger's database was damaged and is now {folded.replaced}",
-            )
+            troubles.declare("database_corrupt", path=folded.replaced)
         if folded.damaged:
             self._damaged += folded.damaged
-            desk.declare(
-                "spool_damaged",
-                f"{self._damaged} pieces of the spool could not be folded",
-            )
+            troubles.declare("spool_damaged", count=self._damaged)
         self._exported(folded.export_error)
 
     def _exported(self, error: str | None) -> None:
@@ -197,9 +200,9 @@ class Ledger(Actor[LedgerMessage]):
             self._export_timer.cancel()
             self._export_timer = None
         if error is None:
-            self._desk.withdraw("usage_log_unwritable")
+            self._desk.troubles.withdraw("usage_log_unwritable")
             return
-        self._desk.declare("usage_log_unwritable", error)
+        self._desk.troubles.declare("usage_log_unwritable", error=error)
         delay_s = self._settings.backoff_max_s
         self._export_timer = self.context.call_later(delay_s, FoldNow())
 
@@ -223,9 +226,7 @@ class Ledger(Actor[LedgerMessage]):
         except GitBridgeError as error:
             reply.fail(error)
         except Exception as error:  # noqa: BLE001 - the asker hears of it
-            reply.fail(
-                LedgerUnavailable(f"the ledger: {type(error).__name__}: {error}")
-            )
+            reply.fail(LedgerUnavailable(f"the ledger: {_named(error)}"))
         else:
             reply.send(answer)
 
@@ -252,3 +253,7 @@ class Ledger(Actor[LedgerMessage]):
             deleted = 0
         pause_s = settings.sweep_pause_s if deleted else settings.sweep_every_s
         self.context.call_later(pause_s, Sweep())
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -15,14 +15,14 @@ from actors.ledger.actor import (
     Question,
     Wake,
 )
-from actors.ledger.desk import ConditionsChanged, Desk, LedgerSettings
+from actors.ledger.desk import Desk, LedgerSettings
 from actors.messages.ledger import (
     HistoryEntry,
     LedgerStore,
     UsageGrouping,
     UsageRow,
 )
-from actors.messages.lifecycle import Condition
+from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import RequestRecord
 from actors.runtime import (
@@ -45,7 +45,6 @@ class LedgerHandle:
         wall: UTC epoch seconds.
         settings: How to work.
         kept: ``await store.states()`` at start.
-        changed: Called with all conditions whenever one comes, goes or changes.
     """
 
     def __init__(
@@ -55,11 +54,10 @@ class LedgerHandle:
         settings: LedgerSettings | None = None,
         *,
         kept: Mapping[str, bytes] | None = None,
-        changed: ConditionsChanged = lambda _: None,
     ) -> None:
         self._settings = settings or LedgerSettings()
         self._store = store
-        self._desk = Desk(wall, changed, dict(kept or {}))
+        self._desk = Desk(wall, dict(kept or {}))
         self._ref: ActorRef[LedgerMessage] | None = None
 
     def spec(self) -> ChildSpec:
@@ -117,12 +115,13 @@ class LedgerHandle:
     def spool_trouble(self, error: OSError | None) -> None:
         """The spool could not be written, or (``None``) can be again."""
         if error is None:
-            self._desk.withdraw("spool_unwritable")
+            self._desk.troubles.withdraw("spool_unwritable")
         else:
-            self._desk.declare("spool_unwritable", str(error))
+            self._desk.troubles.declare("spool_unwritable", error=str(error))
 
-    def conditions(self) -> tuple[Condition, ...]:
-        return self._desk.conditions()
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with spool and database now."""
+        return self._desk.troubles.findings()
 
     def _tell(self, message: LedgerMessage) -> None:
         if self._ref is None or not self._ref.tell(message):

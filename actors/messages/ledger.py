@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from actors.errors import ErrorKind
 from actors.messages.chat import FinishReason
-from actors.messages.lifecycle import Condition
+from actors.messages.lifecycle import Finding
 from actors.messages.provider import CostSource, ProviderTotals
 from actors.messages.routing import Door, RequestRecord, Strategy
 
@@ -171,4 +171,4 @@ class LedgerRef(Protocol):
     def spool_trouble(self, error: OSError | None) -> None:
         """The spool could not be written, or (``None``) can be again."""
 
-    def conditions(self) -> tuple[Condition, ...]: ...
+    def findings(self) -> tuple[Finding, ...]: ...

@@ -186,7 +186,8 @@ class ProviderSnapshot(Struct, frozen=True, kw_only=True):
     ``healthy`` is ``None`` before the first probe. ``served`` are the model names of
     the last models list that came. ``default_model`` is ``None`` while no model of a
     provider that is to be discovered is known. ``cost_per_1k_tokens_usd`` is over the
-    rolling window.
+    rolling window. ``out_of_money``: the account was when it was last asked for more
+    than a list of models.
     """
 
     provider: str
@@ -203,6 +204,7 @@ class ProviderSnapshot(Struct, frozen=True, kw_only=True):
     latency_avg_s: float | None = None
     cost_per_1k_tokens_usd: Decimal | None = None
     restarts: int = 0
+    out_of_money: bool = False
 
 
 class GetSnapshot(Struct, frozen=True):

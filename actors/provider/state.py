@@ -301,6 +301,7 @@ class ProviderState:
             ),
             cost_per_1k_tokens_usd=mean_cost(windows),
             restarts=restarts,
+            out_of_money=self._no_money_until > 0.0,
         )
 
     def _healthy(self) -> bool | None:

@@ -15,6 +15,7 @@ from daemon.demo.stage import DemoFailed, Stage
 from ipc.blocking import Connection, connect
 from ipc.results import (
     HistoryResult,
+    ProvidersResult,
     ProviderStatus,
     RouteReply,
     StatusResult,
@@ -62,7 +63,7 @@ class Show:
 
     def wait_for_prices(self) -> None:
         say("1. Three pretend providers speak their real dialects over real HTTP")
-        self._until("no prices", lambda: not self._status().conditions)
+        self._until("no prices", self._all_priced)
         for each in self._status().providers:
             say(f"   {each.provider:<8} {each.kind:<10} {each.model}")
 
@@ -181,6 +182,10 @@ class Show:
 
     def _provider(self, name: str) -> ProviderStatus:
         return next(p for p in self._status().providers if p.provider == name)
+
+    def _all_priced(self) -> bool:
+        found = typed(self._call("providers"), ProvidersResult).providers
+        return all(m.input_price is not None for p in found for m in p.models)
 
     def _until(self, otherwise: str, done: Callable[[], bool]) -> None:
         limit = time.monotonic() + PATIENCE_S

@@ -16,7 +16,7 @@ from typing import TypeVar
 import aiosqlite
 import anyio.to_thread
 
-from actors.errors import LedgerRefused, LedgerUnavailable
+from actors.errors import LedgerNotOpen, LedgerRefused, LedgerUnavailable
 from daemon.storage.migrations import scripts
 from daemon.storage.rows import Value
 from daemon.storage.shield import Finisher
@@ -68,7 +68,7 @@ class Database:
         Raises:
             LedgerRefused: It was made by a newer version.
             DatabaseCorrupt: It is damaged.
-            LedgerUnavailable: It cannot be opened now.
+            LedgerNotOpen: It cannot be opened now.
         """
         if self._reader is None:
             await self._finisher.run(self._open())
@@ -127,7 +127,7 @@ class Database:
             await self._reader.execute(_SMALL_CACHE)
         except (sqlite3.Error, ValueError) as error:
             await self._close()
-            raise self._explained(error) from error
+            raise self._explained(error, LedgerNotOpen) from error
         except BaseException:
             await self._close()
             raise
@@ -211,7 +211,9 @@ class Database:
             if connection is not None:
                 await connection.close()
 
-    def _explained(self, error: Exception) -> LedgerUnavailable:
+    def _explained(
+        self, error: Exception, else_: type[LedgerUnavailable] = LedgerUnavailable
+    ) -> LedgerUnavailable:
         name = getattr(error, "sqlite_errorname", None) or ""
-        kind = DatabaseCorrupt if name.startswith(_CORRUPT) else LedgerUnavailable
+        kind = DatabaseCorrupt if name.startswith(_CORRUPT) else else_
         return kind(f"the ledger's database {self.path}: {error}")

@@ -51,7 +51,8 @@ def logged() -> Iterator[tuple[str, set[str]]]:
 
 
 def documented() -> dict[str, set[str]]:
-    text = (ROOT / "docs" / "logs.md").read_text().partition("## Process")[2]
+    text = (ROOT / "docs" / "logs.md").read_text()
+    text = text.partition("## Process")[2].partition("## Conditions")[0]
     return {
         event: set(NAME.findall(fields))
         for events, fields in ROW.findall(text)

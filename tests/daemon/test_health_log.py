@@ -68,6 +68,13 @@ def test_a_folder_that_cannot_be_written_harms_nobody(tmp_path: Path) -> None:
 
     log.append(HEALTHY)
     log.append(HEALTHY)
+    [finding] = log.findings()
+    (tmp_path / "logs").unlink()
+    log.append(HEALTHY)
+
+    assert finding.code == "health_log_unwritable"
+    assert finding.values["path"] == tmp_path / "logs" / "openai_healthcheck.log"
+    assert log.findings() == ()
 
 
 def test_a_pretended_provider_is_called_so() -> None:

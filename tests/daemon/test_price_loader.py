@@ -60,7 +60,7 @@ async def test_a_fresh_list_is_taken_as_it_is(prices: FakeList, tmp_path: Path) 
 
     assert prices.compiled == 0
     assert price_of(book) == ROWS[0].price
-    assert loader.conditions() == ()
+    assert loader.findings() == ()
 
 
 async def test_kinds_that_come_later_have_their_prices_at_once(
@@ -81,13 +81,13 @@ async def test_a_missing_list_is_compiled_and_said_meanwhile(
 ) -> None:
     book = PriceBook()
     loader = PriceLoader(book, tmp_path, {"openai"})
-    before = loader.conditions()
+    before = loader.findings()
     await run_once(loader)
 
     assert [c.code for c in before] == ["prices_unknown"]
     assert prices.compiled == 1
     assert price_of(book) == ROWS[0].price
-    assert loader.conditions() == ()
+    assert loader.findings() == ()
 
 
 async def test_the_installations_list_serves_the_first_start(
@@ -112,7 +112,7 @@ async def test_a_list_that_cannot_be_compiled_leaves_costs_unknown_and_says_so(
     loader = PriceLoader(book, tmp_path, {"openai"})
     await run_once(loader)
 
-    (condition,) = loader.conditions()
-    assert condition.code == "prices_unknown"
-    assert "no disk" in condition.text
+    (finding,) = loader.findings()
+    assert finding.code == "prices_unknown"
+    assert finding.values == {"error": "no disk"}
     assert price_of(book) is None

@@ -61,7 +61,11 @@ class Folder:
         return self.looked.settings().config.providers[provider].model
 
     def wrong(self) -> list[str]:
-        return [c.text for c in self.looked.conditions()]
+        return [
+            f"{c.values['path']}: {c.values['error']}"
+            for c in self.looked.findings()
+            if c.code == "provider_file_refused"
+        ]
 
 
 @pytest.fixture
@@ -155,15 +159,14 @@ def test_a_wrong_file_changes_nothing_and_says_what_is_wrong(
     assert folder.looked.look(7.0)
 
     assert folder.on() == ["openai", "a", "b"]
-    [condition] = folder.looked.conditions()
-    assert condition.code == "provider_file_refused"
-    assert condition.text.startswith(f"{path}: ")
-    assert said in condition.text
-    assert condition.since == 7.0
+    [finding] = folder.looked.findings()
+    assert finding.code == "provider_file_refused"
+    assert (finding.subject, finding.values["path"]) == (str(path), path)
+    assert said in str(finding.values["error"])
     assert not folder.looked.look(8.0)
     folder.local("a", "better")
     assert folder.looked.look(9.0)
-    assert folder.looked.conditions() == ()
+    assert folder.looked.findings() == ()
     assert folder.model("a") == "better"
 
 
@@ -309,15 +312,15 @@ def test_without_its_key_a_provider_is_left_out_until_there_is_one(
     folder.write("g.toml", GROQ)
     folder.looked.look(2.0)
     assert folder.on() == ["openai"]
-    [condition] = folder.looked.conditions()
-    assert (condition.code, condition.provider) == ("provider_left_out", "g")
+    [finding] = folder.looked.findings()
+    assert (finding.code, finding.provider) == ("provider_left_out", "g")
     warnings = folder.looked.resolve_again(2.0).warnings
     assert any("set G_API_KEY or GROQ_API_KEY" in line for line in warnings)
     (folder.root / ".env").write_text("GROQ_API_KEY=gsk-from-env-file\n")
     assert folder.looked.look(3.0)
 
     assert folder.on() == ["openai", "g"]
-    assert folder.looked.conditions() == ()
+    assert folder.looked.findings() == ()
 
 
 def test_a_provider_left_out_at_start_is_a_condition_too(folder: Folder) -> None:
@@ -325,7 +328,7 @@ def test_a_provider_left_out_at_start_is_a_condition_too(folder: Folder) -> None
     resolved = folder.start()
 
     assert any("provider g is left out" in line for line in resolved.warnings)
-    assert [c.code for c in folder.looked.conditions()] == ["provider_left_out"]
+    assert [c.code for c in folder.looked.findings()] == ["provider_left_out"]
 
 
 def test_a_key_file_is_beside_its_provider_file(folder: Folder) -> None:

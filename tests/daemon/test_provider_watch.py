@@ -121,11 +121,11 @@ async def test_a_refused_file_is_told_once_and_is_a_condition(
         await watched.watch.look()
     assert events(logs) == ["provider_file_refused"]
     assert logs[0]["path"] == str(bad)
-    assert [c.code for c in watched.watch.conditions()] == ["provider_file_refused"]
+    assert [c.code for c in watched.watch.findings()] == ["provider_file_refused"]
     bad.unlink()
     await watched.watch.look()
 
-    assert watched.watch.conditions() == ()
+    assert watched.watch.findings() == ()
 
 
 async def test_warnings_are_told_once(watched: Watched, logs: list[EventDict]) -> None:
@@ -136,7 +136,7 @@ async def test_warnings_are_told_once(watched: Watched, logs: list[EventDict]) -
 
     assert events(logs) == ["configuration"]
     assert "provider g is left out" in logs[0]["text"]
-    assert [c.code for c in watched.watch.conditions()] == ["provider_left_out"]
+    assert [c.code for c in watched.watch.findings()] == ["provider_left_out"]
 
 
 async def test_a_bug_is_told_and_what_was_missed_is_done_next_time(

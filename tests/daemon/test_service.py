@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.errors import Interrupted, InvalidRequest
+from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProbeResult
 from actors.policy.pricing import PriceBook
 from daemon import service
@@ -21,14 +22,24 @@ PEER = Peer(door="json", tier="admin")
 NOW = 1_800_000_000.0
 
 
-def service_of(house: SmallHouse) -> HouseService:
+SPOOL = Condition(
+    code="spool_unwritable",
+    severity="error",
+    title="T",
+    text="x",
+    since=0.0,
+    advice="A.",
+)
+
+
+def service_of(house: SmallHouse, *conditions: Condition) -> HouseService:
     return HouseService(
         version="1.2.3",
         router=house.router,
         providers=house.providers,
         provider_aliases={"chatgpt": "one"},
         ledger=MemoryLedger(house.spool.records),
-        conditions=lambda: (),
+        conditions=lambda: conditions,
         max_latency_s=2.0,
         in_flight=house.router.in_flight,
         new_id=lambda: "new",
@@ -76,6 +87,30 @@ async def test_status_shows_a_provider_of_which_no_model_is_known() -> None:
     assert isinstance(status, results.StatusResult)
     [one] = status.providers
     assert (one.model, one.breaker, one.requests) == (None, "closed", 0)
+
+
+async def test_it_is_not_ready_while_its_stores_cannot_be_written(
+    house: SmallHouse,
+) -> None:
+    doors = service_of(house, SPOOL)
+    doors.ready = True
+    status = await call(doors, "status")
+
+    assert isinstance(status, results.StatusResult)
+    assert (status.ready, status.conditions) == (False, (SPOOL,))
+
+
+@pytest.mark.parametrize(
+    ("ready", "draining", "wanted"),
+    [(False, False, False), (True, False, True), (True, True, False)],
+)
+async def test_it_is_ready_from_listening_to_stopping(
+    house: SmallHouse, ready: bool, draining: bool, wanted: bool
+) -> None:
+    doors = service_of(house)
+    doors.ready, doors.draining = ready, draining
+
+    assert doors.is_ready is wanted
 
 
 async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from actors.messages.chat import Usage
+from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import AttemptRecord, Decision, RequestRecord, Weights
 from daemon.telemetry import MAX_SERIES, Telemetry
@@ -41,8 +42,26 @@ def record(*attempts: AttemptRecord, **given: object) -> RequestRecord:
     return RequestRecord(**(fields | given))  # type: ignore[arg-type]  # a test's words
 
 
+CONDITION = Condition(
+    code="breaker_open",
+    severity="warning",
+    title="T",
+    text="x",
+    since=0.0,
+    advice="A.",
+)
+
+
 def lines(telemetry: Telemetry, *snapshots: ProviderSnapshot) -> list[str]:
-    return telemetry.render(snapshots, {"router": 2}).splitlines()
+    conditions = (CONDITION, CONDITION)
+    return telemetry.render(snapshots, {"router": 2}, conditions).splitlines()
+
+
+def test_conditions_are_counted_by_code_those_that_do_not_hold_too() -> None:
+    text = lines(Telemetry())
+
+    assert 'gitbridge_conditions{code="breaker_open",severity="warning"} 2' in text
+    assert 'gitbridge_conditions{code="spool_unwritable",severity="error"} 0' in text
 
 
 def test_a_request_is_counted_timed_and_paid_for() -> None:

@@ -161,10 +161,14 @@ class DaemonProcess:
         return self._path("err").read_text(errors="replace")
 
     def bugs(self) -> list[LogLine]:
-        """Log lines of this start that say that something of ours is broken."""
+        """Log lines of this start that say that something of ours is broken.
+
+        A condition is no bug: a provider that is down makes one of the worst kind.
+        """
         return [
             line
             for line in self.logs()
+            if line["event"] != "condition_raised"
             if line["level"] in {"error", "critical"}
             or line["event"] == "actor_restarted"
         ]

@@ -7,7 +7,7 @@ hold no rows, the real ones are tested with the store.
 from collections.abc import Sequence
 
 from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
-from actors.messages.lifecycle import Condition
+from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import RequestRecord
 
@@ -51,5 +51,5 @@ class MemoryLedger:
 
     def spool_trouble(self, error: OSError | None) -> None: ...
 
-    def conditions(self) -> tuple[Condition, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         return ()

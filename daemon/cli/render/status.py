@@ -70,11 +70,11 @@ def _status_table(providers: Sequence[ProviderStatus], paint: Paint) -> str:
 
 
 def _condition(condition: Condition, paint: Paint) -> str:
-    mark = paint(condition.severity, _SEVERITIES[condition.severity])
-    where = f"{condition.provider}: " if condition.provider else ""
-    advice = f" ({condition.advice})" if condition.advice else ""
-    since = moment(condition.since)
-    return f"{mark}: {where}{one_line(condition.text)}, since {since}{advice}"
+    space = " " * (len("warning") - len(condition.severity))
+    mark = paint(condition.severity, _SEVERITIES[condition.severity]) + space
+    text = f"{condition.title}: {one_line(condition.text)}"
+    advice = paint(one_line(condition.advice), "dim")
+    return f"{mark}  {text}, since {moment(condition.since)}\n         {advice}"
 
 
 def health_cell(*, healthy: bool | None) -> Cell:

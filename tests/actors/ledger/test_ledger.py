@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from actors.errors import InvalidRequest, LedgerUnavailable
+from actors.errors import InvalidRequest, LedgerNotOpen, LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
-from actors.messages.lifecycle import Condition
 from actors.runtime import ActorSystem, SupervisorSpec
 from tests.support.ledger_store import MemoryStore
 from tests.support.records import record
@@ -20,14 +19,9 @@ BATCH = LedgerSettings().batch
 class House:
     """A running ledger and what a test knows of it."""
 
-    told: list[tuple[Condition, ...]]
-
     def __init__(self, store: MemoryStore, settings: LedgerSettings | None) -> None:
         self.store = store
-        self.told = []
-        self.handle = LedgerHandle(
-            store, lambda: WALL, settings, kept={"old": b"1"}, changed=self.told.append
-        )
+        self.handle = LedgerHandle(store, lambda: WALL, settings, kept={"old": b"1"})
         self.began = anyio.current_time()
 
     def spool(self, *numbers: int) -> None:
@@ -37,7 +31,7 @@ class House:
 
     @property
     def codes(self) -> set[str]:
-        return {condition.code for condition in self.handle.conditions()}
+        return {finding.code for finding in self.handle.findings()}
 
     @property
     def folds(self) -> list[tuple[float, int]]:
@@ -187,12 +181,29 @@ async def test_an_operator_hears_of_a_store_that_fails_twice_and_of_its_recovery
         assert ledger.codes == set()
         await anyio.sleep(0.1)
         assert ledger.codes == {"ledger_behind"}
-        (condition,) = ledger.handle.conditions()
-        assert (condition.since, "locked" in condition.text) == (WALL, True)
+        (finding,) = ledger.handle.findings()
+        assert finding.values == {"error": "locked"}
         await anyio.sleep(1.0)
 
         assert ledger.codes == set()
-        assert [len(conditions) for conditions in ledger.told] == [1, 0]
+
+
+async def test_a_database_that_cannot_be_opened_is_worse_than_one_that_is_busy() -> (
+    None
+):
+    store = MemoryStore()
+    async with house(store) as ledger:
+        await settled(ledger)
+        store.errors = [LedgerUnavailable("locked"), LedgerUnavailable("locked")]
+        store.errors += [LedgerNotOpen("gone"), LedgerNotOpen("gone")]
+        ledger.spool(1)
+        await anyio.sleep(0.2)
+        assert ledger.codes == {"ledger_behind"}
+        await anyio.sleep(0.5)
+        assert ledger.codes == {"ledger_unavailable"}
+        await anyio.sleep(2.0)
+
+        assert ledger.codes == set()
 
 
 async def test_an_unexpected_exception_of_the_store_crashes_nothing() -> None:
@@ -301,7 +312,7 @@ async def test_trouble_with_the_spool_is_a_condition_until_it_is_over() -> None:
         ledger.handle.spool_trouble(None)
         ledger.handle.spool_trouble(None)
 
-        assert [len(conditions) for conditions in ledger.told] == [1, 0]
+        assert ledger.codes == set()
 
 
 async def test_damage_and_a_replaced_database_are_told() -> None:
@@ -315,9 +326,9 @@ async def test_damage_and_a_replaced_database_are_told() -> None:
         ledger.spool(2)
         await anyio.sleep(0.1)
 
-        texts = {c.code: c.text for c in ledger.handle.conditions()}
-        assert texts["spool_damaged"].startswith("3 pieces")
-        assert "corrupt-1" in texts["database_corrupt"]
+        told = {each.code: each.values for each in ledger.handle.findings()}
+        assert told["spool_damaged"] == {"count": 3}
+        assert told["database_corrupt"] == {"path": "/state/gitbridge.db.corrupt-1"}
 
 
 async def test_usage_logs_that_cannot_be_written_hold_up_nothing() -> None:

@@ -84,10 +84,21 @@ def test_status_says_who_and_how() -> None:
 
 def test_status_says_what_is_wrong() -> None:
     condition = Condition(
-        code="x", severity="warning", text="disk full", since=0.0, advice="free some"
+        code="x",
+        severity="warning",
+        title="Disk",
+        text="it is\x1bfull",
+        since=0.0,
+        advice="Free some.",
     )
     about = Condition(
-        code="y", severity="info", text="slow", since=0.0, advice="", provider="grok"
+        code="y",
+        severity="info",
+        title="Slow",
+        text="grok is slow",
+        since=0.0,
+        advice="Wait.",
+        provider="grok",
     )
     result = status_of(
         ready=False, simulated=True, providers=(), conditions=(condition, about)
@@ -96,8 +107,12 @@ def test_status_says_what_is_wrong() -> None:
 
     assert "not ready, simulated providers" in shown
     assert "no providers" in shown
-    assert "warning: disk full, since 1970-01-01 00:00:00Z (free some)" in shown
-    assert "info: grok: slow, since 1970-01-01 00:00:00Z" in shown
+    assert shown.splitlines()[-4:] == [
+        "warning  Disk: it is full, since 1970-01-01 00:00:00Z",
+        "         Free some.",
+        "info     Slow: grok is slow, since 1970-01-01 00:00:00Z",
+        "         Wait.",
+    ]
 
 
 def test_colours_mark_health() -> None:
