@@ -241,6 +241,6 @@ def _status(house: House, doors: OpenDoors) -> str:
     return status_line(
         doors.in_flight,
         doors.service.snapshots(),
-        house.conditions(),
+        house.conditions.look(),
         draining=doors.service.draining,
     )

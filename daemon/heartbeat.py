@@ -65,7 +65,6 @@ def status_line(
     grave = [each for each in conditions if each.severity == "error"]
     grave += [each for each in conditions if each.severity == "warning"]
     if grave:
-        first = grave[0]
-        line += f"; {f'{first.provider}: ' if first.provider else ''}{first.text}"
+        line += f"; {grave[0].text}"
         line += f" (and {len(grave) - 1} more)" if len(grave) > 1 else ""
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

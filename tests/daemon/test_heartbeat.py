@@ -94,15 +94,14 @@ def provider(name: str, healthy: bool | None) -> ProviderSnapshot:
 def condition(
     severity: Literal["info", "warning", "error"],
     text: str,
-    provider: str | None = None,
 ) -> Condition:
     return Condition(
         code="c",
         severity=severity,
+        title="T",
         text=text,
         since=0.0,
         advice="",
-        provider=provider,
     )
 
 
@@ -129,11 +128,11 @@ def test_the_gravest_condition_is_named() -> None:
     conditions = [
         condition("info", "all is well"),
         condition("warning", "the disk is nearly full"),
-        condition("error", "the key was refused", "openai"),
+        condition("error", "openai refuses our key"),
     ]
 
     assert status_line(0, [], conditions) == (
-        "0 active, 0/0 providers healthy; openai: the key was refused (and 1 more)"
+        "0 active, 0/0 providers healthy; openai refuses our key (and 1 more)"
     )
     assert "all is well" not in status_line(0, [], conditions[:1])
 
