@@ -11,7 +11,7 @@ help:
 	@echo "make demo    the main job, shown on simulated providers (sets itself up)"
 	@echo "make run     the daemon in the foreground, with your own keys (ARGS=--simulate without)"
 	@echo "make test    every test (sets itself up; ARGS='-k name' is handed to pytest)"
-	@echo "make check   format check, lint, types, import contracts"
+	@echo "make check   format check, lint, types, import contracts, systemd units"
 	@echo "make bench   the benchmarks, as ratios within one run"
 	@echo "make bench-peers  the same beside LiteLLM, where LITELLM_BIN names it"
 	@echo "make crash   the kill -9 run, long"
@@ -46,6 +46,7 @@ check: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.support.check_units
 
 fmt: $(INSTALLED)
 	@$(BIN)/ruff format .

@@ -68,6 +68,7 @@ def build_parser() -> Parser:
     _add_control(commands)
     _add_health(commands)
     _add_config(commands)
+    _add_service(commands)
     return parser
 
 
@@ -269,6 +270,38 @@ def _add_config(commands: "_Commands[Parser]") -> None:
         "--simulate", action="store_true", help="as for serve: no keys needed"
     )
     _add_client(parser)
+
+
+def _add_service(commands: "_Commands[Parser]") -> None:
+    examples = (
+        "sudo gitbridge service install --now     for the whole machine, and start it",
+        "gitbridge service install --user --now   for yourself alone",
+        "gitbridge service install --dry-run      say what would be done, do nothing",
+        "gitbridge service status                 does it run, does it answer",
+        "gitbridge service print                  the units, for a package or an image",
+        "sudo gitbridge service uninstall         configuration, keys and state stay",
+    )
+    parser = _add(commands, "service", "run the daemon under systemd", examples)
+    parser.add_argument(
+        "action",
+        choices=("install", "uninstall", "status", "print"),
+        help="install: write and enable the units; uninstall: stop the service and "
+        "take them away; status: how it is; print: the units as they would be written",
+    )
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument(
+        "--system", action="store_true", help="for the whole machine (default)"
+    )
+    scope.add_argument("--user", action="store_true", help="for yourself alone")
+    parser.add_argument(
+        "--now", action="store_true", help="start it too, or start it anew"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, do nothing"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on stdout, nothing else"
+    )
 
 
 def _strategy(text: str) -> str:

@@ -112,6 +112,11 @@ def _dispatch(
 ) -> int:
     if args.command == "serve":
         return entrances.serve(serve_options(args))
+    if args.command == "service":
+        from daemon.cli.service import command, places  # noqa: PLC0415 - not for others
+
+        host = places.Host.real(environ)
+        return command.service(args, out, host, entrances.connect)
     where = Where(socket=args.socket, config=args.config, state_dir=args.state_dir)
     sockets = where.sockets(environ)
     with ExitStack() as stack:

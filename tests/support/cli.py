@@ -141,7 +141,7 @@ class Machine:
 
     def type(self, *argv: str) -> int:
         as_json = wants_json(argv)
-        entrances = Entrances(self._serve, self._check, self._connect, lambda: "1.2.3")
+        entrances = Entrances(self._serve, self._check, self.connect, lambda: "1.2.3")
         output = self.screen.output(as_json=as_json)
         return run(argv, entrances, self.environ, output)
 
@@ -153,7 +153,7 @@ class Machine:
         self.checked.append(options)
         return 1
 
-    def _connect(self, paths: Sequence[Path]) -> FakeDaemon:
+    def connect(self, paths: Sequence[Path]) -> FakeDaemon:
         self.sockets = list(paths)
         if self.refuse is not None:
             raise self.refuse

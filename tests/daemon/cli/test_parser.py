@@ -6,7 +6,7 @@ from daemon.cli.parser import build_parser
 
 COMMANDS = (
     "serve", "ask", "status", "providers", "models", "metrics", "history", "explain", "usage",
-    "strategy", "weights", "health", "config",
+    "strategy", "weights", "health", "config", "service",
 )  # fmt: skip
 
 
