@@ -10,6 +10,10 @@ from actors.errors import FailureClass, Owner
 from actors.messages.chat import ChatRequest, Completion, Delta, ModelInfo, Usage
 
 BreakerPhase = Literal["closed", "open", "half_open"]
+BreakerCause = Literal["failures", "slow", "limited"]
+"""What a breaker opened for. One that opened for slowness turns nobody away: the router
+prefers others, and a request that has nobody else is answered slowly."""
+
 CostSource = Literal["provider", "config", "table", "estimated", "free", "unknown"]
 """Where a cost comes from: the provider's own figure, a configured price, the price
 table, estimated tokens at one of those prices (a stream that was cut before its usage),
@@ -131,7 +135,7 @@ class ModelSnapshot(Struct, frozen=True, gc=False, kw_only=True):
 
     Latencies in seconds; ``success_rate`` in [0, 1] over the rolling window, ``None``
     without calls; ``blocked_until`` is the loop time before which the limiter admits
-    nothing (0.0: free now). ``success_alpha``/``success_beta`` are the discounted
+    nothing (0.0: free now). ``breaker_cause`` says why it is not closed. ``success_alpha``/``success_beta`` are the discounted
     posterior of success, ``last_call_at`` the loop time of the newest call in it.
     Prices in USD per million tokens, ``None`` when unknown.
     ``healthy`` is the last probe's verdict, ``auth_refused`` that our key was refused
@@ -141,6 +145,7 @@ class ModelSnapshot(Struct, frozen=True, gc=False, kw_only=True):
     provider: str
     model: str
     breaker: BreakerPhase = "closed"
+    breaker_cause: BreakerCause | None = None
     breaker_open_until: float = 0.0
     probe_permit_free: bool = False
     blocked_until: float = 0.0

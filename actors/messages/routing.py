@@ -87,8 +87,8 @@ class Exclusion(Struct, frozen=True, gc=False):
 
     ``code`` is one of ``breaker_open``, ``rate_limited``, ``at_capacity``, ``context``,
     ``budget``, ``not_listed`` (task rule), ``no_model`` (none known yet; the target's
-    model is empty), ``unavailable`` (availability gate), ``unhealthy``, ``auth`` and
-    ``failed`` (tried already).
+    model is empty), ``slow`` (its breaker opened for slowness), ``unavailable``
+    (availability gate), ``unhealthy`` and ``auth``.
     """
 
     target: Target

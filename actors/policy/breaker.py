@@ -12,6 +12,12 @@ for longer than ``window_s`` still counts.
 Half-open lets one call through at a time. Its permit is a lease: whatever the verdict,
 settling gives it back, and a probe nobody settles loses it after ``permit_lease_s``.
 
+A breaker that opened for slowness (``cause``) turns nobody away until it has closed: who
+ranks puts it behind, but a slow answer is better than none, and when everybody became
+slow at once nobody must be lost. Only the call with the permit is the probe then, too.
+
+What must hold after every event stands in ``breaker_invariants``.
+
 Times are seconds on the event loop's clock, random draws are in [0, 1); both are
 arguments.
 """
@@ -19,7 +25,7 @@ arguments.
 from math import isfinite
 from typing import NamedTuple, Self
 
-from actors.messages.provider import BreakerPhase
+from actors.messages.provider import BreakerCause, BreakerPhase
 from actors.policy.breaker_table import (
     EXPONENT_DECAY,
     MAX_EXPONENT,
@@ -55,6 +61,7 @@ class Breaker:
 
     __slots__ = (
         "_calls",
+        "_cause",
         "_config",
         "_exponent",
         "_floor",
@@ -70,6 +77,7 @@ class Breaker:
     def __init__(self, config: BreakerConfig) -> None:
         self._config = config
         self._phase: BreakerPhase = "closed"
+        self._cause: BreakerCause | None = None
         self._open_until = 0.0
         self._floor = 0.0  # no call before this: a provider's Retry-After
         self._exponent = 0
@@ -86,6 +94,11 @@ class Breaker:
         return self._phase
 
     @property
+    def cause(self) -> BreakerCause | None:
+        """What it opened for; ``None`` while closed."""
+        return self._cause
+
+    @property
     def open_until(self) -> float:
         """When an open breaker lets the next call try; 0.0 unless open."""
         return self._open_until
@@ -97,7 +110,7 @@ class Breaker:
 
     def can_admit(self, now: float) -> bool:
         """Whether ``admit`` would let a call in now. Changes nothing."""
-        if self._phase == "closed":
+        if self._phase == "closed" or self._cause == "slow":
             return True
         return self.permit_free(now)
 
@@ -119,9 +132,9 @@ class Breaker:
             return True
         if not self.can_admit(now):
             return False
-        if self._phase == "open":
+        if self._phase == "open" and now >= self._open_until:
             self._move("waited", "open time over")
-        if self._phase == "half_open":
+        if self.permit_free(now):
             self._permit = call_id
         self._enter(call_id, now)
         return True
@@ -150,7 +163,7 @@ class Breaker:
         Args:
             call_id: As admitted.
             verdict: What it says about the provider; ``neutral`` only gives the
-                permit back.
+                permit back, and so does ``limited`` mostly.
             now: Loop time in seconds.
             draw: Random number in [0, 1), for the jitter of an opening.
             retry_after_s: What the failing provider asked for: no opening is shorter.
@@ -165,7 +178,7 @@ class Breaker:
             return None
         if self._permit == call_id:
             self._permit = None
-        if verdict == "failure":
+        if verdict in {"failure", "limited"}:
             self._raise_floor(now, retry_after_s)
         if call.generation != self._generation or verdict == "neutral":
             return None
@@ -173,7 +186,7 @@ class Breaker:
             return self._settle_closed(verdict, now, draw, counted=counted)
         if self._phase == "half_open":
             return self._settle_half_open(verdict, now, draw, counted=counted)
-        return self._settle_open(verdict, now)
+        return self._settle_open(verdict, now, counted=counted)
 
     def probe_passed(self, now: float) -> Change | None:
         """A health probe passed: an open breaker may try a real call at once.
@@ -188,6 +201,7 @@ class Breaker:
         """The part that survives a restart, with times relative to ``now``."""
         return BreakerState(
             phase=self._phase,
+            cause=self._cause,
             open_remaining_s=max(0.0, self._open_until - now),
             floor_remaining_s=max(0.0, self._floor - now),
             exponent=self._exponent,
@@ -200,7 +214,7 @@ class Breaker:
     def restore(cls, config: BreakerConfig, state: BreakerState, now: float) -> Self:
         """Rebuild a breaker; nothing is in flight and the probe permit is free."""
         breaker = cls(config)
-        breaker._phase = state.phase
+        breaker._phase, breaker._cause = state.phase, state.cause
         if state.phase == "open":
             breaker._open_until = now + state.open_remaining_s
         breaker._floor = now + state.floor_remaining_s
@@ -220,34 +234,52 @@ class Breaker:
         self, verdict: Verdict, now: float, draw: float, *, counted: bool
     ) -> Change | None:
         self._outcomes.add(verdict, now)
-        if verdict != "failure":
+        self._count_streak(verdict, counted=counted)
+        # A success never opens, though it may be the call that makes a share judged.
+        fault = None if verdict == "success" else self._fault()
+        if fault is None:
+            return None
+        self._cause, reason = fault
+        return self._open("tripped", reason, now, draw)
+
+    def _count_streak(self, verdict: Verdict, *, counted: bool) -> None:
+        if verdict == "failure":
+            self._streak += counted
+        elif verdict != "limited":
             self._streak = 0
-        elif counted:
-            self._streak += 1
-        reason = self._trip_reason()
-        return None if reason is None else self._open("tripped", reason, now, draw)
 
     def _settle_half_open(
         self, verdict: Verdict, now: float, draw: float, *, counted: bool
     ) -> Change | None:
+        if verdict == "limited":
+            if self._cause != "limited":
+                return None
+            return self._open("still_limited", "probe: rate limited", now, draw)
         if next_phase("half_open", verdict) == "open":
             self._streak += verdict == "failure" and counted
+            self._cause = "slow" if verdict == "slow" else "failures"
             return self._open(verdict, f"probe: {verdict}", now, draw)
         self._successes += 1
         if self._successes < self._config.successes_to_close:
             return None
         return self._move("recovered", f"{self._successes} calls succeeded")
 
-    def _settle_open(self, verdict: Verdict, now: float) -> Change | None:
+    def _settle_open(
+        self, verdict: Verdict, now: float, *, counted: bool
+    ) -> Change | None:
+        if self._cause == "slow":
+            self._count_streak(verdict, counted=counted)
+            if self._streak >= self._config.consecutive_failures:
+                self._cause = "failures"  # it lets nobody in any more
         if next_phase("open", verdict) == "open" or now < self._floor:
             return None
-        change = self._move(verdict, "a forced call succeeded")
+        change = self._move(verdict, "a call succeeded while open")
         self._successes = 1
         return change
 
-    def _trip_reason(self) -> str | None:
+    def _fault(self) -> tuple[BreakerCause, str] | None:
         if self._streak >= self._config.consecutive_failures:
-            return f"{self._streak} consecutive failures"
+            return "failures", f"{self._streak} consecutive failures"
         return self._outcomes.fault()
 
     def _open(self, event: Event, reason: str, now: float, draw: float) -> Change:
@@ -269,6 +301,7 @@ class Breaker:
         self._outcomes.clear()
         if after == "closed":
             self._streak = 0
+            self._cause = None
             self._exponent = max(0, self._exponent - EXPONENT_DECAY)
         return Change(before, after, reason)
 

@@ -2,8 +2,9 @@
 
 Hard exclusions hold for the whole request: ``not_listed``, ``no_model``, ``context``,
 ``budget``.
-Soft ones are about now: ``rate_limited``, ``at_capacity``, ``unavailable``,
-``unhealthy``, ``breaker_open``, ``auth``. The last candidates are never ejected: when
+Soft ones are about now: ``rate_limited``, ``at_capacity``, ``slow``, ``unavailable``,
+``unhealthy``, ``breaker_open``, ``auth``. Who became slow is left alone only while
+another one is well: when everybody did, nobody is excluded for it. The last candidates are never ejected: when
 only softly excluded ones are left, they are taken, least bad first.
 """
 
@@ -22,12 +23,13 @@ GATE_HIGH = 0.5
 _SEVERITY = (
     "rate_limited",
     "at_capacity",
+    "slow",
     "unavailable",
     "unhealthy",
     "breaker_open",
     "auth",
 )
-IN_DOUBT = frozenset(_SEVERITY[2:])
+IN_DOUBT = frozenset(_SEVERITY[3:])
 """Codes of candidates whose choice is a degraded one."""
 
 
@@ -96,6 +98,7 @@ def sort_out(
             result.eligible.append(measured)
         else:
             result.soft.append((measured, not_now))
+    _gate_slow(result, ask.now)
     _gate(result)
     result.soft.sort(key=_badness)
     return result
@@ -157,6 +160,20 @@ def _breaker_detail(snapshot: ModelSnapshot, now: float) -> str:
 def _full(snapshot: ModelSnapshot) -> bool:
     limit = snapshot.concurrency_limit
     return limit is not None and snapshot.in_flight >= limit
+
+
+def _gate_slow(result: Sorted, now: float) -> None:
+    quick = [item.availability for item in result.eligible if not item.slow]
+    if max(quick, default=0.0) < GATE_HIGH:
+        return
+    kept = []
+    for item in result.eligible:
+        if item.slow:
+            detail = f"slow: {_breaker_detail(item.snapshot, now)}"
+            result.soft.append((item, Exclusion(item.target, "slow", detail)))
+        else:
+            kept.append(item)
+    result.eligible = kept
 
 
 def _gate(result: Sorted) -> None:

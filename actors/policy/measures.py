@@ -26,8 +26,10 @@ class Measured:
     """A candidate with everything that scores are made of.
 
     Attributes:
-        state: 1 closed, 0.5 half-open with its permit free, 0 open.
+        state: 1 closed, 0.5 half-open with its permit free, 0 open; 0.5 also while open
+            for slowness, when it answers all the same.
         trial: Half-open: one real call may go there, and decides.
+        slow: Open for slowness: to be left alone while another one is well.
         alpha, beta: Posterior of success with prior and fading.
         availability: state x lower bound of the success rate x headroom, in [0, 1].
         cost_usd: Expected US dollars of one call, ``None`` without a price.
@@ -45,6 +47,7 @@ class Measured:
         "freshness",
         "latency_s",
         "rest",
+        "slow",
         "snapshot",
         "state",
         "target",
@@ -57,6 +60,9 @@ class Measured:
         self.target = target_of(snapshot.provider, snapshot.model)
         self.state = breaker_state(snapshot, now)
         self.trial = self.state == 0.5
+        self.slow = self.state == 0.0 and snapshot.breaker_cause == "slow"
+        if self.slow:
+            self.state = 0.5
         self.rest = False  # only when none of the preferred can answer
         self.tight = False  # the window may turn out too small
         self.freshness = _freshness(snapshot, now)

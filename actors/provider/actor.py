@@ -61,7 +61,9 @@ class ProviderActor(Actor[Message]):
         self._tools = tools
         self._cell = cell
         self._restarts = cell.starts()
-        self._state = ProviderState(settings, tools.prices, self._on_transition)
+        self._state = ProviderState(
+            settings, tools.prices, self._on_transition, tools.breaker
+        )
         self._calls: dict[str, UpstreamCall] = {}
         self._probe_waiters: list[Reply] = []
         self._probe_task: TaskHandle | None = None

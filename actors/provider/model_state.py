@@ -25,6 +25,7 @@ class ModelState:
             provider=settings.name,
             model=name,
             breaker=breaker.phase,
+            breaker_cause=breaker.cause,
             breaker_open_until=breaker.open_until,
             probe_permit_free=breaker.permit_free(now),
             in_flight=self.in_flight,

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from actors.messages.lifecycle import StateKeeper
 from actors.messages.provider import BreakerTransition, ProbeResult
-from actors.policy.breaker import BreakerConfig
+from actors.policy.breaker import Breaker, BreakerConfig
 from actors.policy.limits import LimitConfig
 from actors.policy.pricing import PriceBook
 from actors.wire.base import Dialect, Endpoint, Timeouts, Transport
@@ -57,7 +57,8 @@ class ProviderTools:
     """What the actor may not make itself: I/O, prices, clocks, randomness.
 
     ``utc`` gives epoch seconds, ``draw`` a number in [0, 1). ``on_event`` is told of
-    breaker transitions and probes; it must not block or raise.
+    breaker transitions and probes; it must not block or raise. ``breaker`` is the kind
+    that is made for each model: one under watch in tests and simulations.
     """
 
     dialect: Dialect
@@ -68,3 +69,4 @@ class ProviderTools:
     new_id: Callable[[], str]
     keeper: StateKeeper
     on_event: Callable[[ProviderEvent], None]
+    breaker: type[Breaker] = Breaker

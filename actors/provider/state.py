@@ -30,9 +30,6 @@ from actors.provider.settings import ProviderSettings
 MAX_MODELS = 256
 """Models asked for by name get a breaker each; a caller cannot grow that for ever."""
 
-SLOW_FACTOR = 3.0
-"""A success that took over three times what its length leads to expect is ``slow``."""
-
 QUOTA_PAUSE_S = 60.0
 """An account out of money is asked again once a minute, not once a request."""
 
@@ -49,10 +46,12 @@ class ProviderState:
         settings: ProviderSettings,
         prices: PriceBook,
         on_transition: Callable[[BreakerTransition], None],
+        breaker: type[Breaker] = Breaker,
     ) -> None:
         self.settings = settings
         self._prices = prices
         self._on_transition = on_transition
+        self._breaker = breaker
         self._models: dict[str, ModelState] = {}
         self._limiter = Limiter(settings.limits)
         self._listing = Listing(settings)
@@ -153,7 +152,7 @@ class ProviderState:
         if failure is not None and failure.failure == "auth":
             self._auth_refused = True
         self._simulated |= outcome.simulated
-        if verdict != "neutral" or outcome.completion is not None:
+        if verdict not in {"neutral", "limited"} or outcome.completion is not None:
             self._record(state, outcome, now)
         self._totals.count(outcome, at=at)
         self._drop_if_vanished(outcome.model)
@@ -176,16 +175,22 @@ class ProviderState:
         failure = outcome.failure
         if failure is None:
             return "slow" if self._is_slow(state, outcome) else "success"
-        if failure.neutral or failure.failure not in BREAKER_FAILURES:
+        if failure.neutral:
             return "neutral"
-        return "failure"
+        if failure.failure == "rate_limit":
+            return "limited"
+        return "failure" if failure.failure in BREAKER_FAILURES else "neutral"
 
     def _is_slow(self, state: ModelState, outcome: Outcome) -> bool:
         tokens = outcome.usage.completion_tokens
         if tokens is None:
             return False
-        expected = state.window.expected_latency_s(tokens)
-        return expected is not None and outcome.latency_s > SLOW_FACTOR * expected
+        expected_s = state.window.expected_latency_s(tokens)
+        if expected_s is None:
+            return False
+        config = self.settings.breaker
+        limit_s = max(config.slow_floor_s, config.slow_factor * expected_s)
+        return outcome.latency_s > limit_s
 
     def _record(self, state: ModelState, outcome: Outcome, now: float) -> None:
         state.window.record(
@@ -256,7 +261,7 @@ class ProviderState:
             if len(self._models) >= MAX_MODELS:
                 self._forget_one()
             state = self._models[name] = ModelState(
-                Breaker(self.settings.breaker),
+                self._breaker(self.settings.breaker),
                 RollingWindow(self.settings.metrics_window),
             )
         return state
@@ -356,7 +361,7 @@ class ProviderState:
         except msgspec.DecodeError:
             return False
         for name, model in dump.models.items():
-            breaker = Breaker.restore(self.settings.breaker, model.breaker, now)
+            breaker = self._breaker.restore(self.settings.breaker, model.breaker, now)
             window = RollingWindow.restore(
                 model.window, now, self.settings.metrics_window
             )

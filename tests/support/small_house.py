@@ -23,6 +23,7 @@ from actors.messages.routing import (
     RouteResult,
     Started,
 )
+from actors.policy.breaker_invariants import WatchedBreaker
 from actors.policy.pricing import Price, PriceBook
 from actors.provider import (
     ProviderActor,
@@ -186,6 +187,7 @@ async def small_house(
                 new_id=new_id,
                 keeper=keeper,
                 on_event=events.append,
+                breaker=WatchedBreaker,
             )
             supervisor = system.start(
                 SupervisorSpec(

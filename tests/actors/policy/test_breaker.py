@@ -1,19 +1,12 @@
-"""The breaker: every pair of the table, the half-open bugs of others, any history."""
+"""The breaker: every pair of the table, opening, open times, restarts.
 
-import random
+Half-open is in ``test_breaker_half_open``, any history in ``test_breaker_histories``.
+"""
+
 from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import settings, strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
 from actors.messages.provider import BreakerPhase
 from actors.policy.breaker import (
@@ -26,38 +19,10 @@ from actors.policy.breaker import (
     Verdict,
     next_phase,
 )
+from tests.support.breakers import CONFIG, MIDDLE, opened, probing, run_call
 
-CONFIG = BreakerConfig(jitter=0.0)
-MIDDLE = 0.5  # the draw that leaves the open time as it is
 PHASES: tuple[BreakerPhase, ...] = get_args(BreakerPhase)
 EVENTS: tuple[Event, ...] = get_args(Event)
-
-
-def run_call(
-    breaker: Breaker,
-    verdict: Verdict,
-    now: float,
-    call_id: str = "call",
-    retry_after_s: float | None = None,
-) -> Change | None:
-    assert breaker.admit(call_id, now)
-    return breaker.settle(call_id, verdict, now, MIDDLE, retry_after_s)
-
-
-def opened(now: float = 0.0, config: BreakerConfig = CONFIG) -> Breaker:
-    breaker = Breaker(config)
-    for _ in range(config.consecutive_failures):
-        run_call(breaker, "failure", now)
-    assert breaker.phase == "open"
-    return breaker
-
-
-def probing(now: float = 5.0) -> Breaker:
-    """Half-open with the probe ``probe`` in flight since ``now``."""
-    breaker = opened()
-    assert breaker.admit("probe", now)
-    assert breaker.phase == "half_open"
-    return breaker
 
 
 # The table -------------------------------------------------------------------
@@ -73,6 +38,8 @@ def test_every_pair_is_listed_or_raises(phase: BreakerPhase, event: Event) -> No
         ("open", "recovered"),
         ("half_open", "tripped"),
         ("half_open", "waited"),
+        ("closed", "still_limited"),
+        ("open", "still_limited"),
     }
 
     if (phase, event) in impossible:
@@ -85,8 +52,11 @@ def test_every_pair_is_listed_or_raises(phase: BreakerPhase, event: Event) -> No
 def cause(breaker: Breaker, event: Event) -> None:
     """Make the event happen to a breaker made by ``in_phase``."""
     match event:
-        case "success" | "failure" | "slow" | "neutral":
+        case "success" | "failure" | "slow" | "limited" | "neutral":
             breaker.settle("inside", event, 5.0, MIDDLE)
+        case "still_limited":
+            breaker._cause = "limited"
+            breaker.settle("inside", "limited", 5.0, MIDDLE)
         case "probe_passed":
             breaker.probe_passed(5.0)
         case "tripped":
@@ -297,142 +267,6 @@ def test_a_late_failure_may_still_say_when_to_come_back() -> None:
     assert breaker.probe_passed(31.0) is not None
 
 
-# Half-open -------------------------------------------------------------------
-
-
-def test_half_open_admits_one_probe() -> None:
-    breaker = opened()
-    assert breaker.permit_free(5.0)
-
-    admitted = [breaker.admit(f"call {n}", 5.0) for n in range(10)]
-
-    assert admitted == [True] + [False] * 9
-    assert not breaker.can_admit(5.0)
-    assert not breaker.permit_free(5.0)
-
-
-def test_the_probe_asking_again_is_granted_again() -> None:
-    breaker = probing()
-
-    assert breaker.admit("probe", 5.0)
-    breaker.force_admit("probe", 5.0)
-
-    breaker.settle("probe", "success", 5.0, MIDDLE)
-    assert breaker.settle("probe", "success", 5.0, MIDDLE) is None
-    assert breaker.phase == "half_open"
-
-
-def test_two_real_successes_close() -> None:
-    breaker = probing()
-
-    assert breaker.settle("probe", "success", 5.0, MIDDLE) is None
-    change = run_call(breaker, "success", 5.0, "second")
-
-    assert change == Change("half_open", "closed", "2 calls succeeded")
-    assert breaker.consecutive_failures == 0
-    assert breaker.open_until == 0.0
-
-
-def test_a_breaker_that_closed_starts_with_an_empty_window() -> None:
-    breaker = Breaker(BreakerConfig(consecutive_failures=100, jitter=0.0))
-    for _ in range(10):
-        run_call(breaker, "failure", 0.0)
-
-    close(breaker)
-
-    assert breaker.dump(5.0).outcomes == ()
-    assert run_call(breaker, "failure", 5.0) is None
-
-
-@pytest.mark.parametrize("verdict", ["failure", "slow"])
-def test_a_bad_probe_reopens(verdict: Verdict) -> None:
-    breaker = probing()
-
-    change = breaker.settle("probe", verdict, 6.0, MIDDLE)
-
-    assert change == Change("half_open", "open", f"probe: {verdict}")
-    assert breaker.open_until == 16.0
-    assert breaker.consecutive_failures == 3 + (verdict == "failure")
-
-
-@pytest.mark.parametrize("verdict", ["success", "failure", "slow", "neutral"])
-def test_a_call_admitted_before_opening_cannot_settle_a_newer_probe(
-    verdict: Verdict,
-) -> None:
-    breaker = Breaker(CONFIG)
-    breaker.admit("old", 0.0)
-    for _ in range(3):
-        run_call(breaker, "failure", 0.0)
-    breaker.admit("probe", 5.0)
-
-    assert breaker.settle("old", verdict, 6.0, MIDDLE) is None
-
-    assert breaker.phase == "half_open"
-    assert not breaker.can_admit(6.0)
-    breaker.settle("probe", "success", 6.0, MIDDLE)
-    assert run_call(breaker, "success", 6.0) is not None
-
-
-@pytest.mark.parametrize("times", [1, 50])
-def test_neutral_probes_give_the_permit_back_and_decide_nothing(times: int) -> None:
-    # A 4xx, a cancelled call, a 429 and our own bug all arrive as neutral.
-    breaker = probing()
-
-    assert breaker.settle("probe", "neutral", 5.0, MIDDLE) is None
-    for _ in range(times):
-        assert run_call(breaker, "neutral", 5.0) is None
-
-    assert breaker.phase == "half_open"
-    assert breaker.permit_free(5.0)
-    run_call(breaker, "success", 5.0)
-    assert run_call(breaker, "success", 5.0) is not None
-
-
-def test_an_abandoned_probe_loses_its_lease() -> None:
-    breaker = probing()
-    assert not breaker.admit("next", 604.9)
-
-    assert breaker.can_admit(605.0)
-    assert breaker.admit("next", 605.0)
-
-    # What became of the abandoned one is no longer asked.
-    assert breaker.settle("probe", "failure", 606.0, MIDDLE) is None
-    assert breaker.phase == "half_open"
-    assert not breaker.can_admit(606.0)
-
-
-def test_a_probe_of_an_earlier_half_open_cannot_settle_a_later_one() -> None:
-    breaker = probing()
-    breaker.force_admit("forced", 5.0)
-    assert breaker.settle("forced", "failure", 5.0, MIDDLE) is not None
-    breaker.admit("new probe", breaker.open_until)
-
-    assert breaker.settle("probe", "success", 20.0, MIDDLE) is None
-
-    assert not breaker.can_admit(20.0)
-    breaker.settle("new probe", "success", 20.0, MIDDLE)
-    assert breaker.phase == "half_open"
-
-
-def test_unknown_ids_change_nothing() -> None:
-    for breaker in (Breaker(CONFIG), opened(), probing()):
-        before = breaker.dump(5.0)
-
-        assert breaker.settle("nobody", "failure", 5.0, MIDDLE, 100.0) is None
-
-        assert breaker.dump(5.0) == before
-
-
-def test_calls_nobody_settles_are_forgotten() -> None:
-    breaker = Breaker(CONFIG)
-    for n in range(1000):
-        breaker.admit(f"leak {n}", float(n))
-        breaker.admit(f"leak {n}", float(n))
-
-    assert len(breaker._calls) == 600
-    assert breaker.settle("leak 0", "failure", 1000.0, MIDDLE) is None
-
-
 # Health probes and the last candidate ----------------------------------------
 
 
@@ -459,7 +293,7 @@ def test_the_last_candidate_is_let_in_whatever_the_phase() -> None:
     change = breaker.settle("forced", "success", 1.0, MIDDLE)
 
     # A real success: one of the two that close.
-    assert change == Change("open", "half_open", "a forced call succeeded")
+    assert change == Change("open", "half_open", "a call succeeded while open")
     assert run_call(breaker, "success", 1.0) is not None
     assert breaker.phase == "closed"
 
@@ -536,238 +370,3 @@ def test_a_restored_window_goes_on_counting_and_ageing() -> None:
 
     assert restored.dump(1.0) == breaker.dump(59.0)
     assert later.dump(1.0).outcomes == ((11.0, "slow"),) * 4
-
-
-# Any history -----------------------------------------------------------------
-
-
-class ModelledBreaker(RuleBasedStateMachine):
-    """The breaker against a naive model that keeps everything it was told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.config = BreakerConfig(min_calls=4, window_calls=6, permit_lease_s=40.0)
-        self.breaker = Breaker(self.config)
-        self.now = 0.0
-        self.ids = 0
-        self.phase: BreakerPhase = "closed"
-        self.era = 0
-        self.calls: dict[str, tuple[int, float]] = {}
-        self.probe: str | None = None
-        self.streak = 0
-        self.successes = 0
-        self.outcomes: list[tuple[float, str]] = []
-        self.floor = 0.0
-        self.open_until = 0.0
-
-    @initialize(start=st.floats(0, 1e6))
-    def begin(self, start: float) -> None:
-        self.now = start
-
-    def new_era(self, phase: BreakerPhase) -> None:
-        self.phase, self.era = phase, self.era + 1
-        self.outcomes, self.successes, self.probe = [], 0, None
-        self.open_until = self.breaker.open_until
-
-    @rule(seconds=st.sampled_from([0.0, 0.5, 3.0, 6.0, 20.0, 61.0]))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule(forced=st.booleans())
-    def admit(self, forced: bool) -> None:
-        self.ids += 1
-        call_id = str(self.ids)
-        for old, (_, at) in list(self.calls.items()):
-            if self.now - at >= self.config.permit_lease_s:
-                del self.calls[old]
-                self.probe = None if self.probe == old else self.probe
-        due = self.phase == "open" and self.now >= self.open_until
-        expected = self.phase == "closed" or due
-        expected |= self.phase == "half_open" and self.probe is None
-        assert self.breaker.can_admit(self.now) == expected
-        if forced:
-            self.breaker.force_admit(call_id, self.now)
-        else:
-            assert self.breaker.admit(call_id, self.now) == expected
-        if due:
-            self.new_era("half_open")
-        if expected and self.phase == "half_open":
-            self.probe = call_id
-        if expected or forced:
-            self.calls[call_id] = (self.era, self.now)
-
-    @precondition(lambda self: self.calls)
-    @rule(
-        data=st.data(),
-        verdict=st.sampled_from(get_args(Verdict)),
-        draw=st.floats(0, 1, exclude_max=True),
-        retry_after_s=st.none() | st.floats(0, 30),
-        counted=st.booleans(),
-    )
-    def settle(
-        self,
-        data: st.DataObject,
-        verdict: Verdict,
-        draw: float,
-        retry_after_s: float | None,
-        counted: bool,
-    ) -> None:
-        call_id = data.draw(st.sampled_from(sorted(self.calls)))
-        era, _ = self.calls.pop(call_id)
-        before = self.phase
-        change = self.breaker.settle(
-            call_id, verdict, self.now, draw, retry_after_s, counted=counted
-        )
-        self.probe = None if self.probe == call_id else self.probe
-        if verdict == "failure" and retry_after_s is not None:
-            self.floor = max(self.floor, self.now + retry_after_s)
-        if era == self.era and verdict != "neutral":
-            self.judge(verdict, counted)
-        elif self.phase == "open":
-            self.open_until = max(self.open_until, self.floor)
-        assert (change is not None) == (before != self.phase)
-        if change is not None:
-            assert (change.before, change.after) == (before, self.phase)
-            if self.phase == "open":
-                open_s = self.open_until - self.now
-                assert self.open_until >= self.floor
-                assert open_s >= 3.99
-                assert open_s <= 18.01 or self.open_until == self.floor
-
-    def judge(self, verdict: Verdict, counted: bool) -> None:
-        failed = verdict == "failure"
-        if self.phase == "closed":
-            self.streak = self.streak + counted if failed else 0
-            self.outcomes.append((self.now, verdict))
-            recent = [
-                what
-                for at, what in self.outcomes[-self.config.window_calls :]
-                if self.now - at < self.config.window_s
-            ]
-            enough = len(recent) >= self.config.min_calls
-            if (
-                self.streak >= 3
-                or (enough and recent.count("failure") >= 0.4 * len(recent))
-                or (enough and recent.count("slow") >= 0.6 * len(recent))
-            ):
-                self.new_era("open")
-        elif self.phase == "half_open":
-            if verdict == "success":
-                self.successes += 1
-                if self.successes == 2:
-                    self.streak = 0
-                    self.new_era("closed")
-            else:
-                self.streak += failed and counted
-                self.new_era("open")
-        elif verdict == "success" and self.now >= self.floor:
-            self.new_era("half_open")
-            self.successes = 1
-        else:
-            self.open_until = max(self.open_until, self.floor)
-
-    @rule()
-    def health_probe(self) -> None:
-        change = self.breaker.probe_passed(self.now)
-        passes = self.phase == "open" and self.now >= self.floor
-
-        assert (change is not None) == passes
-        if passes:
-            self.new_era("half_open")
-
-    @rule()
-    def restart(self) -> None:
-        state = self.breaker.dump(self.now)
-        self.breaker = Breaker.restore(self.config, state, self.now)
-        self.calls.clear()
-        self.probe = None
-        self.open_until = self.breaker.open_until
-
-    @invariant()
-    def agrees(self) -> None:
-        assert self.breaker.phase == self.phase
-        assert self.breaker.consecutive_failures == self.streak
-        assert self.breaker.open_until == pytest.approx(self.open_until)
-
-    def teardown(self) -> None:  # type: ignore[explicit-override]  # from 3.12 on
-        assert_not_wedged(self.breaker, self.now)
-
-
-def assert_not_wedged(breaker: Breaker, now: float) -> None:
-    """Enough time and two successes close it, whatever was before."""
-    now += 10_000.0
-    for n in range(2):
-        assert breaker.admit(f"healing {n}", now)
-        breaker.settle(f"healing {n}", "success", now, MIDDLE)
-
-    assert breaker.phase == "closed"
-
-
-@pytest.mark.slow
-def test_agrees_with_the_model_over_any_history() -> None:
-    run_state_machine_as_test(
-        ModelledBreaker,
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None),
-    )
-
-
-class Schedule:
-    """One random life of a breaker; everything follows from the seed."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.chance = random.Random(seed)
-        self.breaker = Breaker(BreakerConfig(permit_lease_s=30.0))
-        self.now = 0.0
-        self.in_flight: list[str] = []
-        self.probe: tuple[str, float] | None = None
-        self.failing = self.chance.random()
-
-    def run(self, steps: int) -> None:
-        for n in range(steps):
-            self.now += self.chance.choice((0.0, 0.1, 2.0, 7.0))
-            step = self.chance.random()
-            if step < 0.5:
-                self.admit(f"{n}", forced=step < 0.05)
-            elif step < 0.55:
-                self.breaker.probe_passed(self.now)
-            elif self.in_flight:
-                self.settle(self.chance.randrange(len(self.in_flight)))
-
-    def admit(self, call_id: str, *, forced: bool) -> None:
-        becomes_probe = self.breaker.permit_free(self.now)
-        if forced:
-            self.breaker.force_admit(call_id, self.now)
-        elif not self.breaker.admit(call_id, self.now):
-            assert not self.breaker.can_admit(self.now)
-            return
-        self.in_flight.append(call_id)
-        if becomes_probe:
-            leased = self.probe is not None and self.now - self.probe[1] < 30.0
-            assert not leased, f"two probes in flight, seed {self.seed}"
-            self.probe = (call_id, self.now)
-
-    def settle(self, index: int) -> None:
-        call_id = self.in_flight.pop(index)
-        verdict: Verdict = "success"
-        if self.chance.random() < self.failing:
-            verdict = self.chance.choice(("failure", "failure", "slow", "neutral"))
-        change = self.breaker.settle(
-            call_id,
-            verdict,
-            self.now,
-            self.chance.random(),
-            self.chance.choice((None, None, 20.0)),
-        )
-        if change is not None or (self.probe is not None and self.probe[0] == call_id):
-            self.probe = None
-
-
-@pytest.mark.slow
-def test_never_two_probes_and_never_wedged_in_ten_thousand_schedules() -> None:
-    for seed in range(10_000):
-        schedule = Schedule(seed)
-
-        schedule.run(steps=40)
-
-        assert_not_wedged(schedule.breaker, schedule.now)

@@ -216,6 +216,42 @@ def test_nor_is_one_never_called() -> None:
     assert names(sort(fresh, GOOD)) == ["fresh", "good"]
 
 
+SLOW = replace(
+    GOOD,
+    provider="slow",
+    breaker="open",
+    breaker_cause="slow",
+    breaker_open_until=NOW + 5,
+)
+
+
+def test_a_slow_one_is_left_alone_while_another_is_well() -> None:
+    result = sort(SLOW, GOOD)
+
+    assert names(result) == ["good"]
+    assert soft(result) == [("slow", "slow")]
+    assert result.soft[0][1].detail == "slow: open for another 5 s"
+
+
+def test_when_everybody_became_slow_nobody_is_left_out_for_it() -> None:
+    other = replace(SLOW, provider="other", breaker="half_open")
+
+    result = sort(SLOW, other)
+
+    assert names(result) == ["slow", "other"]
+    assert not any(item.trial for item in result.eligible)
+
+
+def test_a_slow_one_is_better_than_one_that_hardly_ever_answers() -> None:
+    assert "slow" in names(sort(SLOW, BAD))
+
+
+def test_a_slow_one_that_is_due_takes_its_trial() -> None:
+    due = replace(SLOW, breaker_open_until=NOW)
+
+    assert names(sort(due, GOOD)) == ["slow", "good"]
+
+
 def test_nobody_there_is_nobody() -> None:
     result = sort()
 

@@ -37,6 +37,22 @@ def test_state_of_the_breaker(
     assert Measured(snapshot, 10.0).trial == (state == 0.5)
 
 
+@pytest.mark.parametrize(("phase", "open_until"), [("open", 10.1), ("half_open", 0.0)])
+def test_one_that_is_open_for_slowness_answers_all_the_same(
+    phase: BreakerPhase, open_until: float
+) -> None:
+    snapshot = ModelSnapshot(
+        provider="a",
+        model="m",
+        breaker=phase,
+        breaker_cause="slow",
+        breaker_open_until=open_until,
+    )
+    measured = Measured(snapshot, 10.0)
+
+    assert (measured.state, measured.slow, measured.trial) == (0.5, True, False)
+
+
 def test_a_model_never_called_stands_above_the_gate_and_below_a_proven_one() -> None:
     fresh = Measured(BASE, 0.0)
     proven = Measured(ModelSnapshot(provider="a", model="m", success_alpha=100.0), 0.0)

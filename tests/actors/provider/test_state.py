@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+import pytest
+
+from actors.errors import FailureClass
 from actors.messages.provider import Failure, Outcome, ProbeResult
 from actors.policy.pricing import Price, PriceBook, TableEntry
 from actors.provider.state import MAX_MODELS, ProviderState
@@ -92,3 +95,89 @@ def test_a_configured_model_stays_though_the_provider_says_it_has_none() -> None
 
 def test_what_was_pretended_is_kept_apart_from_experience() -> None:
     assert provider("one").kept_as != provider("one", simulated=True).kept_as
+
+
+# Whose fault was the probe?
+
+
+def half_open() -> ProviderState:
+    """Its breaker opened for three failures, and ``probe`` holds the one permit."""
+    known = state(PriceBook())
+    for number in range(3):
+        call = f"call-{number}"
+        known.admit(call, "gpt-4o", 0, 0.0, forced=False)
+        settle(known, call, 0.0, failed("server_error"))
+    assert known.admit("early", "gpt-4o", 0, 1.0, forced=False) is not None
+    assert known.admit("probe", "gpt-4o", 0, 60.0, forced=False) is None
+    assert known.admit("second", "gpt-4o", 0, 60.0, forced=False) is not None
+    return known
+
+
+def failed(what: FailureClass, *, neutral: bool = False) -> Failure:
+    return Failure(failure=what, message="no", owner="provider", neutral=neutral)
+
+
+def settle(
+    known: ProviderState, call: str, now: float, failure: Failure | None
+) -> None:
+    outcome = Outcome(
+        attempt_id=call,
+        provider="one",
+        model="gpt-4o",
+        latency_s=0.1,
+        failure=failure,
+    )
+    known.settle(outcome, counted=True, now=now, at=now, draw=0.5)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        failed("bad_request"),
+        failed("content_filtered"),
+        failed("context_too_long"),
+        failed("cancelled", neutral=True),
+        failed("internal", neutral=True),
+        failed("timeout", neutral=True),  # the caller's own deadline
+    ],
+    ids=lambda failure: failure.failure,
+)
+def test_what_is_not_the_providers_fault_gives_the_probes_permit_back(
+    failure: Failure,
+) -> None:
+    known = half_open()
+    settle(known, "probe", 60.0, failure)
+
+    (model,) = known.snapshot(60.0, 0).models
+    assert (model.breaker, model.probe_permit_free) == ("half_open", True)
+    assert known.admit("second", "gpt-4o", 0, 60.0, forced=False) is None
+
+
+@pytest.mark.parametrize(
+    "what", ["connect", "timeout", "server_error", "overloaded", "bad_response"]
+)
+def test_what_is_the_providers_fault_opens_again(what: FailureClass) -> None:
+    known = half_open()
+    settle(known, "probe", 60.0, failed(what))
+
+    (model,) = known.snapshot(60.0, 0).models
+    assert (model.breaker, model.breaker_cause) == ("open", "failures")
+
+
+def test_a_429_is_the_limiters_until_nearly_everybody_gets_one() -> None:
+    known = state(PriceBook())
+    now = 0.0
+    for number in range(19):
+        now = max(now, known.snapshot(now, 0).models[0].blocked_until) + 0.01
+        assert known.admit(f"{number}", "gpt-4o", 0, now, forced=False) is None
+        limited = Failure(
+            failure="rate_limit", message="no", owner="provider", retry_after_s=0.1
+        )
+        settle(known, f"{number}", now, limited)
+        (model,) = known.snapshot(now, 0).models
+        assert (model.breaker, model.calls) == ("closed", 0)
+    known.admit("last", "gpt-4o", 0, now + 1.0, forced=False)
+    settle(known, "last", now + 1.0, failed("rate_limit"))
+
+    (model,) = known.snapshot(now + 1.0, 0).models
+    assert (model.breaker, model.breaker_cause) == ("open", "limited")

@@ -577,3 +577,67 @@ async def test_a_budget_that_nobody_can_meet_is_refused_before_anyone_is_asked()
 
         assert error.kind == "budget_exceeded"
         assert transports["cheap"].calls == transports["dear"].calls == []
+
+
+async def test_nobody_is_lost_when_everybody_becomes_slow_at_once() -> None:
+    transports = {name: FakeTransport(completion()) for name in ("a", "b", "c")}
+    strategies = RouterSettings(strategy="round_robin", retry=RetryConfig())
+    async with small_house(transports, settings=strategies) as house:
+        for _ in range(60):
+            await house.answer()
+        for transport in transports.values():
+            transport.answers = [completion(after_s=1.5)]
+        results = [await house.ask() for _ in range(90)]
+
+        slow = [house.snapshot(name).models[0].breaker_cause for name in transports]
+        assert "slow" in slow
+        assert all(isinstance(result, RouteResult) for result in results)
+        assert all(len(result.attempts) == 1 for result in results)
+
+
+async def test_fifty_milliseconds_are_never_slow_however_quick_it_was_before() -> None:
+    transports = {"a": FakeTransport(completion())}
+    async with small_house(transports) as house:
+        for _ in range(20):
+            await house.answer()
+        transports["a"].answers = [completion(after_s=0.05)]
+        for _ in range(50):
+            await house.answer()
+
+        assert house.transitions() == []
+        assert house.snapshot("a").models[0].breaker == "closed"
+
+
+async def test_one_that_became_slow_is_left_for_one_that_did_not() -> None:
+    transports = {name: FakeTransport(completion()) for name in ("a", "b")}
+    settings = RouterSettings(strategy="round_robin")
+    async with small_house(transports, settings=settings) as house:
+        for _ in range(40):
+            await house.answer()
+        transports["a"].answers = [completion(after_s=4.0)]
+        asked = len(transports["a"].calls)
+        for _ in range(200):
+            await house.answer()
+
+        assert ("closed", "open") in house.transitions()
+        assert len(transports["a"].calls) - asked < 60
+        excluded = [x for r in house.spool.records for x in r.decision.excluded]
+        assert {(x.target.provider, x.code) for x in excluded} == {("a", "slow")}
+
+
+async def test_the_only_one_left_is_asked_though_it_is_slow() -> None:
+    transports = {name: FakeTransport(completion()) for name in ("a", "b")}
+    settings = RouterSettings(strategy="round_robin")
+    async with small_house(transports, settings=settings) as house:
+        for _ in range(40):
+            await house.answer()
+        transports["a"].answers = [completion(after_s=4.0)]
+        while house.snapshot("a").models[0].breaker != "open":
+            await house.answer()
+        transports["b"].answers = [refusal(500)]
+        result = await house.answer()
+
+        assert [(a.provider, a.outcome) for a in result.attempts] == [
+            ("b", "server_error"),
+            ("a", "ok"),
+        ]
