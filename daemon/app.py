@@ -146,7 +146,11 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         simulated = await stack.enter_async_context(_simulated(plan))
         house = await stack.enter_async_context(
             open_house(
-                config, plan.resolved.credentials, plan.state, simulated=simulated
+                config,
+                plan.resolved.credentials,
+                plan.state,
+                simulated=simulated,
+                direct=pipeline.direct,
             )
         )
         watch = ProviderWatch(plan.files, plan.resolved, house, pipeline.redactor.add)

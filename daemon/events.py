@@ -4,9 +4,11 @@ import structlog
 
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.messages.provider import BreakerTransition, ProbeResult
-from actors.messages.routing import AttemptRecord, RecordSpool, RequestRecord
+from actors.messages.routing import RecordSpool, RequestRecord
 from daemon.health_log import HealthLog
+from daemon.logs import DirectLog
 from daemon.probe_record import probe_record
+from daemon.request_line import RequestLog
 from daemon.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -16,41 +18,22 @@ class EventTeller:
     """Hears of everything; never blocks or raises into an actor."""
 
     def __init__(
-        self, telemetry: Telemetry, health_log: HealthLog, records: RecordSpool
+        self,
+        telemetry: Telemetry,
+        health_log: HealthLog,
+        records: RecordSpool,
+        direct: DirectLog | None = None,
     ) -> None:
         self.telemetry = telemetry
         self.health_log = health_log
         self._records = records
+        self._log_request = RequestLog(direct)
         self._healthy: dict[str, bool] = {}
 
     def request_finished(self, record: RequestRecord) -> None:
         """The one line per request, and its counts."""
         self.telemetry.on_record(record)
-        tell = log.info if record.outcome in {"ok", "cancelled"} else log.warning
-        usage, last = record.usage, last_attempt(record)
-        tell(
-            "request_finished",
-            actor="router",
-            request_id=record.request_id,
-            decision_id=record.decision.decision_id,
-            outcome=record.outcome,
-            error=record.error_message,
-            provider=record.provider or (last.provider if last else None),
-            model=record.model or (last.model if last else None),
-            strategy=record.decision.strategy,
-            attempts=len(record.attempts),
-            latency_s=round(record.latency_s, 6),
-            overhead_s=round(record.overhead_s, 6),
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cost_usd=record.cost_usd,
-            cost_source=record.cost_source,
-            task_type=record.task_type,
-            user=record.user,
-            door=record.door,
-            stream=record.stream,
-            simulated=record.simulated,
-        )
+        self._log_request(record)
 
     def provider_event(self, event: BreakerTransition | ProbeResult) -> None:
         if isinstance(event, BreakerTransition):
@@ -110,8 +93,3 @@ class EventTeller:
 
     def actor_crash(self, actor: str, error: BaseException) -> None:
         log.error("actor_crash_trace", actor=actor, exc_info=error)
-
-
-def last_attempt(record: RequestRecord) -> AttemptRecord | None:
-    """The call that answered the request, or the one it failed with."""
-    return record.attempts[-1] if record.attempts else None

@@ -30,6 +30,7 @@ from daemon.events import EventTeller
 from daemon.fleet import Change, Connections, Fleet
 from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
+from daemon.logs import DirectLog
 from daemon.price_loader import PriceLoader
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
@@ -125,6 +126,7 @@ async def open_house(
     state: Path,
     *,
     simulated: Mapping[str, str],
+    direct: DirectLog | None = None,
 ) -> AsyncIterator[House]:
     """Start every actor; at the end stop them in order, the ledger last.
 
@@ -133,6 +135,7 @@ async def open_house(
         credentials: The keys, by provider.
         state: The state folder; it exists and is locked.
         simulated: Base URLs of pretend providers, by the name of the one they replace.
+        direct: The short way of the lines about requests, where there is one.
 
     Raises:
         LedgerRefused: The database was made by a newer version.
@@ -147,7 +150,8 @@ async def open_house(
             await store.open()
         stack.push_async_callback(store.close)
         records = RecordDesk(spool)
-        events = EventTeller(Telemetry(), HealthLog(state / "logs"), records)
+        health_log = HealthLog(state / "logs")
+        events = EventTeller(Telemetry(), health_log, records, direct)
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
         system = await stack.enter_async_context(

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
-_TIME_BITS: Final = 50
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_SHIFTS: Final = (40, 30, 20, 10, 0)
 
 
 def utc() -> float:
@@ -39,6 +40,4 @@ def id_maker(
 
 
 def _digits(milliseconds: int) -> str:
-    return "".join(
-        _ALPHABET[milliseconds >> shift & 31] for shift in range(_TIME_BITS - 5, -1, -5)
-    )
+    return "".join([_PAIRS[milliseconds >> shift & 1023] for shift in _SHIFTS])

@@ -52,7 +52,7 @@ class Stamp:
         self._second = -1
         self._shown = ""
 
-    def _timestamp(self) -> str:
+    def timestamp(self) -> str:
         """``timestamp`` of now; of the date and time only milliseconds are made anew."""
         second, ns = divmod(self._clock_ns(), 1_000_000_000)
         if second != self._second:
@@ -64,7 +64,7 @@ class Stamp:
         self, _logger: object, method: str, event: MutableMapping[str, object]
     ) -> MutableMapping[str, object]:
         stamped: dict[str, object] = {
-            "timestamp": self._timestamp(),
+            "timestamp": self.timestamp(),
             "level": _NAMES.get(method, method),
             "event": event.pop("event", ""),
             "service": SERVICE,
@@ -84,7 +84,7 @@ class JsonRenderer:
     """
 
     def __init__(self, redactor: Redactor, *, journal: bool) -> None:
-        self._redactor = redactor
+        self.redactor = redactor
         self._prefix = {
             level: f"<{number}>".encode() if journal else b""
             for level, number in _SYSLOG.items()
@@ -93,11 +93,14 @@ class JsonRenderer:
     def __call__(
         self, _logger: object, _method: str, event: Mapping[str, object]
     ) -> bytes:
-        prefix = self._prefix.get(str(event.get("level")), b"")
-        return b"%b%b\n" % (prefix, self._line(event))
+        return self.framed(str(event.get("level")), self._line(event))
+
+    def framed(self, level: str, line: bytes) -> bytes:
+        """The line as it is written."""
+        return b"%b%b\n" % (self._prefix.get(level, b""), line)
 
     def _line(self, event: Mapping[str, object]) -> bytes:
-        redactor = self._redactor
+        redactor = self.redactor
         if redactor.is_plain(event):
             line = _encode(event)
             if len(line) <= MAX_LINE_BYTES and redactor.is_clean(line):
@@ -129,12 +132,48 @@ class ConsoleRenderer:
         return line.replace("\n", "\\n").encode("utf-8", "backslashreplace") + b"\n"
 
 
-class LogPipeline:
-    """The running pipeline. ``redactor`` learns further keys; ``close`` flushes."""
+class DirectLog:
+    """Takes lines of JSON that their sender has encoded, and held against ``redactor``.
 
-    def __init__(self, writer: LogWriter, redactor: Redactor) -> None:
+    For what is logged by the thousand, always in one shape: the processors make several
+    tables of each line.
+    """
+
+    __slots__ = ("_put", "_threshold", "redactor", "timestamp")
+
+    def __init__(
+        self,
+        put: Callable[[str, bytes], None],
+        timestamp: Callable[[], str],
+        redactor: Redactor,
+        threshold: int,
+    ) -> None:
+        self._put = put
+        self._threshold = threshold
+        self.timestamp = timestamp
+        self.redactor = redactor
+
+    def writes(self, level: str) -> bool:
+        """Whether lines of this level are written at all."""
+        return _LEVELS[level] >= self._threshold
+
+    def put(self, level: str, line: bytes) -> None:
+        """Write a line of at most ``MAX_LINE_BYTES``, without its newline."""
+        self._put(level, line)
+
+
+class LogPipeline:
+    """The running pipeline. ``redactor`` learns further keys; ``close`` flushes.
+
+    ``direct`` is there where lines are JSON.
+    """
+
+    def __init__(
+        self, writer: LogWriter, redactor: Redactor, direct: DirectLog | None
+    ) -> None:
         self._writer = writer
         self.redactor = redactor
+        self.direct = direct
 
     @property
     def dropped(self) -> int:
@@ -183,7 +222,23 @@ def configure_logging(
         cache_logger_on_first_use=True,
     )
     _take_over_standard_logging(_LEVELS[config.level])
-    return LogPipeline(writer, redactor)
+    return LogPipeline(writer, redactor, _direct(render, writer, stamp, config))
+
+
+def _direct(
+    render: JsonRenderer | ConsoleRenderer,
+    writer: LogWriter,
+    stamp: Stamp,
+    config: LogConfig,
+) -> DirectLog | None:
+    if isinstance(render, ConsoleRenderer):
+        return None
+    framed = render.framed
+
+    def put(level: str, line: bytes) -> None:
+        writer.put(framed(level, line))
+
+    return DirectLog(put, stamp.timestamp, render.redactor, _LEVELS[config.level])
 
 
 def timestamp(ns: int) -> str:

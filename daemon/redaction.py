@@ -62,6 +62,11 @@ class Redactor:
             self._exact = tuple(sorted(known, key=len, reverse=True))
             self._needles += (_as_json(secret),)
 
+    @property
+    def secrets(self) -> int:
+        """How many keys are known by their value; they are never forgotten."""
+        return len(self._exact)
+
     def text(self, text: str) -> str:
         """The text with every key in it masked, cut where nobody would read on."""
         if len(text) > SCANNED_CHARS:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from daemon.request_line import RequestLine
 from tests.support.documents import ROOT
 
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
@@ -13,6 +14,7 @@ LOGGERS = {"log", "_log"}
 CALLED = {"tell", "log"}  # a level that was chosen before
 EXCEPTION = {"error", "traceback"}  # what the pipeline makes of ``exc_info``
 NOT_LOGGED = {"log_lines_dropped"}  # written by the pipeline itself
+HEAD = {"timestamp", "level", "event", "service"}
 EVERY_LINE = {"actor"}  # in the table of fields at the top
 ROW = re.compile(r"^\| (`[a-z_`, ]+`) \| [a-z, ;]+ \| (.*) \|$", re.MULTILINE)
 NAME = re.compile(r"`([a-z_]+)`")
@@ -48,6 +50,7 @@ def logged() -> Iterator[tuple[str, set[str]]]:
                 if isinstance(node, ast.Call) and node.args and is_logging(node):
                     for name in names_in(node.args[0]):
                         yield name, fields_of(node)
+    yield "request_finished", set(RequestLine.__struct_fields__) - HEAD
 
 
 def documented() -> dict[str, set[str]]:
