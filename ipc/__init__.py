@@ -4,7 +4,7 @@
 JSON lines and msgpack frames · ``session`` JSON-RPC without I/O · ``native`` the I/O
 shell around it, ``server`` all of those · ``http`` the same methods as HTTP ·
 ``methods`` the one table, with ``route``, ``conversation``, ``passed_on``, ``results``,
-``fields`` for in and out · ``client`` and ``blocking`` the other end, for Python programs
+``fields`` for in and out, ``plain`` for most of what comes in · ``client`` and ``blocking`` the other end, for Python programs
 and the CLI, which meet the daemon at ``places``.
 
 May import ``actors.messages`` and ``actors.errors``; never an actor, a store or

@@ -31,6 +31,7 @@ from ipc.methods import (
     read_params,
     unknown_method,
 )
+from ipc.plain import plain_call, plain_route
 from ipc.results import (
     PROTOCOL,
     CancelResult,
@@ -170,17 +171,39 @@ class Session:
     def _take(self, messages: list[bytes | FrameError]) -> list[Event]:
         events: list[Event] = []
         for message in messages:
-            decoded = (
-                message
-                if isinstance(message, FrameError)
-                else self._framing.decode(message)
-            )
-            if isinstance(decoded, FrameError):
-                self.broken = self.broken or decoded.fatal
-                self._send_error(unreadable(decoded))
-            elif (event := self._open(decoded)) is not None:
+            event = self._plain(message) or self._read(message)
+            if event is not None:
                 events.append(event)
         return events
+
+    def _plain(self, message: bytes | FrameError) -> Event | None:
+        """Begin what nearly every message asks for; else say nothing to it."""
+        if isinstance(message, FrameError) or self._refusal is not None:
+            return None
+        door = self._framing.door
+        asked = plain_call(message, door)
+        if asked is None or asked.id in self._by_id:
+            return None
+        request = plain_route(
+            asked.params, request_id=self._new_id(), user=self._peer.user, door=door
+        )
+        if request is None:
+            return None
+        call = Call(asked.id, wants_reply=True)
+        self._enter(call)
+        return StartRoute(call, request)
+
+    def _read(self, message: bytes | FrameError) -> Event | None:
+        decoded = (
+            message
+            if isinstance(message, FrameError)
+            else self._framing.decode(message)
+        )
+        if isinstance(decoded, FrameError):
+            self.broken = self.broken or decoded.fatal
+            self._send_error(unreadable(decoded))
+            return None
+        return self._open(decoded)
 
     def _open(self, document: object) -> Event | None:
         """Begin what one message asks for; what is wrong with it is answered."""

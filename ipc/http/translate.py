@@ -18,6 +18,7 @@ from ipc.conversation import chat_request
 from ipc.frames import decode_json
 from ipc.http import schema
 from ipc.http.errors import plain
+from ipc.plain import PlainBody, plain_body, plain_chat
 
 PREFIX: Final = "x-gitbridge-"
 REQUEST_HEADERS: Final = (
@@ -100,8 +101,11 @@ def chat_asked(
     Raises:
         InvalidRequest: A field or header does not hold what it must.
     """
-    given = read_json(body)
     extra = read_headers(headers)
+    usual = None if extra else plain_body(body)
+    if usual is not None:
+        return _plainly_asked(usual, request_id=request_id, user=user)
+    given = read_json(body)
     stream = _flag(given, "stream")
     metadata = given.get("metadata")
     strategy = extra.get("strategy")
@@ -126,6 +130,19 @@ def chat_asked(
         door="http",
     )
     return Asked(request, _include_usage(given.get("stream_options"), stream=stream))
+
+
+def _plainly_asked(body: PlainBody, *, request_id: str, user: str | None) -> Asked:
+    options = body.stream_options
+    request = RouteRequest(
+        request_id=request_id,
+        chat=plain_chat(body),
+        model=body.model,
+        stream=body.stream or False,
+        user=user,
+        door="http",
+    )
+    return Asked(request, options is not None and options.include_usage is True)
 
 
 def read_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
