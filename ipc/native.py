@@ -9,7 +9,7 @@ calls are then cancelled, and what they cost is recorded by the router.
 import asyncio
 import select
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 import structlog
 from msgspec import Struct
@@ -17,14 +17,11 @@ from typing_extensions import override
 
 from actors.errors import Cancelled, GitBridgeError, InternalError, Interrupted
 from actors.messages.chat import Delta
-from actors.messages.routing import error_info
+from actors.messages.routing import RouteHandle, error_info
 from ipc.frames import MAX_MESSAGE_BYTES, Framing
 from ipc.listener import linger
 from ipc.methods import Peer, Service
 from ipc.session import Call, CancelCall, Event, Session, StartCall, StartRoute
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HANGUP_CHECK_S: Final = 0.05
 """How often a connection that cannot be read from is asked whether it is still there."""
@@ -73,9 +70,8 @@ class NativeProtocol(asyncio.Protocol):
         self._peer = peer
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self._stop: dict[Call, Callable[[], object]] = {}  # how to cancel its work
-        self._interrupt: dict[Call, Callable[[], object]] = {}  # when the daemon stops
-        self.tasks: set[asyncio.Task[object]] = set()
+        self._work: dict[Call, RouteHandle | asyncio.Task[object]] = {}
+        self._quiet: list[asyncio.Future[None]] = []  # who waits for that to end
         self._unread = b""  # came, and waits for room
         self._streamed = 0  # bytes of pieces of answers, since nobody reads
         self._flushing = False  # what is there goes out at the end of this turn
@@ -127,8 +123,8 @@ class NativeProtocol(asyncio.Protocol):
 
     def _left(self) -> None:
         self._forget()
-        for stop in tuple(self._stop.values()):
-            stop()
+        for work in tuple(self._work.values()):
+            work.cancel()
 
     # Work -----------------------------------------------------------------------------
 
@@ -165,9 +161,9 @@ class NativeProtocol(asyncio.Protocol):
     def _act(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, CancelCall):
-                stop = self._stop.get(event.call)
-                if stop is not None:
-                    stop()
+                work = self._work.get(event.call)
+                if work is not None:
+                    work.cancel()
                 continue
             try:
                 self._start(event)
@@ -180,19 +176,12 @@ class NativeProtocol(asyncio.Protocol):
         if isinstance(event, StartRoute):
             streams = event.request.stream and call.wants_reply
             sink = partial(self._delta, call) if streams else None
-            handle = service.route(event.request, sink)
-            task: asyncio.Task[object] = self._loop.create_task(handle.result())
-            # Soon, not now: what has not begun yet (its task has not run) cannot be
-            # cancelled, and would go on for a caller who came and left in one piece.
-            self._stop[call] = partial(self._loop.call_soon, handle.cancel)
-            interrupt = partial(handle.cancel, interrupted=True)
-            self._interrupt[call] = partial(self._loop.call_soon, interrupt)
+            handle = self._work[call] = service.route(event.request, sink)
+            handle.begin(partial(self._end, call))
         else:
             work = service.call(event.method, event.params, self._peer)
-            task = self._loop.create_task(work)
-            self._stop[call] = task.cancel
-        self.tasks.add(task)
-        task.add_done_callback(partial(self._ended, call))
+            task = self._work[call] = self._loop.create_task(work)
+            task.add_done_callback(partial(self._task_ended, call))
 
     def _delta(self, call: Call, delta: Delta) -> None:
         self._session.delta(call, delta)
@@ -201,18 +190,35 @@ class NativeProtocol(asyncio.Protocol):
         else:
             self._flush(streamed=True)
 
-    def _ended(self, call: Call, task: asyncio.Task[object]) -> None:
-        self.tasks.discard(task)
-        self._stop.pop(call, None)
-        self._interrupt.pop(call, None)
+    def _task_ended(self, call: Call, task: asyncio.Task[object]) -> None:
         if task.cancelled():
             outcome: object = self._explain(Cancelled("the request was cancelled"))
         elif (error := task.exception()) is not None:
             outcome = self._explain(error)
         else:
             outcome = task.result()
+        self._end(call, outcome)
+
+    def _end(self, call: Call, outcome: object) -> None:
+        self._work.pop(call, None)
+        if not self._work:
+            self._tell_quiet()
         self._session.finish(call, outcome)
         self._flush_soon()
+
+    def quiet(self) -> asyncio.Future[None]:
+        """Done once nothing is worked on, answered already or not."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._quiet.append(future)
+        if not self._work:
+            self._tell_quiet()
+        return future
+
+    def _tell_quiet(self) -> None:
+        waiting, self._quiet = self._quiet, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _explain(self, error: BaseException) -> object:
         if isinstance(error, GitBridgeError):
@@ -313,8 +319,11 @@ class NativeProtocol(asyncio.Protocol):
         """Answer everything with ``interrupted``, cancel it, and close."""
         for call in self._session.in_flight:
             self._session.finish(call, error_info(_stopping()))
-        for call, stop in tuple(self._stop.items()):
-            self._interrupt.get(call, stop)()
+        for work in tuple(self._work.values()):
+            if isinstance(work, asyncio.Task):
+                work.cancel()
+            else:
+                work.cancel(interrupted=True)
         self._flush()
         self._ending = True
         self._settle()

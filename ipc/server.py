@@ -1,6 +1,7 @@
 """Every native connection there is, and how all of them end."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 import anyio
@@ -49,9 +50,7 @@ class NativeServer:
         """
         for connection in tuple(self.connections):
             connection.drain()
-        tasks = {task for c in self.connections for task in c.tasks}
-        if tasks:
-            await asyncio.wait(tasks, timeout=timeout_s)
+        await _quiet(self.connections, timeout_s)
         left = self.in_flight
         await self.close()
         await self._flushed(min(timeout_s, FLUSH_S))
@@ -65,9 +64,7 @@ class NativeServer:
         connections = tuple(self.connections)
         for connection in connections:
             connection.interrupt()
-        tasks = {task for c in connections for task in c.tasks}
-        if tasks:
-            await asyncio.wait(tasks, timeout=GRACE_S)
+        await _quiet(connections, GRACE_S)
 
     def leaving(self, transport: asyncio.Transport) -> None:
         """Remember a connection that is closed while last words wait to be read."""
@@ -81,3 +78,10 @@ class NativeServer:
                 t.get_write_buffer_size() for t in self._unread
             ):
                 await anyio.sleep(HANGUP_CHECK_S)
+
+
+async def _quiet(connections: Iterable[NativeProtocol], timeout_s: float) -> None:
+    """Wait until nothing is worked on for these, or so long."""
+    waited = [connection.quiet() for connection in connections]
+    if waited:
+        await asyncio.wait(waited, timeout=timeout_s)

@@ -265,15 +265,15 @@ StartSink = Callable[[Started], None]
 """Told once, before the first delta of a streamed answer; must not block or raise."""
 
 
+EndSink = Callable[[RouteResult | ErrorInfo], None]
+"""Told once how a request ended: its record is in the spool. Must not block or raise."""
+
+
 class RouteHandle(Protocol):
-    """One request in the router's hands."""
+    """One request that can be put into the router's hands."""
 
-    async def result(self) -> RouteResult | ErrorInfo:
-        """Wait for the end; the request's record is in the spool when this returns.
-
-        Never raises for a failed request: errors are data. Cancelling the waiter does
-        not cancel the request; ``cancel`` does.
-        """
+    def begin(self, on_end: EndSink) -> None:
+        """Send it; ``on_end`` is told how it ended, later or at once. Never raises."""
 
     def cancel(self, *, interrupted: bool = False) -> None:
         """Stop the upstream call now and record what it cost.

@@ -1,8 +1,11 @@
 """What the doors hold of the router."""
 
+from functools import partial
+
 from actors.errors import InternalError, Interrupted, Overloaded
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
+    EndSink,
     ErrorInfo,
     RouteRequest,
     RouteResult,
@@ -18,7 +21,7 @@ from actors.router.messages import (
     SetOverrides,
     StartRoute,
 )
-from actors.runtime import ActorRef, ActorStopped, AskTimeout, MailboxFull
+from actors.runtime import ActorRef, ActorStopped, AskTimeout, Future, MailboxFull
 
 ASK_GRACE_S = 10.0
 """A request ends by its own deadline; past that plus this, the router is at fault."""
@@ -36,22 +39,36 @@ class PendingRoute:
         self._start = start
         self._timeout_s = timeout_s
 
-    async def result(self) -> RouteResult | ErrorInfo:
+    def begin(self, on_end: EndSink) -> None:
         try:
-            reply: object = await self._ref.ask(self._start, timeout_s=self._timeout_s)
-        except MailboxFull:
-            return error_info(
-                Overloaded("the router's mailbox is full", retry_after_s=1.0)
+            future: Future[object] = self._ref.ask(
+                self._start, timeout_s=self._timeout_s
             )
-        except ActorStopped:
-            return error_info(Interrupted("the daemon stopped before the answer"))
-        except AskTimeout:
-            return error_info(InternalError("the router did not end the request"))
-        assert isinstance(reply, RouteResult | ErrorInfo)
-        return reply
+        except (MailboxFull, ActorStopped) as error:
+            on_end(_lost(error))
+        else:
+            future.add_done_callback(partial(_end, on_end))
 
     def cancel(self, *, interrupted: bool = False) -> None:
         self._ref.tell(CancelRoute(self._start.request.request_id, interrupted))
+
+
+def _end(on_end: EndSink, future: Future[object]) -> None:
+    try:
+        reply = future.result()
+    except (MailboxFull, ActorStopped, AskTimeout) as error:
+        reply = _lost(error)
+    assert isinstance(reply, RouteResult | ErrorInfo)
+    on_end(reply)
+
+
+def _lost(error: MailboxFull | ActorStopped | AskTimeout) -> ErrorInfo:
+    """What the caller is told when the router has not answered."""
+    if isinstance(error, MailboxFull):
+        return error_info(Overloaded("the router's mailbox is full", retry_after_s=1.0))
+    if isinstance(error, ActorStopped):
+        return error_info(Interrupted("the daemon stopped before the answer"))
+    return error_info(InternalError("the router did not end the request"))
 
 
 class RouterHandle:

@@ -43,6 +43,9 @@ class Future(Protocol[T]):
 
     def cancelled(self) -> bool: ...
 
+    def result(self) -> T:
+        """The result, or its error raised; only once it is done."""
+
     def set_result(self, result: T, /) -> None:
         """Raises an error when the future is done."""
 

@@ -72,6 +72,16 @@ class TrioFuture(Generic[T]):
     def cancelled(self) -> bool:
         return self._cancelled
 
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+
+        if not self._value:
+            msg = "the future's waiter was cancelled"
+            raise RuntimeError(msg)
+
+        return self._value[0]
+
     def set_result(self, result: T, /) -> None:
         self._settle()
         self._value.append(result)
@@ -95,14 +105,7 @@ class TrioFuture(Generic[T]):
             self._waiter = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._abort)
 
-        if self._error is not None:
-            raise self._error
-
-        if not self._value:
-            msg = "the future's waiter was cancelled"
-            raise RuntimeError(msg)
-
-        return self._value[0]
+        return self.result()
 
     def _abort(self, _: Callable[[], None]) -> trio.lowlevel.Abort:
         self._waiter = None

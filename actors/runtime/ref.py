@@ -1,6 +1,7 @@
 """Talking to an actor: refs, replies, and the inbox both meet at."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Generic, Literal, Protocol, TypeVar
 
 from actors.errors import OurError, Overloaded
@@ -9,6 +10,9 @@ from actors.runtime.mailbox import Mailbox
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
+
+TIMER_SLACK_S = 1e-4
+"""Timers may come this much early, for they count in whole milliseconds or ulps."""
 
 Gate = Literal["open", "own", "shut"]  # own: only for what the actor sends itself
 
@@ -51,16 +55,23 @@ class Reply(Protocol):
 
 
 class PendingAsk:
-    """The reply of one ask: its future, and the timer of its deadline."""
+    """The reply of one ask: its future, and when (loop time) it is given up."""
 
-    __slots__ = ("_future", "_pending", "_sent", "timer")
+    __slots__ = ("_future", "_pending", "_sent", "deadline", "timeout_s")
 
-    def __init__(self, future: Future[R], pending: set["PendingAsk"]) -> None:
+    def __init__(
+        self,
+        future: Future[R],
+        pending: set["PendingAsk"],
+        deadline: float,
+        timeout_s: float,
+    ) -> None:
         # What the result is like is between the asker and the actor.
         self._future: Future[object] = future  # type: ignore[assignment]  # see above
         self._pending = pending
         self._sent = False
-        self.timer: TimerHandle | None = None
+        self.deadline = deadline
+        self.timeout_s = timeout_s
 
     @property
     def wanted(self) -> bool:
@@ -96,8 +107,6 @@ class PendingAsk:
 
     def _settle(self) -> None:
         self._pending.discard(self)
-        if self.timer is not None:
-            self.timer.cancel()
 
 
 class NoReply:
@@ -130,7 +139,9 @@ class Inbox:
 
     __slots__ = (
         "_drain",
+        "_look_at",
         "_scheduled",
+        "_timer",
         "backend",
         "gate",
         "mailbox",
@@ -152,6 +163,8 @@ class Inbox:
         self.pending: set[PendingAsk] = set()
         self._drain = drain
         self._scheduled = False
+        self._look_at = inf  # when the timer looks for asks that are to be given up
+        self._timer: TimerHandle | None = None
 
     def admits(self, *, own: bool) -> bool:
         return self.gate == "open" or (own and self.gate == "own")
@@ -177,10 +190,33 @@ class Inbox:
         if not self._scheduled:
             self.schedule()
 
-    def expire(self, reply: PendingAsk, timeout_s: float) -> None:
-        reply.abandon(
-            AskTimeout(f"{self.name} has not answered within {timeout_s:g} s")
-        )
+    def await_answer(self, reply: PendingAsk) -> None:
+        """Give this ask up at its deadline, unless it has been settled by then.
+
+        One timer serves all asks: nearly every one is answered long before.
+        """
+        self.pending.add(reply)
+        if reply.deadline < self._look_at:
+            self._look(reply.deadline)
+
+    def _look(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+        self._look_at = at
+        delay_s = max(0.0, at - self.backend.now())
+        self._timer = self.backend.call_later(delay_s, self._give_up)
+
+    def _give_up(self) -> None:
+        self._timer, self._look_at = None, inf
+        now = self.backend.now() + TIMER_SLACK_S
+        for reply in [each for each in self.pending if each.deadline <= now]:
+            reply.abandon(
+                AskTimeout(f"{self.name} has not answered within {reply.timeout_s:g} s")
+            )
+
+        if self.pending:
+            self._look(min(each.deadline for each in self.pending))
 
     def schedule(self) -> None:
         self._scheduled = True
@@ -253,10 +289,10 @@ class ActorRef(Generic[M_contra]):
 
         backend = inbox.backend
         future: Future[R] = backend.future()
-        reply = PendingAsk(future, inbox.pending)
+        deadline = backend.now() + timeout_s
+        reply = PendingAsk(future, inbox.pending, deadline, timeout_s)
         if not inbox.post(message, reply):
             raise MailboxFull(f"{inbox.name} has {self.depth} messages waiting already")
 
-        inbox.pending.add(reply)
-        reply.timer = backend.call_later(timeout_s, inbox.expire, reply, timeout_s)
+        inbox.await_answer(reply)
         return future

@@ -63,11 +63,10 @@ class Flight:
             handle = service.route(request, self._take_in, self._start)
         else:
             handle = service.route(request, None)
-        task = asyncio.get_running_loop().create_task(handle.result())
-        task.add_done_callback(self._ended)
         # The router holds this flight by its sink, and this flight the router's handle:
         # let go of at the end, for the collector comes seldom and megabytes may hang on.
-        self._work: tuple[RouteHandle, asyncio.Task[object]] | None = handle, task
+        self._work: RouteHandle | None = handle
+        handle.begin(self._settle)
 
     # Called by the router -------------------------------------------------------------
 
@@ -92,14 +91,6 @@ class Flight:
         )
         self.leave()
         self._on_too_slow()
-
-    def _ended(self, task: asyncio.Task[RouteResult | ErrorInfo]) -> None:
-        if task.cancelled():
-            self._settle(error_info(Cancelled("the caller went away")))
-        elif (error := task.exception()) is not None:
-            self._settle(explain(error))
-        else:
-            self._settle(task.result())
 
     def _settle(self, outcome: RouteResult | ErrorInfo) -> None:
         if self.outcome is None:
@@ -135,17 +126,14 @@ class Flight:
     def leave(self) -> None:
         """Nobody waits any more: stop the upstream call. Harmless after the end."""
         if self._work is not None:
-            handle, task = self._work
-            handle.cancel()
-            task.cancel()
+            self._work.cancel()
             self._settle(error_info(Cancelled("the caller went away")))
         self._held, self._bytes = [], 0
 
     def interrupt(self) -> None:
         """The daemon stops: end now, and say so."""
         if self._work is not None:
-            handle, _ = self._work
-            handle.cancel(interrupted=True)
+            self._work.cancel(interrupted=True)
             self._settle(error_info(stopping()))
 
     async def _changed(self) -> None:

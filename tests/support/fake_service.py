@@ -12,6 +12,7 @@ from actors.messages.chat import Delta, Usage
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
     AttemptSummary,
+    EndSink,
     ErrorInfo,
     RouteRequest,
     RouteResult,
@@ -46,7 +47,7 @@ def route_result(content: str = "hello", request_id: str = "r1") -> RouteResult:
 class FakeHandle:
     """A request in flight: ``finish`` ends it, ``cancelled`` says who ended it.
 
-    As with the real one, what nobody waits for yet has not begun: cancelling it is lost.
+    As with the real one, what has not begun cannot be cancelled.
     """
 
     def __init__(self, request: RouteRequest, sink: DeltaSink | None) -> None:
@@ -58,9 +59,9 @@ class FakeHandle:
         self._ended: asyncio.Future[RouteResult | ErrorInfo] = loop.create_future()
         self._stopped: asyncio.Future[None] = loop.create_future()
 
-    async def result(self) -> RouteResult | ErrorInfo:
+    def begin(self, on_end: EndSink) -> None:
         self._begun = True
-        return await asyncio.shield(self._ended)
+        self._ended.add_done_callback(lambda ended: on_end(ended.result()))
 
     def cancel(self, *, interrupted: bool = False) -> None:
         if not self._begun:

@@ -19,6 +19,7 @@ from actors.messages.provider import (
 from actors.messages.routing import (
     ErrorInfo,
     RequestRecord,
+    RouteHandle,
     RouteRequest,
     RouteResult,
     Started,
@@ -68,6 +69,20 @@ class MemorySpool:
         self.records.append(record)
 
 
+async def ended(handle: RouteHandle) -> RouteResult | ErrorInfo:
+    """Begin this request and wait for its end."""
+    outcomes: list[RouteResult | ErrorInfo] = []
+    over = anyio.Event()
+
+    def end(outcome: RouteResult | ErrorInfo) -> None:
+        outcomes.append(outcome)
+        over.set()
+
+    handle.begin(end)
+    await over.wait()
+    return outcomes[0]
+
+
 @dataclass
 class SmallHouse:
     system: ActorSystem
@@ -86,7 +101,7 @@ class SmallHouse:
         return self.refs
 
     async def ask(self, **given: object) -> RouteResult | ErrorInfo:
-        return await self.router.route(request(**given)).result()
+        return await ended(self.router.route(request(**given)))
 
     async def answer(self, **given: object) -> RouteResult:
         result = await self.ask(**given)
@@ -106,7 +121,7 @@ class SmallHouse:
         handle = self.router.route(
             request(stream=True, **given), deltas.append, started.append
         )
-        return await handle.result(), deltas, started
+        return await ended(handle), deltas, started
 
     def transitions(self) -> list[tuple[str, str]]:
         return [

@@ -31,7 +31,13 @@ from tests.support.fake_transport import (
     refusal,
     stream,
 )
-from tests.support.small_house import MemoryKeeper, SmallHouse, request, small_house
+from tests.support.small_house import (
+    MemoryKeeper,
+    SmallHouse,
+    ended,
+    request,
+    small_house,
+)
 
 
 def two(first: Answer, second: Answer) -> dict[str, FakeTransport]:
@@ -402,7 +408,7 @@ async def cancel_after(house: SmallHouse, wait_s: float) -> tuple[object, float]
     results: list[object] = []
 
     async def wait() -> None:
-        results.append(await handle.result())
+        results.append(await ended(handle))
 
     async with anyio.create_task_group() as group:
         group.start_soon(wait)
@@ -433,7 +439,7 @@ async def test_a_daemon_that_stops_a_request_says_so_in_its_record() -> None:
         results: list[object] = []
 
         async def wait() -> None:
-            results.append(await handle.result())
+            results.append(await ended(handle))
 
         async with anyio.create_task_group() as group:
             group.start_soon(wait)

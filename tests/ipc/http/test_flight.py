@@ -6,7 +6,6 @@ import weakref
 
 import anyio
 import pytest
-from typing_extensions import override
 
 from actors.errors import Interrupted, NoProvider
 from actors.messages.chat import ChatRequest, Delta, Message, ToolCallDelta
@@ -153,29 +152,6 @@ async def test_every_kind_of_text_counts_as_held() -> None:
         dropped.append(ground.dropped)
 
     assert dropped == [0, 1]
-
-
-async def test_a_cancelled_waiter_is_a_cancelled_request() -> None:
-    flight, _ = Ground().start()
-    assert flight._work is not None
-    flight._work[1].cancel()
-
-    assert kind_of(await flight.ended()) == "cancelled"
-
-
-class BrokenHandle(FakeHandle):
-    @override
-    async def result(self) -> RouteResult | ErrorInfo:
-        raise ZeroDivisionError
-
-
-async def test_a_bug_behind_the_door_is_an_internal_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("tests.support.fake_service.FakeHandle", BrokenHandle)
-    flight, _ = Ground().start()
-
-    assert kind_of(await flight.ended()) == "internal"
 
 
 def test_errors_on_purpose_are_told_and_bugs_are_not() -> None:
