@@ -14,7 +14,9 @@ from collections.abc import Callable
 
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
 _BATCH_BYTES = 64 * 1024
-_GATHER_S = 0.005  # lines of one moment leave in one write
+_GATHER_S = (
+    0.02  # lines of one moment leave in one write: waking costs more than writing
+)
 
 
 class LogWriter:
