@@ -151,6 +151,7 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
                 plan.state,
                 simulated=simulated,
                 direct=pipeline.direct,
+                log_lines_dropped=lambda: pipeline.dropped,
             )
         )
         watch = ProviderWatch(plan.files, plan.resolved, house, pipeline.redactor.add)
@@ -219,6 +220,7 @@ async def _until_stopped(
         group.start_soon(_watch_system, house)
         group.start_soon(keep_informed, notifier, lambda: _status(house, doors))
         group.start_soon(house.prices.run)
+        group.start_soon(house.self_watch.run)
         group.start_soon(house.conditions.run)
         group.start_soon(doors.watch)
         group.start_soon(return_memory_when_idle, lambda: doors.in_flight)

@@ -22,15 +22,21 @@ class ConditionWatch:
     Args:
         clock: A clock that never jumps, in seconds.
         utc: UTC epoch seconds.
+        reporters: Those that are known from the start.
 
     Attributes:
         troubles: For whoever has something to declare once, and to withdraw later.
         reporters: Each is asked at every look for what it finds wrong then.
     """
 
-    def __init__(self, clock: Callable[[], float], utc: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        utc: Callable[[], float],
+        reporters: Sequence[Reporter] = (),
+    ) -> None:
         self.troubles = Troubles()
-        self.reporters: list[Reporter] = [self.troubles.findings]
+        self.reporters: list[Reporter] = [self.troubles.findings, *reporters]
         self._clock = clock
         self._utc = utc
         self._board = Board()

@@ -239,7 +239,10 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
         service,
         ready=lambda: service.is_ready,
         metrics=lambda: house.telemetry.render(
-            service.snapshots(), house.depths(), house.conditions.look()
+            service.snapshots(),
+            house.depths(),
+            house.conditions.look(),
+            house.vitals.figures(),
         ),
         models=lambda: _model_entries(service),
         access=HttpAccess(

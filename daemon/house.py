@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -31,10 +32,13 @@ from daemon.fleet import Change, Connections, Fleet
 from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
 from daemon.logs import DirectLog
+from daemon.model_list import retiring
 from daemon.price_loader import PriceLoader
+from daemon.self_watch import SelfWatch, instruments
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 from daemon.telemetry import Telemetry
+from daemon.vitals import Vitals
 
 log = structlog.get_logger()
 
@@ -82,6 +86,8 @@ class House:
     new_id: Callable[[], str]
     system: ActorSystem
     conditions: ConditionWatch
+    vitals: Vitals
+    self_watch: SelfWatch
 
     @property
     def providers(self) -> Mapping[str, ProviderRef]:
@@ -127,6 +133,7 @@ async def open_house(
     *,
     simulated: Mapping[str, str],
     direct: DirectLog | None = None,
+    log_lines_dropped: Callable[[], int],
 ) -> AsyncIterator[House]:
     """Start every actor; at the end stop them in order, the ledger last.
 
@@ -136,6 +143,7 @@ async def open_house(
         state: The state folder; it exists and is locked.
         simulated: Base URLs of pretend providers, by the name of the one they replace.
         direct: The short way of the lines about requests, where there is one.
+        log_lines_dropped: How many were lost since the start.
 
     Raises:
         LedgerRefused: The database was made by a newer version.
@@ -193,12 +201,13 @@ async def open_house(
                 on_record=events.request_finished,
             ),
         )
-        conditions = ConditionWatch(anyio.current_time, utc)
-        conditions.reporters += (
+        vitals = Vitals(str(state))
+        reporters = (
             ledger.findings,
             loader.findings,
-            events.health_log.findings,
+            health_log.findings,
             lambda: _provider_findings(fleet),
+            vitals.findings,
         )
         yield House(
             router=_start_router(system, desk),
@@ -212,13 +221,19 @@ async def open_house(
             events=events,
             new_id=new_id,
             system=system,
-            conditions=conditions,
+            conditions=ConditionWatch(anyio.current_time, utc, reporters),
+            vitals=vitals,
+            self_watch=SelfWatch(vitals, log_lines_dropped, instruments(state)),
         )
 
 
 def _provider_findings(fleet: Fleet) -> tuple[Finding, ...]:
     snapshots = [each.snapshot() for each in fleet.providers.values()]
-    return provider_findings(snapshots, anyio.current_time())
+    today = datetime.fromtimestamp(utc(), UTC).date()
+    return (
+        *provider_findings(snapshots, anyio.current_time()),
+        *retiring(snapshots, today),
+    )
 
 
 def _told(

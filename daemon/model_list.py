@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 
 from actors.messages.chat import ModelInfo
+from actors.messages.lifecycle import Finding
 from actors.messages.provider import CostSource, ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import Alias
 from actors.policy.pricing import Price
@@ -15,6 +16,9 @@ PriceOf = Callable[[str, str, str], tuple[Price | None, CostSource]]
 """``PriceBook.lookup``: provider, kind, model."""
 
 _UNLISTED = ModelInfo(id="")
+
+SOON_DAYS = 60
+"""An end that is nearer is a condition."""
 
 
 def list_models(
@@ -91,6 +95,32 @@ def _row(
         retires_at=retires,
         simulated=snapshot.simulated,
     )
+
+
+def retiring(snapshots: Iterable[ProviderSnapshot], today: date) -> tuple[Finding, ...]:
+    """Models in use that end soon, or have ended, as far as their end is known.
+
+    Pretended ones live for ever.
+    """
+    found: list[Finding] = []
+    for snapshot in snapshots:
+        probe = snapshot.last_probe
+        listed = {row.id: row for row in probe.models} if probe else {}
+        for model in () if snapshot.simulated else snapshot.models:
+            facts = facts_of(snapshot.kind, model.model)
+            said = day_of(listed.get(model.model, _UNLISTED).retires_at)
+            day = said or (facts.retires if facts else None)
+            if day is None or (date.fromisoformat(day) - today).days > SOON_DAYS:
+                continue
+            found.append(
+                Finding(
+                    code="model_retiring",
+                    values={"day": day},
+                    provider=snapshot.provider,
+                    model=model.model,
+                )
+            )
+    return tuple(found)
 
 
 def day_of(text: str | None) -> str | None:

@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
 
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ProviderSnapshot
@@ -25,6 +28,20 @@ BREAKER_VALUE = {"closed": 0, "half_open": 1, "open": 2}
 Labels = tuple[str, ...]
 
 _NOTHING = Decimal(0)
+
+
+class Figure(Struct, frozen=True):
+    """One number without labels, read when somebody scrapes."""
+
+    name: str
+    help: str
+    value: float
+    kind: Literal["gauge", "counter"] = "gauge"
+
+    def lines(self) -> Iterable[str]:
+        yield f"# HELP {PREFIX}{self.name} {self.help}"
+        yield f"# TYPE {PREFIX}{self.name} {self.kind}"
+        yield f"{PREFIX}{self.name} {self.value}"
 
 
 @dataclass(slots=True)
@@ -187,6 +204,7 @@ class Telemetry:
         snapshots: Iterable[ProviderSnapshot],
         depths: Mapping[str, int],
         conditions: Sequence[Condition],
+        figures: Iterable[Figure],
     ) -> str:
         """The Prometheus text exposition, version 0.0.4."""
         lines: list[str] = []
@@ -223,6 +241,8 @@ class Telemetry:
             ("code", "severity"),
             {(c, kind.severity): holding[c] for c, kind in CATALOGUE.items()},
         )
+        for figure in figures:
+            lines += figure.lines()
         return "\n".join(lines) + "\n"
 
 

@@ -78,7 +78,7 @@ _PROVIDERS: Mapping[str, Kind] = {
     "model_retiring": Kind(
         severity="info",
         title="Model is switched off",
-        text="{provider} switches {model} off on {day}",
+        text="{provider} has announced to switch {model} off on {day}",
         advice="Name its successor in the configuration; gitbridge models lists what"
         " there is.",
     ),

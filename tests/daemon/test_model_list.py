@@ -1,14 +1,16 @@
 """Everything that can be asked for, and what is known about it."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from actors.messages.chat import ModelInfo
 from actors.messages.provider import ModelSnapshot, ProbeResult, ProviderSnapshot
 from actors.messages.routing import Alias
 from actors.policy.pricing import Price, PriceBook, TableEntry
-from daemon.model_list import day_of, list_models
+from daemon.model_list import SOON_DAYS, day_of, list_models, retiring
 from ipc.listing import ModelRow
 
 PRICE = Price(input=Decimal("2.5"), output=Decimal(10), cached_input=Decimal("1.25"))
@@ -143,3 +145,34 @@ def test_a_provider_of_which_nothing_is_known_yet_has_no_rows() -> None:
 )
 def test_days_are_read_in_all_their_forms(text: str | None, day: str | None) -> None:
     assert day_of(text) == day
+
+
+END = date(2027, 1, 14)  # of gpt-4o
+
+
+@pytest.mark.parametrize(
+    ("days_left", "told"),
+    [(SOON_DAYS + 1, False), (SOON_DAYS, True), (0, True), (-400, True)],
+)
+def test_models_that_end_soon_or_have_ended_are_told(
+    days_left: int, told: bool
+) -> None:
+    used = provider("openai", "gpt-4o", "never-heard-of")
+    found = retiring([used], END - timedelta(days=days_left))
+
+    assert [(f.code, f.provider, f.model) for f in found] == (
+        [("model_retiring", "openai", "gpt-4o")] if told else []
+    )
+
+
+def test_what_the_providers_list_says_of_an_end_goes_first() -> None:
+    listed = ModelInfo(id="gpt-4o", retires_at="2027-02-02")
+    used = provider("openai", "gpt-4o", listed=(listed,))
+
+    assert [f.values for f in retiring([used], END)] == [{"day": "2027-02-02"}]
+
+
+def test_pretended_models_do_not_end() -> None:
+    pretended = replace(provider("openai", "gpt-4o"), simulated=True)
+
+    assert retiring([pretended], END) == ()

@@ -8,7 +8,7 @@ from actors.messages.chat import Usage
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import AttemptRecord, Decision, RequestRecord, Weights
-from daemon.telemetry import MAX_SERIES, Telemetry
+from daemon.telemetry import MAX_SERIES, Figure, Telemetry
 
 
 def attempt(provider: str, outcome: str = "ok", **given: object) -> AttemptRecord:
@@ -52,9 +52,24 @@ CONDITION = Condition(
 )
 
 
+FIGURE = Figure("state_free_bytes", "Room.", 7_000_000_000)
+COUNTED = Figure("log_lines_dropped_total", "Lost.", 3, "counter")
+
+
 def lines(telemetry: Telemetry, *snapshots: ProviderSnapshot) -> list[str]:
     conditions = (CONDITION, CONDITION)
-    return telemetry.render(snapshots, {"router": 2}, conditions).splitlines()
+    return telemetry.render(
+        snapshots, {"router": 2}, conditions, (FIGURE, COUNTED)
+    ).splitlines()
+
+
+def test_figures_of_the_process_are_shown_as_they_are() -> None:
+    text = lines(Telemetry())
+
+    assert "# TYPE gitbridge_state_free_bytes gauge" in text
+    assert "gitbridge_state_free_bytes 7000000000" in text
+    assert "# TYPE gitbridge_log_lines_dropped_total counter" in text
+    assert "gitbridge_log_lines_dropped_total 3" in text
 
 
 def test_conditions_are_counted_by_code_those_that_do_not_hold_too() -> None:
