@@ -6,6 +6,7 @@ The second column is whose fault it is, the third the ``kind`` callers see::
     ├── CallerError                  caller
     │   ├── InvalidRequest                     invalid_request
     │   ├── RequestRejected                    invalid_request   (a provider said so)
+    │   ├── ConfigurationRefused               invalid_request
     │   ├── UnknownModel                       unknown_model
     │   ├── NotPermitted                       not_permitted
     │   ├── BudgetExceeded                     budget_exceeded
@@ -38,6 +39,7 @@ The actor runtime's own are in ``actors.runtime``: ``ActorStopped``, ``AskTimeou
 A caller's mistake never counts against a provider; our own bug never opens a breaker.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 Owner = Literal["caller", "provider", "us"]
@@ -106,6 +108,22 @@ class GitBridgeError(Exception):
         self.provider = provider
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong in a configuration.
+
+    ``key`` is the dotted path and ``got`` the value as shown to people (never a key);
+    both are ``None`` where a file as a whole cannot be used. ``origin`` is where the
+    value came from, if not from the file.
+    """
+
+    file: str | None
+    key: str | None
+    got: str | None
+    wanted: str
+    origin: str | None = None
+
+
 class CallerError(GitBridgeError):
     """Raised when the caller has to change something."""
 
@@ -138,6 +156,18 @@ class InvalidRequest(CallerError):
 
 class RequestRejected(CallerError):
     """Raised when a provider refuses the request itself (400, 413, 422)."""
+
+
+class ConfigurationRefused(CallerError):
+    """Raised when a configuration that was read again is wrong: nothing has changed.
+
+    Attributes:
+        mistakes: All that were found.
+    """
+
+    def __init__(self, message: str, mistakes: tuple[Mistake, ...]) -> None:
+        super().__init__(message)
+        self.mistakes = mistakes
 
 
 class UnknownModel(CallerError):

@@ -10,8 +10,8 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import anyio
 import structlog
 import uvloop
 
-from actors.errors import LedgerRefused
+from actors.errors import ConfigurationRefused, LedgerRefused, Overloaded
 from actors.runtime import RestartsExceeded
 from daemon.allocator import limit_freed_memory, return_memory_when_idle
 from daemon.config import Config, ServeOptions
@@ -34,8 +34,11 @@ from daemon.logs import LogPipeline, configure_logging
 from daemon.paths import server_socket, state_folder
 from daemon.provider_files import ProviderFiles
 from daemon.provider_watch import ProviderWatch
+from daemon.reload import Reloader
 from daemon.sdnotify import Notifier, take_environment
+from daemon.simulated import NoPretenders, Pretenders
 from daemon.stacks import dump_stacks_on_signals
+from ipc.control import DrainResult
 from ipc.sockets import AddressTaken, ListenError, SecondDaemon
 
 log = structlog.get_logger()
@@ -50,6 +53,7 @@ class Plan:
     state: Path
     options: ServeOptions
     environ: Mapping[str, str]
+    cwd: Path
 
 
 def serve(options: ServeOptions) -> int:
@@ -98,26 +102,36 @@ def prepare(options: ServeOptions, environ: Mapping[str, str]) -> Plan:
     Raises:
         ConfigError: Something is wrong with them.
     """
-    files = ProviderFiles(
-        options, environ=environ, cwd=Path.cwd(), simulate=options.simulate
-    )
+    cwd = Path.cwd()
+    files = ProviderFiles(options, environ=environ, cwd=cwd, simulate=options.simulate)
     files.look(utc())
     resolved = files.resolve(utc())
     state = state_folder(options.state_dir, environ)
-    return Plan(files, resolved, state, options, environ)
+    return Plan(files, resolved, state, options, environ, cwd)
 
 
-class _Stopping:
-    """What signals do: the first one drains, the second one stops now."""
+class _Asked:
+    """What signals ask for: to drain, then to stop now; to reload."""
 
     def __init__(self) -> None:
-        self.asked = anyio.Event()
+        self.stop = anyio.Event()
         self.draining = anyio.CancelScope()
+        self._reload = anyio.Event()
         self._starting = asyncio.current_task()
 
     def listen(self) -> None:
         loop = asyncio.get_running_loop()
-        watch_signals(loop.add_signal_handler, self.asked.set, self._now)
+        watch_signals(
+            loop.add_signal_handler, self.stop.set, self._now, self._reload_soon
+        )
+
+    def _reload_soon(self) -> None:
+        self._reload.set()  # many signals at once are one wish
+
+    async def next_reload(self) -> None:
+        """Wait until somebody asks for one."""
+        await self._reload.wait()
+        self._reload = anyio.Event()
 
     def started(self) -> None:
         self._starting = None
@@ -130,8 +144,8 @@ class _Stopping:
 
 
 async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
-    stopping = _Stopping()
-    stopping.listen()
+    asked = _Asked()
+    asked.listen()
     _tell_start(plan)
     notifier = Notifier.from_environ(plan.environ)
     config = plan.resolved.settings.config
@@ -143,7 +157,8 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
             plan.options.socket, plan.environ, config.server.socket, plan.state
         )
         sockets = stack.enter_context(open_sockets(config, path, plan.environ))
-        simulated = await stack.enter_async_context(_simulated(plan))
+        pretend = Pretenders(stack) if plan.options.simulate else NoPretenders()
+        simulated = await pretend.urls(config)
         house = await stack.enter_async_context(
             open_house(
                 config,
@@ -158,6 +173,23 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         house.conditions.reporters.append(watch.findings)
         notifier.ready(f"{len(house.providers)} providers")
         doors = await stack.enter_async_context(open_doors(config, house, sockets))
+
+        def follow(changed: Config) -> None:
+            doors.configure(changed)
+            pipeline.set_level(changed.log.level)
+
+        reloader = Reloader(
+            options=plan.options,
+            environ=plan.environ,
+            cwd=plan.cwd,
+            watch=watch,
+            house=house,
+            pretend=pretend.urls,
+            follow=follow,
+            notifier=notifier,
+            status=lambda: _status(house, doors),
+        )
+        doors.service.serve("reload", lambda _: reloader.reload())
         log.info(
             "ready",
             socket=sockets.path,
@@ -166,18 +198,22 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
             simulated=bool(simulated),
             pid=os.getpid(),
         )
-        # What was made so far lives as long as the daemon: no need to look at it again.
-        gc.collect()
-        gc.freeze()
-        # Requests leave hardly any cycles behind: looking for them after every 700
-        # objects, as is the default, costs a twentieth of everything.
-        gc.set_threshold(20_000, 20, 20)
-        stopping.started()
-        # Pretended providers are made at start: none could take a new one's place.
-        follow = None if plan.options.simulate else watch.run
-        await _until_stopped(config, house, doors, notifier, stopping, follow=follow)
+        _collect_seldom()
+        asked.started()
+        # With pretended providers files are looked at when somebody asks for it.
+        look = None if plan.options.simulate else watch.run
+        await _until_stopped(reloader, house, doors, notifier, asked, look=look)
     log.info("stopped", log_lines_dropped=pipeline.dropped)
     return EXIT_OK
+
+
+def _collect_seldom() -> None:
+    # What was made so far lives as long as the daemon: no need to look at it again.
+    gc.collect()
+    gc.freeze()
+    # Requests leave hardly any cycles behind: looking for them after every 700 objects,
+    # as is the default, costs a twentieth of everything.
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _tell_start(plan: Plan) -> None:
@@ -187,35 +223,23 @@ def _tell_start(plan: Plan) -> None:
         log.info("credential", provider=name, source=credential.source)
 
 
-@asynccontextmanager
-async def _simulated(plan: Plan) -> AsyncIterator[dict[str, str]]:
-    """Base URLs of pretend providers by the name of the one each replaces."""
-    if not plan.options.simulate:
-        yield {}
-        return
-    from daemon import simulator  # noqa: PLC0415 - rarely wanted
-
-    specs: list[simulator.ProviderSpec] = []
-    for name, provider in plan.resolved.settings.config.enabled_providers.items():
-        kind = "openai" if provider.kind == "compatible" else provider.kind
-        behaviour = simulator.default_behaviour(kind, provider.models)
-        specs.append(simulator.ProviderSpec(name=name, kind=kind, behaviour=behaviour))
-    async with simulator.simulate(specs) as providers:
-        for name, pretended in providers.items():
-            log.info("simulating", provider=name, control_url=pretended.control_url)
-        yield {name: pretended.base_url for name, pretended in providers.items()}
-
-
 async def _until_stopped(
-    config: Config,
+    reloader: Reloader,
     house: House,
     doors: OpenDoors,
     notifier: Notifier,
-    stopping: _Stopping,
+    asked: _Asked,
     *,
-    follow: Callable[[], Coroutine[object, object, None]] | None,
+    look: Callable[[], Coroutine[object, object, None]] | None,
 ) -> None:
-    """Run until a signal, then drain. ``follow`` never ends, as the others do."""
+    """Run until somebody asks for the end, then drain. ``look`` never ends by itself."""
+
+    async def drain_soon(_params: object) -> DrainResult:
+        asked.stop.set()
+        drain_s = reloader.config.server.drain_s
+        return DrainResult(in_flight=house.router.in_flight(), drain_s=drain_s)
+
+    doors.service.serve("drain", drain_soon)
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_system, house)
         group.start_soon(keep_informed, notifier, lambda: _status(house, doors))
@@ -224,18 +248,33 @@ async def _until_stopped(
         group.start_soon(house.conditions.run)
         group.start_soon(doors.watch)
         group.start_soon(return_memory_when_idle, lambda: doors.in_flight)
-        if follow is not None:
-            group.start_soon(follow)
-        await stopping.asked.wait()
-        log.info("draining", in_flight=doors.in_flight, drain_s=config.server.drain_s)
+        group.start_soon(_reload_when_asked, asked, reloader)
+        if look is not None:
+            group.start_soon(look)
+        await asked.stop.wait()
+        reloader.draining = True
+        drain_s = reloader.config.server.drain_s
+        log.info("draining", in_flight=doors.in_flight, drain_s=drain_s)
         notifier.stopping(f"draining {doors.in_flight} requests")
-        with stopping.draining:
-            left = await doors.drain(config.server.drain_s)
+        with asked.draining:
+            left = await doors.drain(drain_s)
             if left:
                 log.warning("drain_incomplete", interrupted=left)
-        if stopping.draining.cancelled_caught:
+        if asked.draining.cancelled_caught:
             log.warning("drain_cut_short", in_flight=doors.in_flight)
         group.cancel_scope.cancel()
+
+
+async def _reload_when_asked(asked: _Asked, reloader: Reloader) -> None:
+    """By a signal; whatever comes of it, the daemon goes on."""
+    while True:
+        await asked.next_reload()
+        try:
+            await reloader.reload()
+        except (ConfigurationRefused, Overloaded):
+            pass  # the reloader has said so
+        except Exception:
+            log.exception("reload_bug")
 
 
 async def _watch_system(house: House) -> None:

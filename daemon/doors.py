@@ -1,7 +1,7 @@
 """The doors: sockets, what speaks on them, and what stands behind them."""
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from daemon.model_list import list_models
 from daemon.release import version
 from daemon.service import HouseService
 from ipc.listener import Doors, Listener
-from ipc.peers import Access, Identify, identify_local, identify_remote
+from ipc.peers import Access, Identify, LocalIdentity, identify_remote
 from ipc.server import NativeServer
 from ipc.sockets import (
     ListenError,
@@ -32,7 +32,7 @@ from ipc.sockets import (
 if TYPE_CHECKING:
     import asyncio
 
-    from ipc.http import HttpDoor, ModelEntry
+    from ipc.http import HttpAccess, HttpDoor, ModelEntry
 
 BACKLOG = 1024
 
@@ -104,13 +104,22 @@ class OpenDoors:
         self,
         service: HouseService,
         listener: Listener,
-        doors: Sequence[Door],
+        doors: "tuple[NativeServer, HttpDoor]",
         entrance: "Entrance",
+        local: LocalIdentity,
     ) -> None:
         self.service = service
         self._listener = listener
-        self._doors = doors
+        self._native, self._http = self._doors = doors
         self._entrance = entrance
+        self._local = local
+
+    def configure(self, config: Config) -> None:
+        """Let in who may come in by this configuration, and judge health by it."""
+        self._local.access = _local_access(config)
+        hosts = self._http.access.hosts
+        self._http.access = _remote_access(config, hosts)
+        self.service.max_latency_s = config.health.max_latency_s
 
     @property
     def in_flight(self) -> int:
@@ -205,7 +214,9 @@ async def open_doors(
         in_flight=house.router.in_flight,
         new_id=house.new_id,
         utc=utc,
-        models=lambda found: list_models(found, config.models, house.book.lookup),
+        models=lambda found: list_models(
+            found, house.desk.settings.aliases, house.book.lookup
+        ),
     )
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service)
@@ -215,24 +226,39 @@ async def open_doors(
         stack.push_async_callback(http.close)
         stack.push_async_callback(native.close)
         stack.callback(listener.close)
-        access = Access(
-            admin_users=config.access.admin_users,
-            admin_groups=config.access.admin_groups,
-            user_groups=config.access.user_groups,
-        )
-        identify = identify_local(access, own_uid=os.getuid())
+        identify = LocalIdentity(_local_access(config), own_uid=os.getuid())
         doors = Doors(http=http.local, json=native.json, msgpack=native.msgpack)
         entrance = Entrance(listener, sockets.unix, doors, identify)
         await entrance.open()
         if sockets.tcp is not None:
             await listener.serve_tcp(sockets.tcp, http.remote, identify_remote)
         service.ready = True
-        yield OpenDoors(service, listener, (native, http), entrance)
+        yield OpenDoors(service, listener, (native, http), entrance, identify)
+
+
+def _local_access(config: Config) -> Access:
+    return Access(
+        admin_users=config.access.admin_users,
+        admin_groups=config.access.admin_groups,
+        user_groups=config.access.user_groups,
+    )
+
+
+def _remote_access(config: Config, hosts: tuple[str, ...]) -> "HttpAccess":
+    from ipc.http import HttpAccess, Token  # noqa: PLC0415 - see _http_door
+
+    return HttpAccess(
+        tokens=tuple(
+            Token(each.name, each.sha256, each.tier) for each in config.access.tokens
+        ),
+        open_loopback=config.access.open_loopback,
+        hosts=hosts,
+    )
 
 
 def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor":
     # aiohttp.web takes a while to import: whoever needs only READY need not wait.
-    from ipc.http import HttpAccess, HttpDoor, Token  # noqa: PLC0415 - see above
+    from ipc.http import HttpDoor  # noqa: PLC0415 - see above
 
     address = config.server.listen_address
     return HttpDoor(
@@ -245,14 +271,7 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
             house.vitals.figures(),
         ),
         models=lambda: _model_entries(service),
-        access=HttpAccess(
-            tokens=tuple(
-                Token(each.name, each.sha256, each.tier)
-                for each in config.access.tokens
-            ),
-            open_loopback=config.access.open_loopback,
-            hosts=(address[0],) if address else (),
-        ),
+        access=_remote_access(config, (address[0],) if address else ()),
         version=version(),
         utc=utc,
     )

@@ -102,23 +102,35 @@ class House:
         return depths
 
     async def reconfigure(
-        self, config: Config, credentials: Mapping[str, Credential]
+        self,
+        config: Config,
+        credentials: Mapping[str, Credential],
+        simulated: Mapping[str, str],
+        on_switch: Callable[[], object],
     ) -> dict[str, Change]:
-        """Have the providers of ``config``, and what is said about them there.
+        """Have the providers and the routing of ``config``.
 
-        Everything else of a configuration is left as it is. Returns what happened to
-        which provider.
+        Args:
+            config: Already checked.
+            credentials: The keys, by provider.
+            simulated: As for ``open_house``.
+            on_switch: Called in the moment in which requests begin to follow it.
+
+        Returns:
+            What happened to which provider.
         """
         enabled = config.enabled_providers
         self.prices.include({each.server for each in enabled.values()})
 
         def switch() -> None:
             self.book.configure(price_overrides(enabled))
-            self.desk.settings = router_settings(config)
+            self.desk.configure(router_settings(config))
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
+            on_switch()
 
-        changes = await self.fleet.change(_told(config, credentials, {}), switch)
+        told = _told(config, credentials, simulated)
+        changes = await self.fleet.change(told, switch)
         for name, change in changes.items():
             if change == "removed":
                 self.events.provider_gone(name)

@@ -4,6 +4,7 @@ The lock is ``flock`` on a file in the state folder: the kernel lets go of it wh
 process dies, however it dies, so nothing stale can be left behind.
 """
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -60,38 +61,72 @@ class StateLock:
             self._lock = None
 
 
-class StopSignals:
-    """SIGTERM, SIGINT or SIGHUP: the first drains, the second stops now.
+class Signals:
+    """SIGTERM or SIGINT: the first drains, the second stops now. SIGHUP reloads.
 
-    ``received`` counts them. Callbacks run in the event loop.
+    ``received`` counts those that stop. Callbacks run in the event loop.
     """
 
-    def __init__(self, drain: Callable[[], None], now: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        drain: Callable[[], None],
+        now: Callable[[], None],
+        reload: Callable[[], None],
+        terminal: "Terminal",
+    ) -> None:
         self._drain = drain
         self._now = now
+        self._reload = reload
+        self._terminal = terminal
         self.received = 0
 
-    def on_signal(self) -> None:
+    def on_stop(self) -> None:
         self.received += 1
         if self.received == 1:
             self._drain()
         else:
             self._now()
 
+    def on_hangup(self) -> None:
+        """Somebody asks for a reload, or the terminal we were started on was closed."""
+        if self._terminal.closed():
+            self.on_stop()
+        else:
+            self._reload()
+
+
+class Terminal:
+    """The terminal the process was started on, if it was on one.
+
+    Under ``nohup`` its end is nobody's business.
+    """
+
+    def __init__(self) -> None:
+        protected = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._there = not protected and _has_terminal()
+
+    def closed(self) -> bool:
+        """Whether it was there and is gone: the kernel takes it away before it tells."""
+        return self._there and not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
 
 def watch_signals(
     add_handler: Callable[[int, Callable[[], None]], object],
     drain: Callable[[], None],
     now: Callable[[], None],
-) -> StopSignals:
-    """Listen for them; ``add_handler`` is ``loop.add_signal_handler``.
-
-    SIGHUP, a terminal that was closed, is left alone where ``nohup`` has it ignored.
-    """
-    signals = StopSignals(drain, now)
-    numbers = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    for number in numbers:
-        add_handler(number, signals.on_signal)
+    reload: Callable[[], None],
+) -> Signals:
+    """Listen for them; ``add_handler`` is ``loop.add_signal_handler``."""
+    signals = Signals(drain, now, reload, Terminal())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        add_handler(number, signals.on_stop)
+    add_handler(signal.SIGHUP, signals.on_hangup)
     return signals

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 from typing_extensions import override
 
-from daemon.config import LogConfig
+from daemon.config import LogConfig, LogLevel
 from daemon.log_writer import LogWriter
 from daemon.redaction import Redactor
 
@@ -30,6 +30,10 @@ _NAMES = {"warn": "warning", "exception": "error", "fatal": "critical"}
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _HEAD = ("timestamp", "level", "event", "service", "actor")
 _FRAMES = 12
+_METHODS = (
+    *("debug", "info", "warning", "warn", "error", "critical", "fatal", "log", "msg"),
+    *("is_enabled_for", "get_effective_level"),
+)
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -146,12 +150,15 @@ class DirectLog:
         put: Callable[[str, bytes], None],
         timestamp: Callable[[], str],
         redactor: Redactor,
-        threshold: int,
     ) -> None:
         self._put = put
-        self._threshold = threshold
+        self._threshold = 0
         self.timestamp = timestamp
         self.redactor = redactor
+
+    def set_level(self, level: LogLevel) -> None:
+        """See ``LogPipeline``."""
+        self._threshold = _LEVELS[level]
 
     def writes(self, level: str) -> bool:
         """Whether lines of this level are written at all."""
@@ -174,6 +181,12 @@ class LogPipeline:
         self._writer = writer
         self.redactor = redactor
         self.direct = direct
+
+    def set_level(self, level: LogLevel) -> None:
+        """Leave out what is less severe from now on."""
+        _set_level(_LEVELS[level])
+        if self.direct is not None:
+            self.direct.set_level(level)
 
     @property
     def dropped(self) -> int:
@@ -217,19 +230,18 @@ def configure_logging(
     atexit.register(writer.close)
     structlog.configure(
         processors=[stamp, render],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
+        wrapper_class=_Levelled,
         logger_factory=lambda *_: LineLogger(writer.put),
         cache_logger_on_first_use=True,
     )
-    _take_over_standard_logging(_LEVELS[config.level])
-    return LogPipeline(writer, redactor, _direct(render, writer, stamp, config))
+    _take_over_standard_logging()
+    pipeline = LogPipeline(writer, redactor, _direct(render, writer, stamp))
+    pipeline.set_level(config.level)
+    return pipeline
 
 
 def _direct(
-    render: JsonRenderer | ConsoleRenderer,
-    writer: LogWriter,
-    stamp: Stamp,
-    config: LogConfig,
+    render: JsonRenderer | ConsoleRenderer, writer: LogWriter, stamp: Stamp
 ) -> DirectLog | None:
     if isinstance(render, ConsoleRenderer):
         return None
@@ -238,7 +250,19 @@ def _direct(
     def put(level: str, line: bytes) -> None:
         writer.put(framed(level, line))
 
-    return DirectLog(put, stamp.timestamp, render.redactor, _LEVELS[config.level])
+    return DirectLog(put, stamp.timestamp, render.redactor)
+
+
+class _Levelled(structlog.make_filtering_bound_logger(0)):  # type: ignore[misc]  # a class made at run time
+    """The class of all loggers, cached ones too: what it leaves out can change."""
+
+
+def _set_level(level: int) -> None:
+    """Take the methods of structlog's class for that level, where leaving out is free."""
+    made = structlog.make_filtering_bound_logger(level)
+    for name in _METHODS:
+        setattr(_Levelled, name, getattr(made, name))
+    logging.root.setLevel(max(level, logging.WARNING))
 
 
 def timestamp(ns: int) -> str:
@@ -325,10 +349,9 @@ class _Bridge(logging.Handler):
         log("library_message", message=text, exc_info=record.exc_info)
 
 
-def _take_over_standard_logging(level: int) -> None:
+def _take_over_standard_logging() -> None:
     root = logging.root
     for handler in list(root.handlers):
         if type(handler) in {_Bridge, logging.StreamHandler}:
             root.removeHandler(handler)
     root.addHandler(_Bridge())
-    root.setLevel(max(level, logging.WARNING))

@@ -1,6 +1,6 @@
 """Looks at ``providers.d`` every two seconds, and has the house follow what changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import anyio
@@ -23,7 +23,11 @@ class Reconfigurable(Protocol):
     """Whoever has the providers: the house."""
 
     async def reconfigure(
-        self, config: Config, credentials: dict[str, Credential]
+        self,
+        config: Config,
+        credentials: dict[str, Credential],
+        simulated: Mapping[str, str],
+        on_switch: Callable[[], object],
     ) -> dict[str, Change]: ...
 
 
@@ -35,6 +39,10 @@ class ProviderWatch:
         resolved: What was made of them then.
         house: Who follows.
         learn: Takes each new key, so that it is masked in logs.
+
+    Attributes:
+        resolved: What the house follows now.
+        changing: Held while what is followed changes.
     """
 
     def __init__(
@@ -51,6 +59,8 @@ class ProviderWatch:
         self._behind = False
         self._warned = set(resolved.warnings)
         self._findings = files.findings()
+        self.resolved = resolved
+        self.changing = anyio.Lock()
         self._tell_refused()
 
     def findings(self) -> Sequence[Finding]:
@@ -69,16 +79,44 @@ class ProviderWatch:
         A bug in this must not end the daemon, whose providers are well.
         """
         try:
-            self._behind |= await anyio.to_thread.run_sync(self._files.look, utc())
-            if self._behind:
-                await self._follow()
-                self._behind = False
+            async with self.changing:
+                self._behind |= await anyio.to_thread.run_sync(self._files.look, utc())
+                if self._behind:
+                    await self._look_again()
+                    self._behind = False
         except Exception:
             log.exception("provider_files_bug")
 
-    async def _follow(self) -> None:
+    async def _look_again(self) -> None:
         self._tell_refused()
         resolved = await anyio.to_thread.run_sync(self._files.resolve_again, utc())
+        await self._follow(resolved, {}, lambda: None)
+
+    async def adopt(
+        self,
+        files: ProviderFiles,
+        resolved: Resolved,
+        simulated: Mapping[str, str],
+        on_switch: Callable[[], object],
+    ) -> dict[str, Change]:
+        """Follow these files from now on; the caller holds ``changing``.
+
+        Args:
+            files: None of them refused.
+            resolved: What was made of them.
+            simulated: Base URLs of pretend providers.
+            on_switch: Called when requests begin to follow.
+        """
+        self._files = files
+        self._tell_refused()
+        return await self._follow(resolved, simulated, on_switch)
+
+    async def _follow(
+        self,
+        resolved: Resolved,
+        simulated: Mapping[str, str],
+        on_switch: Callable[[], object],
+    ) -> dict[str, Change]:
         self._findings = self._files.findings()
         for secret in resolved.secrets():
             self._learn(secret)
@@ -87,9 +125,13 @@ class ProviderWatch:
                 log.warning("configuration", text=warning)
         self._warned = set(resolved.warnings)
         config = resolved.settings.config
-        changes = await self._house.reconfigure(config, resolved.credentials)
+        changes = await self._house.reconfigure(
+            config, resolved.credentials, simulated, on_switch
+        )
+        self.resolved = resolved
         for name, change in changes.items():
             self._tell(name, change, resolved.credentials.get(name))
+        return changes
 
     def _tell(self, name: str, change: Change, credential: Credential | None) -> None:
         if change == "removed":

@@ -13,7 +13,7 @@ from typing import cast
 import anyio
 from msgspec.structs import replace
 
-from actors.errors import InternalError, Interrupted, InvalidRequest
+from actors.errors import InternalError, Interrupted, InvalidRequest, Overloaded
 from actors.messages.ledger import LedgerRef
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import (
@@ -41,7 +41,10 @@ HEALTH_BACKOFF_S = 1.0
 
 
 class HouseService:
-    """A ``Service``: routes requests and serves the methods of the table."""
+    """A ``Service``: routes requests and serves the methods of the table.
+
+    ``max_latency_s`` may be replaced at any time.
+    """
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class HouseService:
         self._aliases = provider_aliases
         self._ledger = ledger
         self._conditions = conditions
-        self._max_latency_s = max_latency_s
+        self.max_latency_s = max_latency_s
         self._in_flight = in_flight
         self._new_id = new_id
         self._utc = utc
@@ -73,7 +76,7 @@ class HouseService:
         self._started = anyio.current_time()  # the wall clock may jump
         self.ready = False
         self.draining = False
-        self._answers: Mapping[str, Callable[[object], Awaitable[object]]] = {
+        self._answers: dict[str, Callable[[object], Awaitable[object]]] = {
             "status": self._status,
             "providers": self._list_providers,
             "models": self._list_models,
@@ -85,7 +88,13 @@ class HouseService:
             "strategy.set": self._strategy_set,
             "weights.set": self._weights_set,
             "health.check": self._health_check,
+            "reload": _too_early,
+            "drain": _too_early,
         }
+
+    def serve(self, method: str, answer: Callable[[object], Awaitable[object]]) -> None:
+        """Have somebody else answer this method, from now on."""
+        self._answers[method] = answer
 
     def route(
         self,
@@ -133,6 +142,7 @@ class HouseService:
             started_at=self._started_at,
             uptime_s=anyio.current_time() - self._started,
             ready=self.is_ready,
+            draining=self.draining,
             strategy=strategy,
             weights=weights,
             in_flight=self._in_flight(),
@@ -237,7 +247,7 @@ class HouseService:
             for index, provider in enumerate(chosen):
                 group.start_soon(check, index, provider)
         probes = tuple(result for result in found if result is not None)
-        limit_s = asked.max_latency_s or self._max_latency_s
+        limit_s = asked.max_latency_s or self.max_latency_s
         healthy = all(probe_passes(probe, limit_s) for probe in probes)
         return results.HealthResult(healthy, probes, limit_s)
 
@@ -257,13 +267,17 @@ class HouseService:
     async def _check_one(
         self, provider: ProviderRef, asked: methods.HealthCheckParams
     ) -> ProbeResult:
-        limit_s = asked.max_latency_s or self._max_latency_s
+        limit_s = asked.max_latency_s or self.max_latency_s
         for attempt in range(asked.retries + 1):
             result = await provider.check_health(asked.model)
             if probe_passes(result, limit_s) or attempt == asked.retries:
                 return result
             await anyio.sleep(HEALTH_BACKOFF_S * 2**attempt)
         raise AssertionError("unreachable")
+
+
+async def _too_early(_params: object) -> object:
+    raise Overloaded("the daemon is still starting", retry_after_s=1.0)
 
 
 def probe_passes(probe: ProbeResult, max_latency_s: float | None) -> bool:

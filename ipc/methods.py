@@ -28,7 +28,7 @@ from actors.messages.routing import (
     RouteRequest,
     StartSink,
 )
-from ipc import fields, results
+from ipc import control, fields, results
 from ipc.listing import ModelsResult
 from ipc.route import RouteParams, parse_strategy
 
@@ -273,13 +273,27 @@ _TABLE: Final = (
         result=results.HealthResult,
         summary="Probe providers now.",
     ),
+    Method(
+        name="reload",
+        params=NoParams,
+        result=control.ReloadResult,
+        summary="Read the configuration again and switch to it, or change nothing.",
+        permission="admin",
+    ),
+    Method(
+        name="drain",
+        params=NoParams,
+        result=control.DrainResult,
+        summary="Take no more requests, finish those in flight, and end.",
+        permission="admin",
+    ),
 )
 
 METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE}
 
 _NOT_YET: Final = frozenset(
     (
-        *("consensus", "feedback", "whatif", "subscribe", "reload", "drain"),
+        *("consensus", "feedback", "whatif", "subscribe"),
         *("tasks.submit", "tasks.get", "tasks.list", "tasks.cancel", "tasks.retry"),
         *("tasks.wait", "events.publish", "threads.list", "threads.get"),
     )

@@ -261,6 +261,7 @@ class NativeProtocol(asyncio.Protocol):
         if transport is None:
             return
         if self._ending and not self._session.busy:
+            self._flush()  # what ended in this turn has been said, not sent
             self._forget()
             self._server.leaving(transport)
             if self._eof:

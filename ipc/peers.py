@@ -48,14 +48,22 @@ def credentials_of(sock: socket.socket) -> Credentials | None:
     return Credentials(*_UCRED.unpack(data))
 
 
-def identify_local(access: Access, *, own_uid: int) -> Identify:
-    """The rule for Unix sockets."""
+class LocalIdentity:
+    """The rule for Unix sockets: an ``Identify``.
 
-    def identify(credentials: Credentials | None) -> Peer | None:
+    Attributes:
+        access: May be replaced at any time; holds for whoever is looked at next.
+    """
+
+    def __init__(self, access: Access, *, own_uid: int) -> None:
+        self.access = access
+        self._own_uid = own_uid
+
+    def __call__(self, credentials: Credentials | None) -> Peer | None:
         if credentials is None:
             return None
         user = user_name(credentials.uid)
-        tier = _tier(credentials, user, access, own_uid)
+        tier = _tier(credentials, user, self.access, self._own_uid)
         if tier is None:
             return None
         return Peer(
@@ -66,8 +74,6 @@ def identify_local(access: Access, *, own_uid: int) -> Identify:
             pid=credentials.pid,
             user=user,
         )
-
-    return identify
 
 
 def identify_remote(credentials: Credentials | None) -> Peer | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from actors.errors import ErrorKind
+from actors.errors import ErrorKind, Mistake
 from actors.messages.chat import (
     Delta,
     FinishReason,
@@ -107,7 +107,10 @@ class DeltaParams(Struct, frozen=True, kw_only=True):
 
 
 class ErrorData(Struct, frozen=True, kw_only=True):
-    """The ``data`` of an error; what was wrong with a field only where one was."""
+    """The ``data`` of an error; what was wrong with a field only where one was.
+
+    ``mistakes`` are those of a configuration that was refused by ``reload``.
+    """
 
     kind: ErrorKind
     retryable: bool = False
@@ -118,6 +121,7 @@ class ErrorData(Struct, frozen=True, kw_only=True):
     field: str | UnsetType = UNSET
     got: str | UnsetType = UNSET
     wanted: str | UnsetType = UNSET
+    mistakes: tuple[Mistake, ...] | UnsetType = UNSET
 
 
 class HelloResult(Struct, frozen=True, kw_only=True):
@@ -174,6 +178,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     providers: tuple[ProviderStatus, ...]
     conditions: tuple[Condition, ...] = ()
     simulated: bool = False
+    draining: bool = False
 
 
 class ProvidersResult(Struct, frozen=True):
@@ -295,4 +300,5 @@ def error_data(error: ErrorInfo) -> ErrorData:
         field=UNSET if error.field is None else error.field,
         got=UNSET if error.got is None else error.got,
         wanted=UNSET if error.wanted is None else error.wanted,
+        mistakes=error.mistakes or UNSET,
     )

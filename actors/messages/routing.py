@@ -7,10 +7,12 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from actors.errors import (
+    ConfigurationRefused,
     ErrorKind,
     FailureClass,
     GitBridgeError,
     InvalidRequest,
+    Mistake,
     Owner,
 )
 from actors.messages.chat import ChatRequest, FinishReason, ToolCall, Usage
@@ -163,6 +165,7 @@ class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
     wanted: str | None = None
     decision_id: str | None = None
     attempts: tuple[AttemptSummary, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
 
 
 class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
@@ -321,6 +324,7 @@ class RecordSpool(Protocol):
 def error_info(error: GitBridgeError) -> ErrorInfo:
     """The error as data, without the request's own decision and attempts."""
     invalid = error if isinstance(error, InvalidRequest) else None
+    refused = error if isinstance(error, ConfigurationRefused) else None
     return ErrorInfo(
         kind=error.kind,
         message=error.message,
@@ -331,4 +335,5 @@ def error_info(error: GitBridgeError) -> ErrorInfo:
         field=invalid.field if invalid else None,
         got=invalid.got if invalid else None,
         wanted=invalid.wanted if invalid else None,
+        mistakes=refused.mistakes if refused else (),
     )

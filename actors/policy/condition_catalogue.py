@@ -162,9 +162,15 @@ _PROCESS: Mapping[str, Kind] = {
     "configuration_refused": Kind(
         severity="warning",
         title="Configuration refused",
-        text="the configuration was refused when it was read again: {error}",
+        text="configuration refused at the last reload: {error}",
         advice="The one before stays in force. gitbridge config check says what is"
         " wrong; correct it and reload.",
+    ),
+    "restart_needed": Kind(
+        severity="info",
+        title="Restart needed",
+        text="changed in the configuration, not in effect: {keys}",
+        advice="Restart the daemon for it, or take the change back and reload.",
     ),
     "clock_jumped": Kind(
         severity="warning",

@@ -33,6 +33,11 @@ class RetryBudget:
         self._recent = 0.0  # requests, fading with a time constant of _MEMORY_S
         self._at: float | None = None
 
+    def configure(self, ratio: float, min_per_s: float) -> None:
+        """Earn this from now on; what is there stays."""
+        self._ratio = ratio
+        self._min_per_s = min_per_s
+
     def on_request(self, now: float) -> None:
         """A request arrived (its first call is not an extra one)."""
         self._advance(now)

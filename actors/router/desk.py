@@ -65,6 +65,13 @@ class Desk:
         self.admission = Admission(max_in_flight=settings.max_in_flight)
         self._rotation = RoundRobin()
 
+    def configure(self, settings: RouterSettings) -> None:
+        """Decide by these from now on; what is inside goes on as it began."""
+        self.settings = settings
+        self.budget.configure(
+            settings.retry_budget_ratio, settings.retry_budget_min_per_s
+        )
+
     @property
     def strategy(self) -> Strategy:
         return self.overrides.strategy or self.settings.strategy

@@ -43,14 +43,15 @@ class RequestRun:
         backend: Backend,
     ) -> None:
         self._desk = desk
+        self._settings = settings = desk.settings  # they may change meanwhile
         self._request = request = start.request
         self._sink = start.sink
         self._on_start = start.on_start
         self._backend = backend
         self._started = backend.now()
         self._at = desk.tools.utc()
-        asked = request.deadline_s or desk.settings.deadline_s
-        self._deadline = self._started + min(asked, desk.settings.deadline_s)
+        asked = request.deadline_s or settings.deadline_s
+        self._deadline = self._started + min(asked, settings.deadline_s)
         self._journal = Journal()
         self._stopped_by: GitBridgeError | None = None
         self._in_flight: Attempt | None = None
@@ -58,7 +59,7 @@ class RequestRun:
         self._attempt_started = 0.0
         self._back_off: Future[None] | None = None
         self._held: list[Delta] = []
-        mode = request.stream_mode or desk.settings.stream_mode
+        mode = request.stream_mode or settings.stream_mode
         self._buffered = mode == "buffered"
         self._decision: Decision | None = None
 
@@ -174,7 +175,7 @@ class RequestRun:
             request_id=self._request.request_id,
             model=target.model,
             request=fill_defaults(
-                self._desk.settings, target, self._request.chat, plan.max_tokens
+                self._settings, target, self._request.chat, plan.max_tokens
             ),
             deadline=self._deadline,
             sink=self._attempt_sink(),

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from daemon.cli.example import EXAMPLE
 from daemon.cli.output import Output
 from daemon.cli.render.settings import KeySource, Setting, settings as render_settings
 from daemon.config import Config, ServeOptions, Settings
+from daemon.config_diff import flat, origin_of
 from daemon.credentials import KeyFinder, Resolved, resolve
 from daemon.exits import EXIT_OK
 from daemon.paths import state_folder
@@ -112,28 +112,8 @@ def _show(
 def flattened(config: Config, origins: Mapping[str, str]) -> Iterator[Setting]:
     """Every value of the configuration by its dotted key, with its origin."""
     for section in config.__struct_fields__:
-        yield from _flat(getattr(config, section), section, origins)
-
-
-def _flat(value: object, key: str, origins: Mapping[str, str]) -> Iterator[Setting]:
-    if isinstance(value, Struct):
-        for name in value.__struct_fields__:
-            yield from _flat(getattr(value, name), f"{key}.{name}", origins)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _flat(item, f"{key}.{name}", origins)
-    else:
-        plain = msgspec.to_builtins(value, builtin_types=(Decimal,))
-        yield Setting(key, plain, origin_of(key, origins))
-
-
-def origin_of(key: str, origins: Mapping[str, str]) -> str:
-    """Where a key's value came from; a list of tables is known by its own key."""
-    while key:
-        if key in origins:
-            return origins[key]
-        key = key.rpartition(".")[0]
-    return "default"
+        for key, value in flat(getattr(config, section), section):
+            yield Setting(key, value, origin_of(key, origins))
 
 
 def override_of(client: Client | None) -> StrategyResult | None:

@@ -1,11 +1,12 @@
-"""``gitbridge strategy`` and ``gitbridge weights``: show or change, kept on restart."""
+"""The commands that change the daemon: ``strategy``, ``weights``, ``reload``, ``drain``."""
 
 import argparse
 
 from daemon.cli.connection import Client, CommandFailed, typed
 from daemon.cli.output import Output
-from daemon.cli.render import status
+from daemon.cli.render import changes, status
 from daemon.exits import EXIT_OK, EXIT_USAGE
+from ipc.control import DrainResult, ReloadResult
 from ipc.results import StrategyResult
 
 WEIGHTS = ("cost", "performance", "availability")
@@ -25,6 +26,31 @@ def weights(args: argparse.Namespace, client: Client, out: Output) -> int:
         name: value for name in WEIGHTS if (value := getattr(args, name)) is not None
     }
     return _change("weights.set", dict(params), args, client, out)
+
+
+def reload(args: argparse.Namespace, client: Client, out: Output) -> int:
+    """Have the configuration read again; a wrong one ends with 78, as everywhere."""
+    del args
+    result = client.call("reload", {})
+    if out.as_json:
+        out.document(result)
+        return EXIT_OK
+    read = typed(result, ReloadResult)
+    out.result(changes.reloaded(read, out.paint))
+    for text in (*read.warnings, *read.key_notes):
+        out.note(f"{out.error_paint('warning:', 'warn')} {text}")
+    return EXIT_OK
+
+
+def drain(args: argparse.Namespace, client: Client, out: Output) -> int:
+    """Have the daemon finish and end."""
+    del args
+    result = client.call("drain", {})
+    if out.as_json:
+        out.document(result)
+    else:
+        out.result(changes.draining(typed(result, DrainResult)))
+    return EXIT_OK
 
 
 def _change(

@@ -4,7 +4,7 @@ import traceback
 from decimal import Decimal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from actors.errors import GitBridgeError, InvalidRequest, NotPermitted
 from daemon.cli.connection import CommandFailed
@@ -53,12 +53,34 @@ def ending_of(error: Exception) -> Ending:
     if isinstance(error, DaemonUnreachable):
         return _told(EXIT_UNREACHABLE, error.message)
     if isinstance(error, GitBridgeError):
-        return Ending(exit_code_of(error), sentence(error), error_data(error))
+        return _of_daemon(error)
     if isinstance(error, CommandFailed):
         return _told(error.exit_code, str(error))
     trace = "".join(traceback.format_exception(error))
     text = f"this is a bug of gitbridge:\n{trace}"
     return Ending(EXIT_BUG, text, _told(EXIT_BUG, repr(error)).data)
+
+
+def _of_daemon(error: GitBridgeError) -> Ending:
+    if mistakes := _mistakes(error):
+        return _told(EXIT_CONFIG, error.message, {"problems": mistakes})
+    return Ending(exit_code_of(error), sentence(error), error_data(error))
+
+
+def _mistakes(error: GitBridgeError) -> list[dict[str, object]]:
+    """Those of a configuration that the daemon refused, as ``config check`` has them."""
+    cause = error.__cause__
+    found = cause.data.mistakes if isinstance(cause, CallFailed) else UNSET
+    return [
+        {
+            "file": each.file,
+            "key": each.key,
+            "got": each.got,
+            "text": each.wanted,
+            "origin": each.origin,
+        }
+        for each in found or ()
+    ]
 
 
 def usage_ending(message: str) -> Ending:

@@ -216,6 +216,21 @@ def _add_control(commands: "_Commands[Parser]") -> None:
     parser.add_argument("--reset", action="store_true", help="drop the override")
     _add_client(parser)
 
+    examples = (
+        "gitbridge reload          read the configuration again, show what changes",
+        "gitbridge reload --json | jq '.changes[].key'",
+        "systemctl reload gitbridge     the same, by signal; the log shows the changes",
+    )
+    summary = "read the configuration and keys again, all or nothing"
+    _add_client(_add(commands, "reload", summary, examples))
+
+    examples = (
+        "gitbridge drain           take no more requests, finish, and end with 0",
+        "gitbridge drain --json    how many are in flight, and how long they have",
+    )
+    summary = "have the daemon finish what is in flight and end"
+    _add_client(_add(commands, "drain", summary, examples))
+
 
 def _add_strategy(
     parser: argparse.ArgumentParser, flag: str, nargs: str | None = None

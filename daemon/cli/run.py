@@ -143,10 +143,16 @@ def _dispatch(
 def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
     """The commands that are nothing without a daemon."""
     from daemon.cli.ask import ask  # noqa: PLC0415 - only what the command needs
-    from daemon.cli.control import strategy, weights  # noqa: PLC0415
+    from daemon.cli.control import drain, reload, strategy, weights  # noqa: PLC0415
     from daemon.cli.reading import read  # noqa: PLC0415
 
-    commands = {"ask": ask, "strategy": strategy, "weights": weights}
+    commands = {
+        "ask": ask,
+        "strategy": strategy,
+        "weights": weights,
+        "reload": reload,
+        "drain": drain,
+    }
     return commands.get(args.command, read)(args, client, out)
 
 

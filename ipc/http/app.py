@@ -54,6 +54,9 @@ class HttpDoor:
         access: Who may come in over TCP.
         version: The daemon's.
         utc: UTC epoch seconds.
+
+    Attributes:
+        access: May be replaced at any time: each request is looked at by itself.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class HttpDoor:
     ) -> None:
         backing = Backing(service, ready, metrics, models, version, utc)
         self._routes = Routes(backing)
-        self._access = access
+        self.access = access
         self._server: web.Server | None = None
         self._busy = 0
         self._idle = asyncio.Event()
@@ -181,14 +184,14 @@ class HttpDoor:
         if not connection.remote or request.path in _NO_TOKEN_FOR:
             return connection.peer
         return auth.authenticate(
-            self._access, connection.peer, headers, connection.address("peername")
+            self.access, connection.peer, headers, connection.address("peername")
         )
 
     def _hosts(self, connection: "Connection") -> frozenset[str]:
         if not connection.remote:
             return auth.LOOPBACK_HOSTS | auth.SOCKET_HOSTS
         own = connection.address("sockname")
-        further = (host.lower() for host in self._access.hosts)
+        further = (host.lower() for host in self.access.hosts)
         return auth.LOOPBACK_HOSTS.union(further, (own,) if own else ())
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from daemon.config import Config, ServerConfig
 from daemon.doors import Entrance, open_sockets
 from ipc.listener import Doors, Listener
-from ipc.peers import Access, identify_local
+from ipc.peers import Access, LocalIdentity
 from ipc.server import NativeServer
 from ipc.sockets import ListeningSocket, create
 from tests.support.door import short_folder
@@ -30,7 +30,7 @@ class Place:
             self.listener,
             self.listening,
             Doors(json=native.json),
-            identify_local(Access(), own_uid=os.getuid()),
+            LocalIdentity(Access(), own_uid=os.getuid()),
         )
 
     async def connect(self) -> asyncio.StreamWriter:

@@ -1,6 +1,6 @@
 """The files are followed: what is told, what is logged, what is kept secret."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import anyio
@@ -30,12 +30,17 @@ class FakeHouse:
         self.times = 0
 
     async def reconfigure(
-        self, config: Config, credentials: dict[str, Credential]
+        self,
+        config: Config,
+        credentials: dict[str, Credential],
+        simulated: Mapping[str, str],
+        on_switch: Callable[[], object],
     ) -> dict[str, Change]:
         self.times += 1
         if self.error is not None:
             raise self.error
         self.providers = list(config.enabled_providers)
+        on_switch()
         return self.changes
 
 

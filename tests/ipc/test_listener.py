@@ -14,7 +14,7 @@ from typing_extensions import override
 from ipc.frames import MsgpackFrames
 from ipc.listener import Doors, Listener, close_with, protocol_of
 from ipc.methods import Peer
-from ipc.peers import Access, Identify, identify_local, identify_remote
+from ipc.peers import Access, Identify, LocalIdentity, identify_remote
 from ipc.sockets import bind_tcp
 from tests.support.door import Connected, Door, open_door
 
@@ -255,7 +255,7 @@ async def test_over_tcp_only_http_is_spoken() -> None:
 
 
 async def test_nobody_without_credentials_gets_in_where_they_are_wanted() -> None:
-    async with tcp_clients(identify_local(Access(), own_uid=0)) as (client, _):
+    async with tcp_clients(LocalIdentity(Access(), own_uid=0)) as (client, _):
         client.say(b"GET /")
 
         assert b"403 Forbidden" in await client.rest()

@@ -44,13 +44,15 @@ def test_the_table_names_every_method_once() -> None:
         "strategy.set",
         "weights.set",
         "health.check",
+        "reload",
+        "drain",
     ]
 
 
 def test_only_changing_methods_are_for_administrators() -> None:
     admin = {m.name for m in METHODS.values() if m.permission == "admin"}
 
-    assert admin == {"strategy.set", "weights.set"}
+    assert admin == {"strategy.set", "weights.set", "reload", "drain"}
     assert not any(METHODS[name].reading for name in admin)
 
 
@@ -168,7 +170,7 @@ def test_an_unknown_method_is_told_with_the_nearest() -> None:
     assert error.field == "method"
 
 
-@pytest.mark.parametrize("name", ["consensus", "tasks.submit", "drain"])
+@pytest.mark.parametrize("name", ["consensus", "tasks.submit", "subscribe"])
 def test_a_method_that_comes_later_is_refused_as_such(name: str) -> None:
     assert unknown_method(name).message == f"the method {name} is not supported yet"
 

@@ -11,8 +11,8 @@ from ipc.methods import Peer
 from ipc.peers import (
     Access,
     Credentials,
+    LocalIdentity,
     credentials_of,
-    identify_local,
     identify_remote,
     user_name,
 )
@@ -22,7 +22,7 @@ GROUP = grp.getgrgid(NOBODY.gid).gr_name
 
 
 def tier(access: Access, credentials: Credentials = NOBODY, own: int = 4242) -> object:
-    peer = identify_local(access, own_uid=own)(credentials)
+    peer = LocalIdentity(access, own_uid=own)(credentials)
     return None if peer is None else peer.tier
 
 
@@ -39,11 +39,11 @@ def test_over_tcp_nobody_says_anything() -> None:
         assert credentials_of(tcp) is None
     assert identify_remote(None) == Peer(door="internal")
     assert identify_remote(NOBODY) is None
-    assert identify_local(Access(), own_uid=0)(None) is None
+    assert LocalIdentity(Access(), own_uid=0)(None) is None
 
 
 def test_a_peer_carries_what_is_known() -> None:
-    peer = identify_local(Access(), own_uid=4242)(NOBODY)
+    peer = LocalIdentity(Access(), own_uid=4242)(NOBODY)
 
     assert peer == Peer(
         door="internal",

@@ -95,7 +95,8 @@ def test_hello_lists_only_what_the_caller_may_do() -> None:
 
     methods = part(reply, "result", "methods")
     assert isinstance(methods, list)
-    assert set(METHODS) - set(methods) == {"strategy.set", "weights.set"}
+    changing = {"strategy.set", "weights.set", "reload", "drain"}
+    assert set(METHODS) - set(methods) == changing
 
 
 def test_hello_is_optional_and_a_request_is_answered_when_it_ends(talk: Talk) -> None:

@@ -68,6 +68,8 @@ class DaemonProcess:
         self.socket = folder / "s"
         self.config = folder / "gitbridge.toml"
         self.config.write_text(config)
+        self.environ: dict[str, str] = {}  # over what every daemon of a test gets
+        self.flags: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         self.spawned_at = 0.0
@@ -92,6 +94,7 @@ class DaemonProcess:
             *("--config", str(self.config)),
             *("--state-dir", str(self.state)),
             *("--socket", str(self.socket)),
+            *self.flags,
         ]
         self._path("out").touch()
         with self._path("out").open("ab") as out, self._path("err").open("ab") as err:
@@ -102,7 +105,7 @@ class DaemonProcess:
                 stdout=out,
                 stderr=err,
                 cwd=self.folder,
-                env=process_environment(self.folder),
+                env=process_environment(self.folder) | self.environ,
                 start_new_session=True,  # so that its children can be ended with it
             )
 
@@ -114,6 +117,10 @@ class DaemonProcess:
         """
         self.spawn()
         await self.wait_for_log("ready", START_S)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it to the daemon alone."""
+        os.kill(self.pid, number)
 
     async def stop(self) -> int:
         """Ask it to end and wait for that; returns its exit code."""
@@ -159,6 +166,10 @@ class DaemonProcess:
     def errors(self) -> str:
         """What it wrote to stderr; nothing, when all is well."""
         return self._path("err").read_text(errors="replace")
+
+    def everything_said(self) -> str:
+        """Logs and stderr of this start."""
+        return self._path("out").read_text(errors="replace") + self.errors()
 
     def bugs(self) -> list[LogLine]:
         """Log lines of this start that say that something of ours is broken.

@@ -12,7 +12,7 @@ import msgspec
 
 from ipc.listener import FIRST_BYTE_S, Doors, Listener, ProtocolFactory
 from ipc.native import Limits
-from ipc.peers import Access, Identify, identify_local
+from ipc.peers import Access, Identify, LocalIdentity
 from ipc.server import NativeServer
 from ipc.sockets import create
 from tests.support.fake_service import FakeService
@@ -106,7 +106,7 @@ async def open_door(
         await door.listener.serve_unix(
             listening.sock,
             Doors(http=http, json=native.json, msgpack=native.msgpack),
-            identify or identify_local(Access(), own_uid=os.getuid()),
+            identify or LocalIdentity(Access(), own_uid=os.getuid()),
         )
         yield door
     finally:

@@ -21,7 +21,7 @@ from actors.messages.provider import DeltaSink
 from actors.messages.routing import RouteRequest, Started, StartSink
 from ipc.http import HttpAccess, HttpDoor, ModelEntry, Token
 from ipc.listener import Doors, Listener
-from ipc.peers import Access, identify_local, identify_remote
+from ipc.peers import Access, LocalIdentity, identify_remote
 from ipc.sockets import bind_tcp, create
 from tests.support.fake_service import FakeHandle, FakeService
 
@@ -159,7 +159,7 @@ async def open_door(
     )
     opened = OpenDoor(door, service, sock.path, tcp.getsockname()[1])
     await door.start()
-    identify = identify_local(Access(), own_uid=os.getuid())
+    identify = LocalIdentity(Access(), own_uid=os.getuid())
     await listener.serve_unix(sock.sock, Doors(http=door.local), identify)
     await listener.serve_tcp(tcp, door.remote, identify_remote)
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from actors.errors import Overloaded
 from actors.messages.routing import Weights
-from daemon.cli.configure import flattened, origin_of
+from daemon.cli.configure import flattened
 from daemon.cli.example import EXAMPLE
 from daemon.config_load import settings_from
 from ipc.results import StrategyResult
@@ -239,8 +239,3 @@ def test_show_says_warnings_beside(file: Path) -> None:
     file.write_text('[server]\nlisten = "127.0.0.1:1"\n')
 
     assert "warning: server.listen is on" in typed_on(file, "show").screen.err
-
-
-def test_a_value_inside_a_list_has_the_origin_of_the_list() -> None:
-    assert origin_of("models.fast.candidates", {"models.fast": "file"}) == "file"
-    assert origin_of("a.b", {}) == "default"

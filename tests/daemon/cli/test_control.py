@@ -1,9 +1,15 @@
-"""``gitbridge strategy`` and ``gitbridge weights``."""
+"""``gitbridge strategy``, ``weights``, ``reload`` and ``drain``."""
+
+from typing import Any
 
 import pytest
 
+from actors.errors import Mistake
 from actors.messages.routing import Weights
-from ipc.results import StrategyResult
+from ipc.calls import error_of
+from ipc.control import DrainResult, ProviderChange, ReloadResult, SettingChange
+from ipc.results import ErrorData, StrategyResult
+from ipc.rpc import ErrorBody
 from tests.support.cli import FakeDaemon, Machine
 
 RESULT = StrategyResult("cost", Weights(), True, strategy_overridden=True)
@@ -49,3 +55,92 @@ def test_json_shows_the_result() -> None:
         "strategy_overridden": True,
         "weights_overridden": False,
     }
+
+
+RELOADED = ReloadResult(
+    path="/etc/gitbridge/gitbridge.toml",
+    changes=(
+        SettingChange(key="routing.max_attempts", before=4, after=7, origin="file"),
+        SettingChange(
+            key="ledger.sync",
+            before="normal",
+            after="full",
+            origin="file",
+            restart="it is opened with it",
+        ),
+    ),
+    providers=(
+        ProviderChange(provider="grok", change="added", key_source=".env XAI_API_KEY"),
+    ),
+    restart_needed=("ledger.sync",),
+    key_notes=("the key of openai comes from elsewhere",),
+)
+
+
+def test_reload_shows_what_is_different() -> None:
+    typed = Machine(FakeDaemon({"reload": RELOADED}))
+
+    assert typed.type("reload") == 0
+    assert "routing.max_attempts" in typed.screen.out
+    assert "provider grok added, key from .env XAI_API_KEY" in typed.screen.out
+    assert "in effect only after a restart: ledger.sync" in typed.screen.out
+    assert "ledger.sync: it is opened with it" in typed.screen.out
+    assert "the key of openai comes from elsewhere" in typed.screen.err
+
+
+def test_reload_as_json_is_the_result() -> None:
+    typed = Machine(FakeDaemon({"reload": RELOADED}))
+
+    assert typed.type("reload", "--json") == 0
+    document: Any = typed.screen.document
+    assert document["restart_needed"] == ["ledger.sync"]
+    assert typed.screen.err == ""
+
+
+def test_a_refused_reload_ends_as_config_check_does() -> None:
+    mistake = Mistake("/c.toml", "log.level", '"loud"', "wanted one of these")
+    refused = ErrorBody(
+        -32000,
+        "the configuration has a mistake",
+        ErrorData(kind="invalid_request", mistakes=(mistake,)),
+    )
+    typed = Machine(FakeDaemon({"reload": error_of(refused)}))
+
+    assert typed.type("reload", "--json") == 78
+    document: Any = typed.screen.document
+    assert document["error"] == {
+        "kind": "bad_config",
+        "message": "the configuration has a mistake",
+        "problems": [
+            {
+                "file": "/c.toml",
+                "key": "log.level",
+                "got": '"loud"',
+                "text": "wanted one of these",
+                "origin": None,
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "said"),
+    [
+        (0, "nothing is in flight"),
+        (1, "1 request in flight, 30 s to finish"),
+        (2, "2 requests in flight"),
+    ],
+)
+def test_drain_says_how_long_it_may_take(in_flight: int, said: str) -> None:
+    result = DrainResult(in_flight=in_flight, drain_s=30.0)
+    typed = Machine(FakeDaemon({"drain": result}))
+
+    assert typed.type("drain") == 0
+    assert said in typed.screen.out
+
+
+def test_drain_as_json_is_the_result() -> None:
+    typed = Machine(FakeDaemon({"drain": DrainResult(in_flight=2, drain_s=5.0)}))
+
+    assert typed.type("drain", "--json") == 0
+    assert typed.screen.document == {"in_flight": 2, "drain_s": 5.0}

@@ -110,7 +110,7 @@ async def test_open_loopback_needs_no_token(tmp_path: Path) -> None:
 
 
 async def test_the_name_we_listen_under_is_no_foreign_host(opened: OpenDoor) -> None:
-    opened.door._access = HttpAccess(open_loopback=True, hosts=("Router.Internal",))
+    opened.door.access = HttpAccess(open_loopback=True, hosts=("Router.Internal",))
     headers = {"host": "router.internal:4180"}
 
     assert (await opened.ask("GET", "/ready", tcp=True, headers=headers)).status == 200
