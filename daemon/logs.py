@@ -15,27 +15,21 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 
-import msgspec
 import structlog
 from typing_extensions import override
 
 from daemon.config import LogConfig, LogLevel
+from daemon.log_lines import SERVICE, ConsoleRenderer, JsonRenderer
 from daemon.log_writer import LogWriter
 from daemon.redaction import Redactor
 
-SERVICE = "gitbridge"
-MAX_LINE_BYTES = 16 * 1024 - 16  # journald's readers; a prefix and a newline fit in
-_SYSLOG = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _NAMES = {"warn": "warning", "exception": "error", "fatal": "critical"}
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-_HEAD = ("timestamp", "level", "event", "service", "actor")
 _FRAMES = 12
 _METHODS = (
     *("debug", "info", "warning", "warn", "error", "critical", "fatal", "log", "msg"),
     *("is_enabled_for", "get_effective_level"),
 )
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class LineLogger:
@@ -79,61 +73,6 @@ class Stamp:
         if exc_info:
             stamped.update(exception_fields(exc_info))
         return stamped
-
-
-class JsonRenderer:
-    """The last processor: one redacted line of JSON, below 16 KiB, newline included.
-
-    Most lines hold nothing to redact, which shows soonest once they are rendered.
-    """
-
-    def __init__(self, redactor: Redactor, *, journal: bool) -> None:
-        self.redactor = redactor
-        self._prefix = {
-            level: f"<{number}>".encode() if journal else b""
-            for level, number in _SYSLOG.items()
-        }
-
-    def __call__(
-        self, _logger: object, _method: str, event: Mapping[str, object]
-    ) -> bytes:
-        return self.framed(str(event.get("level")), self._line(event))
-
-    def framed(self, level: str, line: bytes) -> bytes:
-        """The line as it is written."""
-        return b"%b%b\n" % (self._prefix.get(level, b""), line)
-
-    def _line(self, event: Mapping[str, object]) -> bytes:
-        redactor = self.redactor
-        if redactor.is_plain(event):
-            line = _encode(event)
-            if len(line) <= MAX_LINE_BYTES and redactor.is_clean(line):
-                return line
-        return encode_line(redactor(None, "", dict(event)))
-
-
-class ConsoleRenderer:
-    """For people, redacted: time, level, event, then the rest as ``key=value``."""
-
-    def __init__(self, redactor: Redactor, *, colours: bool) -> None:
-        self._redactor = redactor
-        self._colours = colours
-
-    def __call__(
-        self, _logger: object, _method: str, event: Mapping[str, object]
-    ) -> bytes:
-        event = self._redactor(None, "", dict(event))
-        level = str(event.get("level"))
-        rest = " ".join(
-            f"{key}={_shown(value)}" for key, value in event.items() if key not in _HEAD
-        )
-        mark = f"{level:<8}"
-        if self._colours and _SYSLOG.get(level, 6) <= 4:
-            mark = f"\x1b[{31 if _SYSLOG[level] <= 3 else 33}m{mark}\x1b[0m"
-        clock = str(event.get("timestamp"))[11:23]
-        name = f"{event.get('actor')}: {event.get('event')}"
-        line = f"{clock} {mark} {name} {rest}".rstrip()[:MAX_LINE_BYTES]
-        return line.replace("\n", "\\n").encode("utf-8", "backslashreplace") + b"\n"
 
 
 class DirectLog:
@@ -216,15 +155,19 @@ def configure_logging(
     """
     redactor = Redactor(secrets, prompts=config.prompts)
     render: JsonRenderer | ConsoleRenderer
+    journal = is_journal(descriptor, environ)
     if config.format == "console":
-        render = ConsoleRenderer(redactor, colours=os.isatty(descriptor))
+        colours = os.isatty(descriptor)
+        render = ConsoleRenderer(redactor, colours=colours, journal=journal)
     else:
-        render = JsonRenderer(redactor, journal=is_journal(descriptor, environ))
+        render = JsonRenderer(redactor, journal=journal)
     stamp = Stamp(clock_ns)
 
+    stamp_of_writer = Stamp(clock_ns)  # its thread must not be in the way of ours
+
     def dropped_line(count: int) -> bytes:
-        event = {"event": "log_lines_dropped", "count": count}
-        return render(None, "warning", stamp(None, "warning", dict(event)))
+        event: dict[str, object] = {"event": "log_lines_dropped", "count": count}
+        return render(None, "warning", stamp_of_writer(None, "warning", event))
 
     writer = LogWriter(descriptor, dropped_line)
     atexit.register(writer.close)
@@ -294,47 +237,6 @@ def exception_fields(exc_info: object) -> dict[str, object]:
         "error": f"{type(error).__name__}: {error}",
         "traceback": [f"{f.filename}:{f.lineno} {f.name}" for f in frames],
     }
-
-
-def encode_line(event: Mapping[str, object]) -> bytes:
-    """JSON of at most ``MAX_LINE_BYTES``: long texts are cut and ``truncated`` set."""
-    line = _encode(event)
-    limit = 4096
-    while len(line) > MAX_LINE_BYTES and limit:
-        short = {k: _cut(v, limit) for k, v in event.items()}
-        line = _encode({**short, "truncated": True})
-        limit //= 8
-    if len(line) > MAX_LINE_BYTES:
-        head = {k: _cut(v, 512) for k, v in event.items() if k in _HEAD}
-        line = _encode({**head, "truncated": True})
-    return line
-
-
-def _encode(event: Mapping[str, object]) -> bytes:
-    try:
-        return _encoder.encode(event)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        # A lone surrogate, an integer beyond 64 bits: still worth a line.
-        plain = {
-            _utf8(str(key)): _utf8(value if isinstance(value, str) else repr(value))
-            for key, value in event.items()
-        }
-        return _encoder.encode(plain)
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _cut(value: object, limit: int) -> object:
-    text = value if isinstance(value, str) else None
-    if text is None and isinstance(value, list | dict):
-        text = _encode({"value": value}).decode()
-    return value if text is None or len(text) <= limit else text[:limit] + "…"
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, str) else _encode({"": value})[4:-1].decode()
 
 
 class _Bridge(logging.Handler):

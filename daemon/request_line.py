@@ -15,7 +15,8 @@ import structlog
 from msgspec import Struct
 
 from actors.messages.routing import RequestRecord
-from daemon.logs import MAX_LINE_BYTES, SERVICE, DirectLog
+from daemon.log_lines import MAX_LINE_BYTES, SERVICE
+from daemon.logs import DirectLog
 
 _KNOWN: Final = 1000
 _HEAD: Final = ("timestamp", "level", "event", "service")

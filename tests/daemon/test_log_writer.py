@@ -1,8 +1,11 @@
 """Lines leave in order; a reader that stalls costs lines, never time."""
 
 import os
+import resource
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +106,71 @@ def test_a_descriptor_that_does_not_block_is_waited_for(pipe: Pipe) -> None:
 
     assert writer.close(10.0)
     assert pipe.all_that_was_read() == data
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 10.0
+    while not holds():
+        assert time.monotonic() < limit
+        os.sched_yield()
+
+
+def test_lines_lost_on_a_full_disk_are_said_when_there_is_room_again(
+    pipe: Pipe,
+) -> None:
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    writer = LogWriter(descriptor, gap)
+    for _ in range(2):
+        before = writer.dropped
+        writer.put(b"one\n")
+        writer.put(b"two\n")
+        wait_until(lambda before=before: writer.dropped == before + 2)  # type: ignore[misc]  # it is bound
+    os.dup2(pipe.writing, descriptor)
+    pipe.start_reading()
+    writer.put(b"three\n")
+
+    assert writer.close(10.0)
+    os.close(descriptor)
+    assert pipe.all_that_was_read() == b"three\ngap 4\n"
+    assert writer.dropped == 4
+
+
+def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        writer = LogWriter(descriptor, gap)
+        writer.put(b"whole\n")
+        wait_until(lambda: path.stat().st_size == 6)
+        writer.put(b"cut off\n")
+        wait_until(lambda: writer.dropped == 1)
+        assert path.read_bytes() == b"whole\ncut "
+        writer.put(b"lost\n")
+        wait_until(lambda: writer.dropped == 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    writer.put(b"again\n")
+    assert writer.close(10.0)
+    os.close(descriptor)
+
+    assert path.read_bytes() == b"whole\ncut \nagain\ngap 2\n"
+
+
+def test_a_reader_that_is_gone_for_good_costs_no_time(pipe: Pipe) -> None:
+    """Each batch is tried once; nothing is tried again until there is another."""
+    pipe.close(pipe.reading)
+    told: list[int] = []
+
+    def telling(count: int) -> bytes:
+        told.append(count)
+        return gap(count)
+
+    writer = LogWriter(pipe.writing, telling)
+    for number in range(1, 4):
+        writer.put(b"x\n")
+        wait_until(lambda number=number: writer.dropped == number)  # type: ignore[misc]  # it is bound
+
+    assert writer.close()
+    assert told == [1, 2]

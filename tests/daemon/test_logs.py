@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 import structlog
+from hypothesis import given, settings, strategies as st
 
 from daemon.config import LogConfig, LogLevel
-from daemon.logs import MAX_LINE_BYTES, LogPipeline, configure_logging, timestamp
+from daemon.log_lines import MAX_LINE_BYTES, encode_line
+from daemon.logs import LogPipeline, configure_logging, timestamp
 
 NOON = 1_764_072_000_123_456_789  # 2025-11-25 12:00:00.123 UTC
 
@@ -214,6 +216,42 @@ def test_the_console_is_for_people(tap: Tap) -> None:
     structlog.get_logger(actor="router").warning("breaker_opened", n=3, text="a\nb")
 
     assert tap.raw() == [b"12:00:00.123 warning  router: breaker_opened n=3 text=a\\nb"]
+
+
+def test_the_console_on_a_journal_stream_carries_priorities_too(tap: Tap) -> None:
+    status = os.fstat(tap.writing)
+    stream = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+    tap.start(LogConfig(format="console"), environ=stream)
+    structlog.get_logger().error("broken")
+
+    assert tap.raw() == [b"<3>12:00:00.123 error    daemon: broken"]
+
+
+def test_no_line_for_people_is_too_long_or_drives_the_terminal(tap: Tap) -> None:
+    tap.start(LogConfig(format="console"))
+    structlog.get_logger().info("long", text="é" * 20_000)
+    structlog.get_logger().info("odd", text="a\x1b[2J\r\u2028b")
+    long, odd = tap.raw()
+
+    assert len(long) <= MAX_LINE_BYTES
+    assert long.endswith(b"\xc3\xa9...")
+    assert odd.endswith(b"text=a\\x1b[2J\\r\\u2028b")
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=40),
+        st.one_of(st.text(max_size=30_000), st.lists(st.text(max_size=3000))),
+        max_size=20,
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_no_line_is_ever_too_long(event: dict[str, object]) -> None:
+    line = encode_line({"event": "x", "level": "info", **event})
+
+    assert len(line) <= MAX_LINE_BYTES
+    assert b"\n" not in line
+    msgspec.json.decode(line)
 
 
 def test_dropped_lines_are_counted(tap: Tap) -> None:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from actors.messages.routing import RequestRecord
 from daemon.config import LogConfig
-from daemon.logs import MAX_LINE_BYTES, LogPipeline, configure_logging
+from daemon.log_lines import MAX_LINE_BYTES
+from daemon.logs import LogPipeline, configure_logging
 from daemon.request_line import RequestLog
 from tests.support.records import record
 
