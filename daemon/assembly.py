@@ -35,7 +35,7 @@ def provider_settings(
             api_version=provider.api_version,
         ),
         timeouts=provider.timeouts,
-        breaker=_breaker(config, provider.timeouts.total_s),
+        breaker=_breaker(config, _longest_call_s(config, provider)),
         limits=LimitConfig(
             concurrency=provider.limits.concurrency,
             requests_per_minute=provider.limits.requests_per_minute,
@@ -59,6 +59,13 @@ def _windows(provider: ProviderConfig) -> dict[str, int]:
     found = {name: facts_of(provider.server, name) for name in provider.models}
     known = {name: facts.context_window for name, facts in found.items() if facts}
     return windows_of(provider.server) | known
+
+
+def _longest_call_s(config: Config, provider: ProviderConfig) -> float:
+    asked = (
+        alias.timeouts.total_s for alias in config.models.values() if alias.timeouts
+    )
+    return max(provider.timeouts.total_s, *(total for total in asked if total), 0.0)
 
 
 def _breaker(config: Config, longest_call_s: float) -> BreakerConfig:
@@ -91,11 +98,13 @@ def router_settings(config: Config) -> RouterSettings:
             same_first=retry.same_first,
             wait_retry_after_s=retry.wait_retry_after_s,
             content_filter_fallback=routing.content_filter_fallback,
+            adaptive_first_token=routing.adaptive_first_token,
         ),
         retry_budget_ratio=retry.budget_ratio,
         retry_budget_min_per_s=retry.budget_min_per_s,
         deadline_s=routing.deadline_s,
         stream_mode=routing.stream_mode,
+        hedge=routing.hedge,
         defaults={
             name: ProviderDefaults(
                 temperature=provider.temperature,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from actors.messages.chat import ReasoningEffort
+from actors.messages.provider import TimeoutLimits
 from actors.messages.routing import (
     Alias,
     Strategy,
@@ -103,6 +104,7 @@ class RoutingConfig(Struct, frozen=True, kw_only=True):
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 4
     deadline_s: SomeSeconds = 600.0
     hedge: Share = 0.0
+    adaptive_first_token: bool = True
     stream_mode: StreamMode = "passthrough"
     content_filter_fallback: bool = False
     tasks: dict[str, TaskConfig] = {}
@@ -201,10 +203,20 @@ class ProviderConfig(Struct, frozen=True, kw_only=True):
         return self.preset or self.kind
 
 
+class AliasTimeouts(TimeoutLimits, frozen=True, kw_only=True):
+    """In place of the providers' own, where they are said."""
+
+    connect_s: SomeSeconds | None = None
+    first_token_s: SomeSeconds | None = None
+    idle_s: SomeSeconds | None = None
+    total_s: SomeSeconds | None = None
+
+
 class AliasConfig(Alias, frozen=True, kw_only=True):
     """``[models.NAME]``: a model name of your own."""
 
     candidates: tuple[Text, ...]
+    timeouts: AliasTimeouts | None = None
     max_tokens: Count | None = None
 
 

@@ -27,10 +27,8 @@ STRATEGY_SPELLINGS = {
 _SECTIONS_TO_COME = ("consensus", "queue", "cache", "budgets", "events")
 _KEYS_TO_COME = {
     "providers": ("resume",),
-    "models": ("timeouts",),
 }
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
-    "hedge": lambda value: value != 0,
     "stream_mode": lambda value: value == "resume",
     "prompts": lambda value: value is True,
 }

@@ -21,7 +21,7 @@ def probe_record(result: ProbeResult, outcome: Outcome) -> RequestRecord:
             candidates=(),
             reason="health probe",
         ),
-        attempts=(attempt_record(outcome, result.at),),
+        attempts=(attempt_record(outcome, result.at, "first"),),
         outcome="ok" if completion else "provider_error",
         requested_model=f"{outcome.provider}/{outcome.model}",
         provider=outcome.provider if completion else None,

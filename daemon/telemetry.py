@@ -146,6 +146,11 @@ class Telemetry:
         self.retries = Family(
             "retries_total", "Calls repeated on the same provider and model.", who
         )
+        self.hedges = Family(
+            "hedges_total",
+            "Calls made beside a slow one: ok is won, cancelled is lost.",
+            (*who, "outcome"),
+        )
         self.transitions = Family(
             "breaker_transitions_total", "Breakers that changed phase.", (*who, "to")
         )
@@ -189,10 +194,12 @@ class Telemetry:
         ):
             if count:
                 self.tokens.add((*who, kind), count)
-        if previous is not None:
-            before = (previous.provider, previous.model)
-            family = self.retries if before == who else self.failovers
-            family.add(before)
+        if attempt.kind == "hedge":
+            self.hedges.add((*who, attempt.outcome))
+        elif attempt.kind == "retry":
+            self.retries.add(who)
+        elif attempt.kind == "failover" and previous is not None:
+            self.failovers.add((previous.provider, previous.model))
 
     def on_transition(self, event: BreakerTransition) -> None:
         self.transitions.add((event.provider, event.model, event.after))
@@ -250,8 +257,8 @@ def _asked(record: RequestRecord) -> Labels:
     """Who answered, by the name the model is asked for: that of all other metrics."""
     if record.provider is None:
         return ("none", "none")
-    model = record.attempts[-1].model if record.attempts else record.model
-    return (record.provider, model or "none")
+    answered = (a.model for a in reversed(record.attempts) if a.outcome == "ok")
+    return (record.provider, next(answered, record.model) or "none")
 
 
 def _gauge(

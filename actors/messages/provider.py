@@ -23,6 +23,19 @@ DeltaSink = Callable[[Delta], None]
 """Receives deltas in order, in the provider's task; must not block or raise."""
 
 
+NO_FIRST_TOKEN = "no_first_token"  # noqa: S105 - no password
+"""The ``code`` of a failure that ended a stream which had said nothing yet."""
+
+
+class TimeoutLimits(Struct, frozen=True, kw_only=True):
+    """Seconds, in place of a provider's own timeouts where they are said."""
+
+    connect_s: float | None = None
+    first_token_s: float | None = None
+    idle_s: float | None = None
+    total_s: float | None = None
+
+
 class Attempt(Struct, frozen=True, kw_only=True):
     """Command: make exactly one upstream call. Answered with an ``Outcome``.
 
@@ -30,6 +43,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     every delta goes there as it arrives. ``max_tokens``/``temperature``/
     ``reasoning_effort`` defaults of the provider are already in ``request``. ``forced``
     goes through an open breaker, because every other candidate is out too;
+    ``first_token_s`` is a shorter bound on the first token than the provider's own,
+    because another candidate stands ready; ``timeouts`` go before the provider's own;
     ``counted`` is false when the request has already added a failure to this
     provider's count of consecutive ones.
     """
@@ -42,12 +57,18 @@ class Attempt(Struct, frozen=True, kw_only=True):
     sink: DeltaSink | None = None
     forced: bool = False
     counted: bool = True
+    first_token_s: float | None = None
+    timeouts: TimeoutLimits | None = None
 
 
 class CancelAttempt(Struct, frozen=True):
-    """Command: stop that call now; its ``Outcome`` still comes, as ``cancelled``."""
+    """Command: stop that call now; its ``Outcome`` still comes, as ``cancelled``.
+
+    ``lost``: another call of the same request answered first.
+    """
 
     attempt_id: str
+    lost: bool = False
 
 
 class Failure(Struct, frozen=True, gc=False, kw_only=True):
@@ -161,6 +182,9 @@ class ModelSnapshot(Struct, frozen=True, gc=False, kw_only=True):
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None
     time_to_first_token_s: float | None = None
+    ttft_p95_s: float | None = None
+    ttft_samples: int = 0
+    ttft_prompt_tokens: float | None = None
     seconds_per_token: float | None = None
     consecutive_failures: int = 0
     input_price: Decimal | None = None
@@ -229,7 +253,7 @@ class ProviderRef(Protocol):
         call runs, an ``Outcome`` with an ``internal`` failure comes back.
         """
 
-    def cancel(self, attempt_id: str) -> None:
+    def cancel(self, attempt_id: str, *, lost: bool = False) -> None:
         """Stop that call; its ``attempt`` returns an ``Outcome`` soon."""
 
     async def check_health(self, model: str | None = None) -> ProbeResult: ...

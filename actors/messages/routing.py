@@ -16,12 +16,16 @@ from actors.errors import (
     Owner,
 )
 from actors.messages.chat import ChatRequest, FinishReason, ToolCall, Usage
-from actors.messages.provider import CostSource, DeltaSink
+from actors.messages.provider import CostSource, DeltaSink, TimeoutLimits
 
 Strategy = Literal[
     "cost", "performance", "availability", "hybrid", "round_robin", "priority"
 ]
 StreamMode = Literal["passthrough", "buffered"]
+AttemptKind = Literal["first", "retry", "failover", "hedge"]
+"""Why a call was made: the first of its request, again at the same model, at another
+one after a failure, or beside one that was slow."""
+
 Door = Literal["http", "json", "msgpack", "internal"]
 
 
@@ -105,6 +109,8 @@ class Decision(Struct, frozen=True, gc=False, kw_only=True):
     snapshots that were ranked; ``draw`` in [0, 1) is the random number the ranking was
     given. ``confidence`` in [0, 1]; ``None`` with fewer than two candidates to compare.
     ``degraded`` says that every breaker was open and the least bad was taken.
+    ``hedge_after_s``: when a second candidate is asked beside a first that has not
+    answered; ``None`` is never.
     """
 
     decision_id: str
@@ -118,10 +124,15 @@ class Decision(Struct, frozen=True, gc=False, kw_only=True):
     degraded: bool = False
     draw: float | None = None
     reason: str = ""
+    hedge_after_s: float | None = None
 
 
 class AttemptRecord(Struct, frozen=True, gc=False, kw_only=True):
-    """One upstream call as the ledger keeps it. ``outcome`` is ``ok`` or a failure."""
+    """One upstream call as the ledger keeps it. ``outcome`` is ``ok`` or a failure.
+
+    Calls are in the order in which they began. Of a hedge and the call it stood beside,
+    the one that answered later is ``cancelled``; ``kind`` tells which was the hedge.
+    """
 
     attempt_id: str
     provider: str
@@ -129,6 +140,7 @@ class AttemptRecord(Struct, frozen=True, gc=False, kw_only=True):
     outcome: Literal["ok"] | FailureClass
     started_at: float
     latency_s: float
+    kind: AttemptKind = "first"
     time_to_first_token_s: float | None = None
     answered_model: str | None = None
     usage: Usage = Usage()
@@ -149,6 +161,7 @@ class AttemptSummary(Struct, frozen=True, gc=False, kw_only=True):
     outcome: Literal["ok"] | FailureClass
     latency_s: float
     cost_usd: Decimal | None = None
+    kind: AttemptKind = "first"
 
 
 class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
@@ -248,6 +261,7 @@ class Alias(Struct, frozen=True, kw_only=True):
     candidates: tuple[str, ...]
     strategy: Strategy | None = None
     stream_mode: StreamMode | None = None
+    timeouts: TimeoutLimits | None = None
     max_tokens: int | None = None
 
 

@@ -16,25 +16,34 @@ the contract's "Who retries":
   empty the request ends with its last error, failover or not.
 * A provider that says it should not be asked again is not, by this request.
 * Once a delta went to the caller nothing is repeated: it would be told twice.
+* Money spent, money that may have been spent, and what the next call is expected to
+  cost stay within the request's ``budget_usd`` (``spending``).
+* A hedge is a call like every other, only beside one under way: an untried candidate of
+  another provider that is well and free now, out of all the budgets above and a share of
+  its own. Whichever of the two fails first changes nothing for the other.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
-from actors.errors import DeadlineExceeded, GitBridgeError
-from actors.messages.provider import Failure, Outcome
+from actors.errors import BudgetExceeded, DeadlineExceeded, GitBridgeError
+from actors.messages.provider import Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.endings import Miss, error_of, rate_limited, total_failure
-from actors.policy.overflow import Overflow
+from actors.policy.patience import first_token_s
+from actors.policy.pool import Pool
 from actors.policy.retry_budget import RetryBudget
 from actors.policy.retry_rules import (
     BREAKER_FAILURES,
     ENDS,
+    NO_SIZE,
     Call,
     Ends,
     GiveUp,
     RetryConfig,
+    Size,
 )
-from actors.policy.waiting import Candidate, Waiting
+from actors.policy.waiting import Candidate
 
 __all__ = ["AttemptPlan", "Call", "GiveUp", "RetryBudget", "RetryConfig"]
 
@@ -50,14 +59,14 @@ class AttemptPlan:
         deadline: Loop time by which the request must have ended.
         ordered: The caller gave the order (``priority``).
         forced: The caller named one provider: retries, but no failover.
-        windows: Context window of each target in tokens, ``None`` when unknown.
-        ready_at: Loop time before which a target's limiter admits nothing.
+        known: What was seen of each target when they were ranked.
+        size: Of the request, for what a call is expected to cost.
+        budget_usd: The most the request may cost.
         buffered: Deltas are held back until whole, so a broken stream may be repeated.
     """
 
     __slots__ = (
         "_buffered",
-        "_candidates",
         "_config",
         "_counted",
         "_current",
@@ -65,10 +74,11 @@ class AttemptPlan:
         "_forced",
         "_misses",
         "_ordered",
-        "_overflow",
+        "_paid",
+        "_pool",
+        "_size",
         "_stale_forgiven",
-        "_waiting",
-        "_windows",
+        "_stop",
         "calls",
     )
 
@@ -80,35 +90,34 @@ class AttemptPlan:
         deadline: float,
         ordered: bool = False,
         forced: bool = False,
-        windows: Mapping[Target, int | None] | None = None,
-        ready_at: Mapping[Target, float] | None = None,
+        known: Mapping[Target, ModelSnapshot] | None = None,
+        size: Size = NO_SIZE,
+        budget_usd: Decimal | None = None,
         buffered: bool = False,
     ) -> None:
-        ready = ready_at or {}
         if forced:
             ranked = [item for item in ranked if item.provider == ranked[0].provider]
-        self._candidates = [
-            Candidate(target, rank, ready.get(target, 0.0))
-            for rank, target in enumerate(dict.fromkeys(ranked))
-        ]
+        self._pool = Pool(
+            config, ranked, known or {}, deadline, size=size, budget_usd=budget_usd
+        )
         self._config = config
         self._deadline = deadline
         self._ordered = ordered
         self._forced = forced
-        self._windows = windows or {}
+        self._size = size
         self._buffered = buffered
         self._current: Candidate | None = None
         self._misses: list[Miss] = []
-        self._waiting = Waiting(config, deadline)
         self._counted: set[str] = set()  # providers with a failure that counted
-        self._overflow = Overflow()
         self._stale_forgiven = False
+        self._stop: GitBridgeError | None = None  # what a call beside another ended
+        self._paid = False  # the extra call now under way is paid for
         self.calls = 0
 
     def first(self, now: float) -> Call | GiveUp:
         """Whom to call first, after what wait; or why nobody."""
         if now < self._deadline and self._config.max_attempts > 0:
-            for candidate in self._candidates:  # no rule excludes who was not tried
+            for candidate in self._pool.candidates:  # nothing excludes the untried yet
                 if candidate.not_before <= now:
                     return self._call(candidate, 0.0)
         return self._next(now, 0.0) or GiveUp(self._ending(now))
@@ -116,10 +125,10 @@ class AttemptPlan:
     def after(
         self, outcome: Outcome, now: float, draw: float, budget: RetryBudget
     ) -> Call | GiveUp:
-        """What to do about the failed ``outcome`` of the last call this plan named.
+        """What to do about the failed ``outcome`` of a call, when no other is under way.
 
         Args:
-            outcome: Must hold a failure.
+            outcome: Must hold a failure, and be of a call this plan named.
             now: Loop time in seconds.
             draw: Uniform in [0, 1), for the back-off.
             budget: The daemon's budget of extra calls.
@@ -127,21 +136,78 @@ class AttemptPlan:
         Raises:
             ValueError: ``outcome`` is a success, or nothing was called.
         """
-        failure, current = outcome.failure, self._current
-        if failure is None or current is None:
-            raise ValueError("only a failed outcome of a call of this plan has a next")
+        failure, current = self._failed(outcome)
         if self._forgive_stale(outcome, failure, now):
             return Call(current.target, repeat=True, counts=self.counts(current.target))
         self._note(current, outcome, failure, now)
-        stop = self._stops(outcome, failure, current, now)
+        self._current = current
+        stop = self._stops(outcome, failure, current, now) or self._stop
         if stop is not None:
             return GiveUp(stop)
         following = self._next(now, draw)
         if following is None:
             return GiveUp(self._ending(now))
-        if self.calls and not budget.try_take(now):
+        if self.calls and not self._pay(budget, now):
             return GiveUp(self._all_failed(now))
         return following
+
+    def _failed(self, outcome: Outcome) -> tuple[Failure, Candidate]:
+        candidate = self._pool.find(outcome.provider, outcome.model)
+        if outcome.failure is not None and self._current and candidate:
+            return outcome.failure, candidate
+        raise ValueError("only a failed outcome of a call of this plan has a next")
+
+    def _pay(self, budget: RetryBudget, now: float) -> bool:
+        # What was paid for a call that was then refused unasked is not lost.
+        self._paid = self._paid or budget.try_take(now)
+        return self._paid
+
+    # Two calls at once
+
+    def hedge(self, now: float, budget: RetryBudget, share: RetryBudget) -> Call | None:
+        """Whom to call beside the call under way, paid out of both; ``None``: nobody.
+
+        Args:
+            now: Loop time in seconds.
+            budget: The daemon's budget of extra calls.
+            share: What hedges may take of it.
+        """
+        current = self._current
+        late = now >= self._deadline
+        if current is None or late or self.calls + 1 >= self._config.max_attempts:
+            return None
+        candidate = self._pool.alternative(current, now)
+        if candidate is None or share.left(now) < 1.0 or not budget.ample(now):
+            return None
+        share.try_take(now)
+        budget.try_take(now)
+        self._pool.overflow.chosen(self._pool.window(candidate))
+        target = candidate.target
+        return Call(target, counts=self.counts(target), hedge=True)
+
+    def beside(self, outcome: Outcome, now: float) -> None:
+        """Note one of two calls that ended without the answer; the other goes on."""
+        failure, candidate = self._failed(outcome)
+        self._note(candidate, outcome, failure, now)
+        if failure.failure != "cancelled":
+            self._stop = self._stops(outcome, failure, candidate, now)
+
+    def first_token_s(self, now: float, budget: RetryBudget) -> float | None:
+        """How long the call under way may keep a stream waiting for its first token.
+
+        Shorter than its provider's timeout only where somebody else could be asked
+        then: untried, well, within all budgets.
+        """
+        current = self._current
+        if current is None or not self._config.adaptive_first_token:
+            return None
+        seen = self._pool.seen(current)
+        limit_s = first_token_s(seen, self._size.prompt_tokens) if seen else None
+        if limit_s is None or self.calls + 1 >= self._config.max_attempts:
+            return None
+        if now + limit_s >= self._deadline or not budget.ample(now):
+            return None
+        return None if self._pool.alternative(current, now) is None else limit_s
 
     def counts(self, target: Target) -> bool:
         """Whether a failure may add to the provider's consecutive failures."""
@@ -163,22 +229,22 @@ class AttemptPlan:
         self, current: Candidate, outcome: Outcome, failure: Failure, now: float
     ) -> None:
         self._misses.append(Miss(current.target, failure, outcome.called))
+        self._pool.spending.settle(outcome, current.target)
         if failure.retry_after_s is not None:
             current.not_before = max(current.not_before, now + failure.retry_after_s)
         if not outcome.called:
             self._note_refusal(current, failure)
             return
         self.calls += 1
+        self._paid = False
         current.tries += 1
         if failure.failure in BREAKER_FAILURES and not failure.neutral:
             self._counted.add(current.target.provider)
         if failure.failure == "context_too_long":
-            self._overflow.note(current.target, self._windows.get(current.target))
+            self._pool.overflow.note(current.target, self._pool.window(current))
         ends = self._ends(failure)
         if ends == "provider":
-            for candidate in self._candidates:
-                if candidate.target.provider == current.target.provider:
-                    candidate.ended = True
+            self._pool.end(current.target.provider)
         current.ended = current.ended or ends != "nothing"
 
     def _ends(self, failure: Failure) -> Ends:
@@ -212,11 +278,10 @@ class AttemptPlan:
     # Whom to call next
 
     def _next(self, now: float, draw: float) -> Call | None:
-        self._waiting.too_long = None
         left = self._config.max_attempts - self.calls
+        pool = self._pool.open()
         if left <= 0 or now >= self._deadline:
             return None
-        pool = [item for item in self._candidates if self._may(item)]
         untried = [item for item in pool if item.tries == 0]
         if self._ordered and (left > 1 or not untried):
             again = self._again_first(pool, now, draw)
@@ -225,17 +290,8 @@ class AttemptPlan:
         for candidate in untried:
             if candidate.not_before <= now:
                 return self._call(candidate, 0.0)
-        chosen = self._waiting.choose(pool, now, draw)
+        chosen = self._pool.waiting.choose(pool, now, draw)
         return None if chosen is None else self._call(*chosen)
-
-    def _may(self, candidate: Candidate) -> bool:
-        if candidate.ended:
-            return False
-        repeats = self._waiting.repeats_of(candidate)
-        if candidate.tries and repeats >= self._config.max_retries:
-            return False
-        window = self._windows.get(candidate.target)
-        return self._overflow.fits(candidate.target, window)
 
     def _again_first(
         self, pool: Sequence[Candidate], now: float, draw: float
@@ -247,7 +303,7 @@ class AttemptPlan:
         times = 1 if setting == "auto" else setting
         last = self._misses[-1].failure
         told_when = last.failure != "rate_limit" or last.retry_after_s is not None
-        delay = self._waiting.delay_s(current, now, draw)
+        delay = self._pool.waiting.delay_s(current, now, draw)
         patient = current.not_before - now > self._config.wait_retry_after_s
         if current.in_a_row >= times or not told_when or patient:
             return None
@@ -256,11 +312,11 @@ class AttemptPlan:
     def _call(self, candidate: Candidate, delay_s: float) -> Call:
         repeat = candidate.tries > 0
         if repeat:
-            self._waiting.note_repeat(candidate)
+            self._pool.waiting.note_repeat(candidate)
         same = candidate is self._current
         candidate.in_a_row = candidate.in_a_row + 1 if same and repeat else 0
         self._current = candidate
-        self._overflow.chosen(self._windows.get(candidate.target))
+        self._pool.overflow.chosen(self._pool.window(candidate))
         return Call(candidate.target, delay_s, repeat, self.counts(candidate.target))
 
     # How it ends
@@ -268,13 +324,18 @@ class AttemptPlan:
     def _ending(self, now: float) -> GitBridgeError:
         if now >= self._deadline:
             return self._late()
-        waiting = self._waiting.too_long
+        waiting = self._pool.waiting.too_long
         if waiting is not None:
             return self._not_waited_for(waiting, now)
+        dear = self._pool.too_dear
+        if dear is not None and self.calls < self._config.max_attempts:
+            last = f": {self._misses[-1].failure.message}" if self._misses else ""
+            why = self._pool.spending.refusal(dear.target)
+            return BudgetExceeded(f"{why}{last}", provider=dear.target.provider)
         return self._all_failed(now)
 
     def _all_failed(self, now: float) -> GitBridgeError:
-        pauses = [item.not_before - now for item in self._candidates]
+        pauses = [item.not_before - now for item in self._pool.candidates]
         soonest = min((pause for pause in pauses if pause > 0.0), default=None)
         return total_failure(self._misses, soonest, forced=self._forced)
 

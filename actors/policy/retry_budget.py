@@ -19,17 +19,23 @@ class RetryBudget:
         ratio: Extra calls earned by each request.
         min_per_s: Extra calls earned by each second.
         burst: Extra calls there from the start, and held at rest.
+        empty: Nothing is there at the start; all has to be earned.
     """
 
     __slots__ = ("_at", "_balance", "_burst", "_min_per_s", "_ratio", "_recent")
 
     def __init__(
-        self, ratio: float = 0.1, min_per_s: float = 1.0, burst: float = 10.0
+        self,
+        ratio: float = 0.1,
+        min_per_s: float = 1.0,
+        burst: float = 10.0,
+        *,
+        empty: bool = False,
     ) -> None:
         self._ratio = ratio
         self._min_per_s = min_per_s
         self._burst = burst
-        self._balance = burst
+        self._balance = 0.0 if empty else burst
         self._recent = 0.0  # requests, fading with a time constant of _MEMORY_S
         self._at: float | None = None
 
@@ -46,16 +52,27 @@ class RetryBudget:
 
     def try_take(self, now: float) -> bool:
         """Take one extra call; false when the budget is spent."""
-        self._advance(now)
-        if self._balance < 1.0:
+        if self.left(now) < 1.0:
             return False
         self._balance -= 1.0
         return True
 
-    @property
-    def balance(self) -> float:
-        """Extra calls left, as of the last call."""
+    def give_back(self) -> None:
+        """A call that was taken was not made after all."""
+        self._balance = min(self._balance + 1.0, self._capacity())
+
+    def left(self, now: float) -> float:
+        """Extra calls left now."""
+        self._advance(now)
         return self._balance
+
+    def ample(self, now: float) -> bool:
+        """At least half of the burst is left: enough for what is not strictly needed.
+
+        Hedges and early deadlines must not take from failovers the last of it (gRPC
+        stops both at half, A6).
+        """
+        return self.left(now) >= max(1.0, self._burst / 2.0)
 
     def _capacity(self) -> float:
         return self._burst + self._ratio * self._recent

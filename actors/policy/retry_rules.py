@@ -42,6 +42,7 @@ class RetryConfig(Struct, frozen=True, kw_only=True):
     same_first: Literal["auto"] | int = "auto"
     wait_retry_after_s: float = 5.0
     content_filter_fallback: bool = False
+    adaptive_first_token: bool = True
 
 
 class Call(Struct, frozen=True):
@@ -49,12 +50,24 @@ class Call(Struct, frozen=True):
 
     ``repeat`` says that it was called before. ``counts`` says that a failure may add
     to the provider's consecutive failures: no earlier one of this request did.
+    ``hedge``: at once, beside the call under way.
     """
 
     target: Target
     delay_s: float = 0.0
     repeat: bool = False
     counts: bool = True
+    hedge: bool = False
+
+
+class Size(Struct, frozen=True, gc=False):
+    """A request in tokens: the likely prompt and the expected answer."""
+
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+
+NO_SIZE = Size()
 
 
 class GiveUp(Struct, frozen=True):

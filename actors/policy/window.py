@@ -3,6 +3,9 @@
 Over the last ``size`` counted calls, however old: ``calls``, ``failures``,
 ``success_rate``, cost per 1k tokens, and over the successes among them the latencies (a
 refusal in 5 ms is no speed). Average exact, quantiles within 1 % (see ``histogram``).
+``ttft_p95_s`` is over the times to first token among them, and over the waits for one
+that never came, as far as they went: a deadline for first tokens that is made of it
+must learn when it is too short. ``ttft_prompt_tokens`` is their average prompt.
 
 Over the last 55 to 60 s (12 buckets of 5 s): ``recent_*``, for rates.
 
@@ -46,7 +49,10 @@ _PICO = 1_000_000_000_000
 
 
 class Sample(Struct, frozen=True, gc=False):
-    """One finished call. ``None`` is unknown; ``now`` is loop time in seconds."""
+    """One finished call. ``None`` is unknown; ``now`` is loop time in seconds.
+
+    ``waited_s``: how long a first token was waited for that did not come.
+    """
 
     now: float
     ok: bool
@@ -56,6 +62,7 @@ class Sample(Struct, frozen=True, gc=False):
     prompt_tokens: int | None = None
     cost_usd: Decimal | None = None
     counted: bool = True
+    waited_s: float | None = None
 
 
 class WindowTotals(Struct, frozen=True, kw_only=True):
@@ -80,6 +87,9 @@ class WindowSummary(Struct, frozen=True, gc=False, kw_only=True):
     latency_p95_s: float | None
     latency_p99_s: float | None
     ttft_ewma_s: float | None
+    ttft_p95_s: float | None
+    ttft_samples: int
+    ttft_prompt_tokens: float | None
     seconds_per_token: float | None
     alpha: float
     beta: float
@@ -98,6 +108,7 @@ class _Figures(NamedTuple):
     latency_p50_s: float | None
     latency_p95_s: float | None
     latency_p99_s: float | None
+    ttft_p95_s: float | None
     cost_per_1k_tokens_usd: Decimal | None
 
 
@@ -108,6 +119,8 @@ class Entry(Struct, frozen=True, gc=False, array_like=True):
     latency_s: float
     tokens: int | None
     cost_pico_usd: int | None
+    ttft_s: float | None = None
+    prompt_tokens: int = 0
 
 
 class WindowState(Struct, frozen=True, kw_only=True):
@@ -146,6 +159,8 @@ class RollingWindow:
         "_speed",
         "_totals",
         "_ttft",
+        "_ttft_prompt",
+        "_ttfts",
         "_won",
     )
 
@@ -153,6 +168,8 @@ class RollingWindow:
         self._size = size
         self._entries: deque[Entry] = deque()
         self._histogram = LogHistogram()
+        self._ttfts = LogHistogram()
+        self._ttft_prompt = 0  # prompt tokens of the answers in it
         self._buckets = BucketRing()
         self._ttft, self._speed = PeakAverage(), PeakAverage()
         self._pace = Pace()
@@ -176,9 +193,24 @@ class RollingWindow:
         self._won = self._won * DISCOUNT + sample.ok
         self._lost = self._lost * DISCOUNT + failed
         cost_pico = _pico(sample.cost_usd)
-        self._push(Entry(sample.ok, sample.latency_s, tokens, cost_pico))
+        entry = Entry(
+            sample.ok,
+            sample.latency_s,
+            tokens,
+            cost_pico,
+            sample.ttft_s if sample.ok else sample.waited_s,
+            sample.prompt_tokens or 0,
+        )
+        self._push(entry)
         if sample.ok:
             self._measure_speed(sample)
+        elif sample.waited_s is not None:
+            self.waited(sample.waited_s, sample.now)
+
+    def waited(self, waited_s: float, now: float) -> None:
+        """No first token came for so long: ``ttft_ewma_s`` is at least that."""
+        if self._ttft.value is None or waited_s > self._ttft.value:
+            self._ttft.add(waited_s, now)
 
     def summary(self, now: float) -> WindowSummary:
         """All figures as of ``now``, in seconds and USD."""
@@ -196,6 +228,11 @@ class RollingWindow:
             latency_p95_s=figures.latency_p95_s,
             latency_p99_s=figures.latency_p99_s,
             ttft_ewma_s=self._ttft.value,
+            ttft_p95_s=figures.ttft_p95_s,
+            ttft_samples=self._ttfts.count,
+            ttft_prompt_tokens=(
+                self._ttft_prompt / self._ttfts.count if self._ttfts.count else None
+            ),
             seconds_per_token=self._speed.value,
             alpha=1.0 + self._won,
             beta=1.0 + self._lost,
@@ -211,7 +248,8 @@ class RollingWindow:
         answered = self._histogram.count
         p50, p95, p99 = self._histogram.quantiles(0.5, 0.95, 0.99) or (None,) * 3
         average = self._latency_nano / _NANO / answered if answered else None
-        return _Figures(average, p50, p95, p99, self._cost_per_1k_tokens())
+        (ttft_p95,) = self._ttfts.quantiles(0.95) or (None,)
+        return _Figures(average, p50, p95, p99, ttft_p95, self._cost_per_1k_tokens())
 
     def expected_latency_s(self, output_tokens: int) -> float | None:
         """What an answer of this length usually takes; ``None`` below 10 answers.
@@ -268,6 +306,10 @@ class RollingWindow:
             change(entry.latency_s)
         else:
             self._failures += sign
+        if entry.ttft_s is not None:
+            change = self._ttfts.add if sign > 0 else self._ttfts.remove
+            change(entry.ttft_s)
+            self._ttft_prompt += sign * entry.prompt_tokens
         if entry.tokens is not None and entry.cost_pico_usd is not None:
             self._priced_tokens += sign * entry.tokens
             self._cost_pico += sign * entry.cost_pico_usd

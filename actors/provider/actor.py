@@ -192,7 +192,7 @@ class ProviderActor(Actor[Message]):
     def _cancel(self, message: CancelAttempt) -> None:
         call = self._calls.get(message.attempt_id)
         if call is not None:
-            call.stop("cancelled")
+            call.stop("lost" if message.lost else "cancelled")
 
     # ---- health
 

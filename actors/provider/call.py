@@ -6,8 +6,6 @@ own bound both. Whoever stops a call says why first, so that the cancellation th
 reaches the coroutine can be told from the actor being stopped itself.
 """
 
-from typing import Literal
-
 import anyio
 import structlog
 from msgspec.structs import replace
@@ -18,10 +16,9 @@ from actors.messages.provider import Attempt, Failure, Outcome
 from actors.provider.billing import bill
 from actors.provider.discretion import discreet
 from actors.provider.settings import ProviderSettings, ProviderTools
+from actors.provider.stopping import StopReason, narrowed, stop_failure
 from actors.runtime import Backend, TaskHandle, TimerHandle
 from actors.wire.base import EncodedChat, Response, StreamDecoder, failure_of
-
-StopReason = Literal["cancelled", "deadline", "total", "first_token", "idle", "tail"]
 
 TAIL_S = 0.25
 """How long the end of the body is awaited after the terminal event: a connection whose
@@ -46,6 +43,7 @@ class UpstreamCall:
         self._settings = settings
         self._tools = tools
         self._backend = backend
+        self._timeouts = narrowed(settings.timeouts, attempt.timeouts)
         self._started = backend.now()
         self._last_byte = self._started
         self._first_token_at: float | None = None
@@ -124,7 +122,7 @@ class UpstreamCall:
         self._dropped = encoded.dropped
         self._reached = True  # from here on the provider may be working, and billing
         async with self._tools.transport.send(
-            encoded.http, self._settings.timeouts, stream=streamed
+            encoded.http, self._timeouts, stream=streamed
         ) as response:
             self._last_byte = self._backend.now()
             self._request_id = _provider_request_id(response)
@@ -179,8 +177,7 @@ class UpstreamCall:
 
     def _limit(self) -> tuple[float, StopReason]:
         """The next moment at which the call is over, and what it would be called."""
-        timeouts = self._settings.timeouts
-        at, reason = self._started + timeouts.total_s, "total"
+        at, reason = self._started + self._timeouts.total_s, "total"
         limits: list[tuple[float, StopReason]] = [
             (at, "total"),
             (self._attempt.deadline, "deadline"),
@@ -193,10 +190,13 @@ class UpstreamCall:
         return at, reason
 
     def _silence_limit(self) -> tuple[float, StopReason]:
-        timeouts = self._settings.timeouts
         if self._first_token_at is None:
-            return self._started + timeouts.first_token_s, "first_token"
-        return self._last_byte + timeouts.idle_s, "idle"
+            return self._started + self._first_token_s(), "first_token"
+        return self._last_byte + self._timeouts.idle_s, "idle"
+
+    def _first_token_s(self) -> float:
+        own, asked = self._timeouts.first_token_s, self._attempt.first_token_s
+        return own if asked is None else min(own, asked)
 
     def _arm(self) -> None:
         at, _ = self._limit()
@@ -225,34 +225,12 @@ class UpstreamCall:
         return None, self._stop_failure(self._stopped or "cancelled")
 
     def _stop_failure(self, reason: StopReason) -> Failure:
-        timeouts = self._settings.timeouts
-        if reason == "cancelled":
-            return Failure(
-                failure="cancelled",
-                message="the call was cancelled",
-                owner="caller",
-                neutral=True,
-            )
-        if reason == "deadline":
-            # The caller's patience, not the provider's fault: neutral to the breaker.
-            return Failure(
-                failure="timeout",
-                message="the caller's deadline passed",
-                owner="caller",
-                neutral=True,
-            )
-        allowed = {
-            "first_token": timeouts.first_token_s,
-            "idle": timeouts.idle_s,
-        }.get(reason, timeouts.total_s)
-        what = {"first_token": "first token", "idle": "next bytes"}.get(
-            reason, "whole answer"
-        )
-        return Failure(
-            failure="timeout",
-            message=f"no {what} within {allowed:g} s",
-            owner="provider",
-        )
+        silent = self._attempt.sink is not None and self._first_token_at is None
+        allowed_s = {
+            "first_token": self._first_token_s(),
+            "idle": self._timeouts.idle_s,
+        }.get(reason, self._timeouts.total_s)
+        return stop_failure(reason, allowed_s, silent=silent)
 
     # ---- the end
 

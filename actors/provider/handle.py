@@ -135,8 +135,8 @@ class ProviderHandle:
             called=called,
         )
 
-    def cancel(self, attempt_id: str) -> None:
-        self._ref.tell(CancelAttempt(attempt_id))
+    def cancel(self, attempt_id: str, *, lost: bool = False) -> None:
+        self._ref.tell(CancelAttempt(attempt_id, lost))
 
     async def check_health(self, model: str | None = None) -> ProbeResult:
         """Probe now.

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.messages.provider import (
+    NO_FIRST_TOKEN,
     BreakerTransition,
     Failure,
     ModelSnapshot,
@@ -154,6 +155,8 @@ class ProviderState:
         self._simulated |= outcome.simulated
         if verdict not in {"neutral", "limited"} or outcome.completion is not None:
             self._record(state, outcome, now)
+        elif failure is not None and failure.code == NO_FIRST_TOKEN:
+            state.window.waited(outcome.latency_s, now)  # another call was faster
         self._totals.count(outcome, at=at)
         self._drop_if_vanished(outcome.model)
         self._drop_if_unknown(outcome, now)
@@ -202,6 +205,11 @@ class ProviderState:
                 output_tokens=outcome.usage.completion_tokens,
                 prompt_tokens=outcome.usage.prompt_tokens,
                 cost_usd=outcome.cost_usd,
+                waited_s=(
+                    outcome.latency_s
+                    if outcome.failure and outcome.failure.code == NO_FIRST_TOKEN
+                    else None
+                ),
             )
         )
 

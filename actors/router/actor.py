@@ -49,7 +49,8 @@ class RouterActor(Actor[RouterMessage]):
                     reply.send(None)
 
     def _start(self, message: StartRoute, reply: Reply) -> None:
-        run = RequestRun(self._desk, message, self.context.backend)
+        context = self.context
+        run = RequestRun(self._desk, message, context.backend, context.spawn)
         self._runs[message.request.request_id] = run
         self.context.spawn(self._run(run, message, reply), name="request")
 

@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from actors.errors import GitBridgeError
 from actors.messages.chat import ChatRequest
-from actors.messages.provider import ModelSnapshot
+from actors.messages.provider import ModelSnapshot, TimeoutLimits
 from actors.messages.routing import (
+    Alias,
     Decision,
     RouteRequest,
     Strategy,
+    StreamMode,
     Target,
     TaskRule,
     Weights,
@@ -20,7 +22,9 @@ from actors.messages.routing import (
 from actors.policy.admission import Admission
 from actors.policy.attempts import AttemptPlan
 from actors.policy.naming import Resolution, candidates, resolve
+from actors.policy.patience import hedge_after_s
 from actors.policy.retry_budget import RetryBudget
+from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranking, RankInput, rank, refusal, unwell
 from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
@@ -48,6 +52,8 @@ class Plan:
     decision: Decision
     attempts: AttemptPlan | None
     max_tokens: int | None = None
+    mode: StreamMode = "passthrough"
+    timeouts: TimeoutLimits | None = None
     error: GitBridgeError | None = None
 
 
@@ -62,6 +68,7 @@ class Desk:
             ratio=settings.retry_budget_ratio,
             min_per_s=settings.retry_budget_min_per_s,
         )
+        self.hedges = RetryBudget(ratio=settings.hedge, min_per_s=0.0, empty=True)
         self.admission = Admission(max_in_flight=settings.max_in_flight)
         self._rotation = RoundRobin()
 
@@ -71,6 +78,7 @@ class Desk:
         self.budget.configure(
             settings.retry_budget_ratio, settings.retry_budget_min_per_s
         )
+        self.hedges.configure(settings.hedge, 0.0)
 
     @property
     def strategy(self) -> Strategy:
@@ -80,9 +88,7 @@ class Desk:
     def weights(self) -> Weights:
         return self.overrides.weights or self.settings.weights
 
-    def decide(
-        self, request: RouteRequest, now: float, deadline: float, *, buffered: bool
-    ) -> Plan:
+    def decide(self, request: RouteRequest, now: float, deadline: float) -> Plan:
         """Rank the candidates and plan the attempts; errors come back in the plan."""
         snapshots = [p.snapshot() for p in self.tools.providers.values()]
         rule = self.settings.tasks.get(request.task_type or "")
@@ -118,10 +124,21 @@ class Desk:
         if not ranking.ranked:
             return Plan(decision, None, error=refusal(ranking))
         known = dict(zip(ask.order, models, strict=True))
+        mode = self._stream_mode(request, resolution.alias)
+        if self.settings.hedge > 0.0:
+            decision = replace(
+                decision,
+                hedge_after_s=hedge_after(request, mode, ranking, known, resolution),
+            )
         plan = self._attempt_plan(
-            ranking, known, resolution, strategy, deadline, buffered=buffered
+            ranking, known, resolution, ask, deadline, buffered=mode == "buffered"
         )
-        return Plan(decision, plan, max_tokens)
+        timeouts = resolution.alias.timeouts if resolution.alias else None
+        return Plan(decision, plan, max_tokens, mode, timeouts)
+
+    def _stream_mode(self, request: RouteRequest, alias: Alias | None) -> StreamMode:
+        of_alias = alias.stream_mode if alias else None
+        return request.stream_mode or of_alias or self.settings.stream_mode
 
     def _provider_name(self, name: str | None) -> str | None:
         if name is None:
@@ -194,7 +211,7 @@ class Desk:
         ranking: Ranking,
         known: Mapping[Target, ModelSnapshot],
         resolution: Resolution,
-        strategy: Strategy,
+        ask: RankInput,
         deadline: float,
         *,
         buffered: bool,
@@ -204,12 +221,35 @@ class Desk:
             self.settings.retry,
             [*ranked, *ranking.reserve],
             deadline=deadline,
-            ordered=strategy == "priority",
+            ordered=ask.strategy == "priority",
             forced=resolution.forced,
-            windows={t: m.context_window for t, m in known.items()},
-            ready_at={t: m.blocked_until for t, m in known.items()},
+            known=known,
+            size=Size(ask.prompt_tokens_estimate, ask.expected_output_tokens),
+            budget_usd=ask.budget_usd,
             buffered=buffered,
         )
+
+
+def hedge_after(
+    request: RouteRequest,
+    mode: StreamMode,
+    ranking: Ranking,
+    known: Mapping[Target, ModelSnapshot],
+    resolution: Resolution,
+) -> float | None:
+    """After how many seconds to ask a second one beside the first; ``None``: never.
+
+    A request with tools is answered once, a provider that was named is not left, and
+    whoever is asked although in doubt is the last one anyway. What the caller gets
+    piece by piece is hedged until its first one, everything else until it is whole.
+    """
+    if request.chat.tools or resolution.forced or ranking.degraded:
+        return None
+    pool = [known[candidate.target] for candidate in ranking.ranked]
+    if len({model.provider for model in pool}) < 2:
+        return None
+    in_pieces = request.stream and mode != "buffered"
+    return hedge_after_s(pool, stream=in_pieces, max_tokens=request.chat.max_tokens)
 
 
 def limited_by(

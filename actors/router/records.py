@@ -8,6 +8,7 @@ from actors.errors import GitBridgeError
 from actors.messages.chat import Completion, Message, TextPart, Usage
 from actors.messages.provider import CostSource, Outcome
 from actors.messages.routing import (
+    AttemptKind,
     AttemptRecord,
     AttemptSummary,
     Decision,
@@ -41,10 +42,9 @@ class Journal:
     answered: Outcome | None = None
     simulated: bool = False
 
-    def add(self, outcome: Outcome, started_at: float) -> None:
-        self.waited_s += outcome.latency_s
+    def add(self, outcome: Outcome, started_at: float, kind: AttemptKind) -> None:
         if outcome.called:
-            self.attempts.append(attempt_record(outcome, started_at))
+            self.attempts.append(attempt_record(outcome, started_at, kind))
             self.simulated |= outcome.simulated
         if outcome.completion is not None:
             self.answered = outcome
@@ -57,12 +57,15 @@ class Journal:
                 outcome=a.outcome,
                 latency_s=a.latency_s,
                 cost_usd=a.cost_usd,
+                kind=a.kind,
             )
             for a in self.attempts
         )
 
 
-def attempt_record(outcome: Outcome, started_at: float) -> AttemptRecord:
+def attempt_record(
+    outcome: Outcome, started_at: float, kind: AttemptKind
+) -> AttemptRecord:
     failure, completion = outcome.failure, outcome.completion
     return AttemptRecord(
         attempt_id=outcome.attempt_id,
@@ -71,6 +74,7 @@ def attempt_record(outcome: Outcome, started_at: float) -> AttemptRecord:
         outcome="ok" if failure is None else failure.failure,
         started_at=started_at,
         latency_s=outcome.latency_s,
+        kind=kind,
         time_to_first_token_s=outcome.time_to_first_token_s,
         answered_model=completion.model if completion else None,
         usage=outcome.usage,

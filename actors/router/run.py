@@ -2,7 +2,6 @@
 
 import anyio
 import structlog
-from msgspec.structs import replace
 
 from actors.errors import (
     Cancelled,
@@ -13,20 +12,19 @@ from actors.errors import (
     NoProvider,
     Overloaded,
 )
-from actors.messages.chat import Delta
-from actors.messages.provider import Attempt, DeltaSink, Failure, Outcome
+from actors.messages.provider import Outcome
 from actors.messages.routing import (
     Decision,
     ErrorInfo,
     RequestRecord,
     RouteResult,
-    Started,
-    Target,
 )
 from actors.policy.admission import Shed
 from actors.policy.attempts import Call, GiveUp
-from actors.router.desk import Desk, Plan, fill_defaults
+from actors.router.calls import Calls, tell_failure
+from actors.router.desk import Desk, Plan
 from actors.router.messages import StartRoute
+from actors.router.race import Spawn
 from actors.router.records import Ending, Journal
 from actors.runtime import Backend, Future
 
@@ -41,12 +39,11 @@ class RequestRun:
         desk: Desk,
         start: StartRoute,
         backend: Backend,
+        spawn: Spawn,
     ) -> None:
         self._desk = desk
-        self._settings = settings = desk.settings  # they may change meanwhile
+        settings = desk.settings
         self._request = request = start.request
-        self._sink = start.sink
-        self._on_start = start.on_start
         self._backend = backend
         self._started = backend.now()
         self._at = desk.tools.utc()
@@ -54,14 +51,11 @@ class RequestRun:
         self._deadline = self._started + min(asked, settings.deadline_s)
         self._journal = Journal()
         self._stopped_by: GitBridgeError | None = None
-        self._in_flight: Attempt | None = None
-        self._target: Target | None = None
-        self._attempt_started = 0.0
+        self._plan: Plan | None = None
         self._back_off: Future[None] | None = None
-        self._held: list[Delta] = []
-        mode = request.stream_mode or settings.stream_mode
-        self._buffered = mode == "buffered"
-        self._decision: Decision | None = None
+        self._calls = Calls(
+            desk, start, self._journal, backend, spawn, deadline=self._deadline
+        )
 
     # ---- from outside
 
@@ -72,10 +66,7 @@ class RequestRun:
             if interrupted
             else Cancelled("the caller cancelled the request")
         )
-        if self._in_flight is not None and self._target is not None:
-            provider = self._desk.tools.providers.get(self._target.provider)
-            if provider is not None:
-                provider.cancel(self._in_flight.attempt_id)
+        self._calls.cancel()
         if self._back_off is not None and not self._back_off.done():
             self._back_off.set_result(None)
 
@@ -91,6 +82,7 @@ class RequestRun:
         except Exception:
             log.exception("request_bug", request_id=request.request_id)
             error = InternalError("the daemon failed on this request; see its log")
+            self._calls.cancel()
         finally:
             desk.admission.release(request.request_id)
         return self._end(error)
@@ -105,6 +97,7 @@ class RequestRun:
         if isinstance(admitted, Shed):
             return _shed_error(admitted)
         self._desk.budget.on_request(now)
+        self._desk.hedges.on_request(now)
         error = await self._decided_run()
         if isinstance(error, NoProvider) and self._refused_unasked():
             # Breakers opened between the ranking and the asking: look again.
@@ -113,17 +106,14 @@ class RequestRun:
 
     async def _decided_run(self) -> GitBridgeError | None:
         now = self._backend.now()
-        plan = self._desk.decide(
-            self._request, now, self._deadline, buffered=self._buffered
-        )
-        self._decision = plan.decision
+        plan = self._plan = self._desk.decide(self._request, now, self._deadline)
         if plan.attempts is None:
             return plan.error
         return await self._attempt_all(plan)
 
     def _refused_unasked(self) -> bool:
         """Our own breakers refused everybody who was ranked as fit to be asked."""
-        decision = self._decision
+        decision = self._plan.decision if self._plan else None
         asked = bool(self._journal.attempts) or self._stopped() is not None
         return decision is not None and not decision.degraded and not asked
 
@@ -136,7 +126,7 @@ class RequestRun:
                 await self._wait(step.delay_s)
             if self._stopped() is not None:
                 break
-            outcome = await self._attempt(step, plan)
+            outcome = await self._calls.attempt(step, plan)
             if outcome.failure is None:
                 return None
             if self._stopped() is not None:
@@ -144,7 +134,7 @@ class RequestRun:
             step = attempts.after(
                 outcome, self._backend.now(), self._desk.tools.draw(), self._desk.budget
             )
-            self._tell(step, outcome.failure)
+            self._tell(outcome, step if isinstance(step, Call) else None)
         return step.error if isinstance(step, GiveUp) else self._stopped()
 
     def _stopped(self) -> GitBridgeError | None:
@@ -166,95 +156,36 @@ class RequestRun:
         if self._back_off is not None and not self._back_off.done():
             self._back_off.set_result(None)
 
-    async def _attempt(self, call: Call, plan: Plan) -> Outcome:
-        tools = self._desk.tools
-        self._target = target = call.target
-        provider = tools.providers.get(target.provider)
-        attempt = self._in_flight = Attempt(
-            attempt_id=tools.new_id(),
-            request_id=self._request.request_id,
-            model=target.model,
-            request=fill_defaults(
-                self._settings, target, self._request.chat, plan.max_tokens
-            ),
-            deadline=self._deadline,
-            sink=self._attempt_sink(),
-            forced=plan.decision.degraded,
-            counted=call.counts,
+    def _tell(self, outcome: Outcome, following: Call | None) -> None:
+        decision = self._plan.decision if self._plan else None
+        tell_failure(
+            self._request.request_id,
+            decision.decision_id if decision else None,
+            outcome,
+            following,
         )
-        self._attempt_started = tools.utc()
-        if provider is None:
-            outcome = _gone(attempt, target)
-        else:
-            outcome = await provider.attempt(attempt)
-        self._in_flight = None
-        self._journal.add(outcome, self._attempt_started)
-        if self._buffered and outcome.failure is not None:
-            self._held.clear()
-            outcome = replace(outcome, emitted=False)
-        return outcome
-
-    def _attempt_sink(self) -> DeltaSink | None:
-        if not self._request.stream:
-            return None
-        return self._held.append if self._buffered else self._pass_on
-
-    def _pass_on(self, delta: Delta) -> None:
-        """Straight to the caller, who is told before the first piece whose it is."""
-        sink = self._sink
-        if sink is None:
-            return
-        if self._on_start is not None and self._target is not None:
-            on_start, self._on_start = self._on_start, None
-            on_start(self._started_event(self._target, delta.model))
-        sink(delta)
-
-    def _started_event(self, target: Target, model: str | None) -> Started:
-        providers = self._desk.tools.providers
-        provider = providers.get(target.provider)
-        decision = self._decision
-        return Started(
-            provider=target.provider,
-            model=model or target.model,
-            decision_id=decision.decision_id if decision else "",
-            attempts=len(self._journal.attempts) + (not self._buffered),
-            simulated=provider.snapshot().simulated if provider else False,
-        )
-
-    def _tell(self, step: Call | GiveUp, failure: Failure) -> None:
-        if self._target is not None:
-            following = step if isinstance(step, Call) else None
-            log.warning(
-                "attempt_failed",
-                request_id=self._request.request_id,
-                decision_id=self._decision.decision_id if self._decision else None,
-                provider=self._target.provider,
-                model=self._target.model,
-                failure=failure.failure,
-                status=failure.status,
-                message=failure.message,
-                next_provider=following.target.provider if following else None,
-                delay_s=round(following.delay_s, 3) if following else None,
-            )
 
     # ---- the end
 
     def _end(self, error: GitBridgeError | None) -> RouteResult | ErrorInfo:
         if error is None:
-            for delta in self._held:
-                self._pass_on(delta)
+            self._calls.hand_on_held()
         ending = self._ending(error)
         self._write(ending.record())
         return ending.reply()
 
     def _ending(self, error: GitBridgeError | None) -> Ending:
         tools = self._desk.tools
-        decision = self._decision or Decision(
-            decision_id=tools.new_id(),
-            strategy=self._desk.strategy,
-            weights=self._desk.weights,
-            candidates=(),
-            reason="ended before it was ranked",
+        decision = (
+            self._plan.decision
+            if self._plan
+            else Decision(
+                decision_id=tools.new_id(),
+                strategy=self._desk.strategy,
+                weights=self._desk.weights,
+                candidates=(),
+                reason="ended before it was ranked",
+            )
         )
         return Ending(
             request=self._request,
@@ -266,18 +197,7 @@ class RequestRun:
         )
 
     def _interrupted(self) -> None:
-        attempt, target = self._in_flight, self._target
-        if attempt is not None and target is not None:
-            lost = Outcome(
-                attempt_id=attempt.attempt_id,
-                provider=target.provider,
-                model=target.model,
-                latency_s=self._backend.now() - self._started,
-                failure=Failure(
-                    failure="cancelled", message="the daemon stopped", owner="us"
-                ),
-            )
-            self._journal.add(lost, self._attempt_started)
+        self._calls.write_down_lost()
         ending = self._ending(Interrupted("the daemon stopped before the answer"))
         self._write(ending.record())
 
@@ -298,20 +218,4 @@ def _shed_error(shed: Shed) -> GitBridgeError:
         return DeadlineExceeded("the deadline had passed before the request came")
     return Overloaded(
         "too many requests are in flight", retry_after_s=shed.retry_after_s
-    )
-
-
-def _gone(attempt: Attempt, target: Target) -> Outcome:
-    return Outcome(
-        attempt_id=attempt.attempt_id,
-        provider=target.provider,
-        model=target.model,
-        latency_s=0.0,
-        failure=Failure(
-            failure="internal",
-            message=f"{target.provider} was removed",
-            owner="us",
-            neutral=True,
-        ),
-        called=False,
     )

@@ -29,7 +29,10 @@ class ProviderDefaults(Struct, frozen=True, kw_only=True):
 
 
 class RouterSettings(Struct, frozen=True, kw_only=True):
-    """The configured routing. ``provider_aliases`` are other names of providers."""
+    """The configured routing. ``provider_aliases`` are other names of providers.
+
+    ``hedge`` is the share of requests that may have a second call beside the first.
+    """
 
     strategy: Strategy = "hybrid"
     weights: Weights = Weights()
@@ -42,6 +45,7 @@ class RouterSettings(Struct, frozen=True, kw_only=True):
     max_in_flight: int = 1024
     deadline_s: float = 600.0
     stream_mode: StreamMode = "passthrough"
+    hedge: float = 0.0
     defaults: dict[str, ProviderDefaults] = {}
 
 

@@ -44,6 +44,11 @@ EXAMPLE = """\
 #max_attempts = 4
 # Seconds a request may take when it does not say.
 #deadline_s = 600
+# Share of requests that may have a second call beside a slow first one; 0 is off.
+#hedge = 0.05
+# Leave a stream whose first token takes twice the model's usual longest, if another
+# provider stands ready.
+#adaptive_first_token = true
 # "passthrough" sends content as it comes, "buffered" when it is whole.
 #stream_mode = "passthrough"
 # Whether another provider may answer what one's content filter refused.
@@ -153,6 +158,7 @@ EXAMPLE = """\
 #candidates = ["claude", "openai/gpt-4o"]
 #strategy = "priority"
 #stream_mode = "buffered"
+#timeouts = { connect_s = 2, first_token_s = 20, idle_s = 20, total_s = 120 }
 #max_tokens = 2000
 
 [ledger]

@@ -29,11 +29,9 @@ def test_sections_to_come_are_refused_as_such(section: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("[routing]\nhedge = 0.05", "routing.hedge"),
         ("[log]\nprompts = true", "log.prompts"),
         ('[routing]\nstream_mode = "resume"', "routing.stream_mode"),
         ('[providers.x]\nkind="openai"\nresume = "auto"', "providers.x.resume"),
-        ("[models.a]\ncandidates=['grok']\ntimeouts={total_s=1}", "models.a.timeouts"),
         (
             "[models.a]\ncandidates=['grok']\nstream_mode='resume'",
             "models.a.stream_mode",
@@ -50,10 +48,6 @@ def test_keys_to_come_are_refused_as_such(text: str, key: str) -> None:
     assert len(found) == 1
     assert found[0].startswith(key)
     assert found[0].endswith("is not supported yet")
-
-
-def test_hedge_of_zero_asks_for_nothing() -> None:
-    assert refusals("[routing]\nhedge = 0.0") == []
 
 
 @pytest.mark.parametrize(

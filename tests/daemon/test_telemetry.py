@@ -118,14 +118,31 @@ def test_failovers_and_retries_are_told_apart() -> None:
     telemetry.on_record(
         record(
             attempt("one", "server_error"),
-            attempt("one", "server_error"),
-            attempt("two"),
+            attempt("two", "server_error", kind="failover"),
+            attempt("one", "server_error", kind="retry"),
+            attempt("three", kind="failover"),
         )
     )
     text = lines(telemetry)
 
     assert 'gitbridge_retries_total{provider="one",model="m"} 1' in text
-    assert 'gitbridge_failovers_total{provider="one",model="m"} 1' in text
+    assert 'gitbridge_failovers_total{provider="one",model="m"} 2' in text
+
+
+def test_hedges_are_counted_by_how_they_ended() -> None:
+    telemetry = Telemetry()
+    telemetry.on_record(
+        record(attempt("two"), attempt("one", "cancelled", kind="hedge"))
+    )
+    telemetry.on_record(
+        record(attempt("two", "cancelled"), attempt("one", kind="hedge"))
+    )
+    text = lines(telemetry)
+
+    hedges = 'gitbridge_hedges_total{provider="one",model="m",outcome='
+    assert hedges + '"cancelled"} 1' in text
+    assert hedges + '"ok"} 1' in text
+    assert not any("failovers_total{" in line for line in text)
 
 
 def test_shed_requests_and_breakers_are_counted() -> None:

@@ -116,6 +116,7 @@ def test_an_error_says_all_that_is_known() -> None:
                 "outcome": "timeout",
                 "latency_s": 1.0,
                 "cost_usd": None,
+                "kind": "first",
             }
         ],
     }

@@ -1,10 +1,11 @@
 """One request's attempts, told failure by failure."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from actors import errors
 from actors.errors import FailureClass
-from actors.messages.provider import Failure, Outcome
+from actors.messages.provider import Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.attempts import (
     AttemptPlan,
@@ -13,8 +14,24 @@ from actors.policy.attempts import (
     RetryBudget,
     RetryConfig,
 )
+from actors.policy.retry_rules import Size
 
 FAR = 1000.0
+
+
+def snapshots(
+    windows: dict[Target, int | None], ready_at: dict[Target, float]
+) -> dict[Target, ModelSnapshot]:
+    """What is known of each target named in either."""
+    return {
+        target: ModelSnapshot(
+            provider=target.provider,
+            model=target.model,
+            context_window=windows.get(target),
+            blocked_until=ready_at.get(target, 0.0),
+        )
+        for target in (*windows, *ready_at)
+    }
 
 
 class Story:
@@ -31,6 +48,8 @@ class Story:
         windows: dict[Target, int | None] | None = None,
         ready_at: dict[Target, float] | None = None,
         buffered: bool = False,
+        known: dict[Target, ModelSnapshot] | None = None,
+        budget_usd: Decimal | None = None,
         budget: RetryBudget | None = None,
     ) -> None:
         self.plan = AttemptPlan(
@@ -39,8 +58,9 @@ class Story:
             deadline=deadline,
             ordered=ordered,
             forced=forced,
-            windows=windows,
-            ready_at=ready_at,
+            known=known or snapshots(windows or {}, ready_at or {}),
+            size=Size(prompt_tokens=1000, output_tokens=1000),
+            budget_usd=budget_usd,
             buffered=buffered,
         )
         self.budget = budget or RetryBudget(burst=1000.0)
@@ -57,6 +77,7 @@ class Story:
         neutral: bool = False,
         should_retry: bool | None = None,
         took_s: float = 0.0,
+        cost_usd: Decimal | None = None,
         draw: float = 0.5,
     ) -> Call | GiveUp:
         call = self.call
@@ -76,6 +97,7 @@ class Story:
             ),
             called=called,
             emitted=emitted,
+            cost_usd=cost_usd,
         )
         self.step = self.plan.after(outcome, self.now, draw, self.budget)
         return self.step

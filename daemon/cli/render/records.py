@@ -119,7 +119,10 @@ def _decision(decision: Decision, paint: Paint) -> str:
     if decision.degraded:
         note = "degraded: every breaker was open, the least bad was taken"
         lines.append(paint(note, "warn"))
-    return "\n".join([*lines, *_sentence(decision.reason)])
+    lines += _sentence(decision.reason)
+    if decision.hedge_after_s is not None:
+        lines.append(f"a hedge after {seconds(decision.hedge_after_s)} without answer")
+    return "\n".join(lines)
 
 
 def _candidates(candidates: Sequence[RankedCandidate], paint: Paint) -> str:
@@ -189,7 +192,7 @@ def _attempts(attempts: Sequence[AttemptRecord], paint: Paint) -> str:
 
 
 def _attempt_note(attempt: AttemptRecord) -> str:
-    notes = []
+    notes: list[str] = [] if attempt.kind == "first" else [attempt.kind]
     if attempt.status is not None:
         notes.append(f"HTTP {attempt.status}")
     if attempt.message:

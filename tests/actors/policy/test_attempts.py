@@ -1,5 +1,6 @@
 """Who is called next, after what wait, and when a request gives up."""
 
+from decimal import Decimal
 from typing import get_args
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from actors import errors
 from actors.errors import FailureClass
 from actors.messages.chat import Completion
-from actors.messages.provider import Failure, Outcome
+from actors.messages.provider import Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.attempts import (
     AttemptPlan,
@@ -85,7 +86,7 @@ def test_a_forced_provider_is_repeated_and_never_left() -> None:
     story = Story([A, B, A2], forced=True)
 
     assert story.until_the_end() == ["a", "a", "a", "a"]
-    assert {A, A2} == {target.target for target in story.plan._candidates}
+    assert {A, A2} == {target.target for target in story.plan._pool.candidates}
 
 
 def test_where_the_strategy_ranks_a_timeout_is_repeated_after_everyone_else() -> None:
@@ -353,6 +354,212 @@ def test_every_further_call_takes_one_from_the_budget() -> None:
     budget = RetryBudget(burst=2.0, min_per_s=0.0)
 
     assert Story([A, B], budget=budget).until_the_end() == ["a", "b", "a"]
+
+
+def test_what_was_paid_for_a_refused_call_is_not_paid_twice() -> None:
+    budget = RetryBudget(burst=2.0, min_per_s=0.0)
+    story = Story([A, B, C], budget=budget)
+    story.fails()
+    assert story.fails("overloaded", called=False) == Call(C)
+    story.fails()
+
+    assert story.call.repeat
+    assert budget.left(0.0) == 0.0
+
+
+# The request's own money
+
+
+def priced(cheap: int, dear: int | None) -> dict[Target, ModelSnapshot]:
+    """A call costs so many thousandths of a dollar at a and at b (1000 tokens in)."""
+    return {
+        target: ModelSnapshot(
+            provider=target.provider,
+            model=target.model,
+            input_price=None if price is None else Decimal(price),
+            output_price=Decimal(0),
+        )
+        for target, price in ((A, cheap), (B, dear))
+    }
+
+
+def test_no_call_is_made_that_is_expected_to_go_over_the_budget() -> None:
+    story = Story([A, B], known=priced(1, 5), budget_usd=Decimal("0.005"))
+    story.fails(cost_usd=Decimal("0.001"))
+    assert story.call.target == A  # 1 spent and 5 to come are too much at b
+    story.fails(cost_usd=Decimal("0.001"))
+    story.fails(cost_usd=Decimal("0.003"))
+
+    assert isinstance(story.error, errors.BudgetExceeded)
+    assert "$0.005" in story.error.message
+    assert "a server_error" in story.error.message
+
+
+def test_a_call_of_unknown_cost_may_have_cost_what_was_expected() -> None:
+    story = Story([A, B], known=priced(3, 3), budget_usd=Decimal("0.005"))
+    story.fails(cost_usd=None)
+
+    assert isinstance(story.error, errors.BudgetExceeded)
+
+
+def test_refused_calls_cost_nothing_and_unknown_prices_are_not_risked() -> None:
+    story = Story([A, B], known=priced(1, None), budget_usd=Decimal("0.002"))
+    story.fails("overloaded", called=False)
+
+    assert isinstance(story.error, errors.BudgetExceeded)
+    assert "an unknown sum" in story.error.message
+
+
+def test_without_attempts_left_money_is_not_the_reason() -> None:
+    config = RetryConfig(max_attempts=1)
+    story = Story([A, B], config, known=priced(1, 9), budget_usd=Decimal("0.001"))
+    story.fails(cost_usd=Decimal("0.001"))
+
+    assert isinstance(story.error, errors.ProviderServerError)
+
+
+# Two calls at once
+
+
+def ample() -> RetryBudget:
+    return RetryBudget(burst=10.0, min_per_s=0.0)
+
+
+def test_a_hedge_goes_to_the_best_untried_of_another_provider() -> None:
+    story = Story([A, A2, B, C])
+
+    assert story.plan.hedge(0.0, ample(), ample()) == Call(B, hedge=True)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"breaker": "open"},
+        {"healthy": False},
+        {"auth_refused": True},
+        {"blocked_until": 5.0},
+    ],
+)
+def test_nobody_in_doubt_is_a_hedge(seen: dict[str, object]) -> None:
+    known = ModelSnapshot(provider="b", model="m2", **seen)  # type: ignore[arg-type]  # a test's words
+    story = Story([A, B], known={B: known})
+
+    assert story.plan.hedge(0.0, ample(), ample()) is None
+
+
+def test_a_hedge_takes_from_both_budgets_or_from_none() -> None:
+    budget, share, none = ample(), ample(), RetryBudget(burst=0.0)
+    half = RetryBudget(burst=10.0, min_per_s=0.0)
+    for _ in range(6):
+        half.try_take(0.0)
+    plan = Story([A, B]).plan
+
+    assert plan.hedge(0.0, budget, none) is None
+    assert plan.hedge(0.0, half, share) is None
+    assert (budget.left(0.0), share.left(0.0), half.left(0.0)) == (10.0, 10.0, 4.0)
+    assert plan.hedge(0.0, budget, share)
+    assert (budget.left(0.0), share.left(0.0)) == (9.0, 9.0)
+
+
+def test_there_is_no_hedge_without_a_call_or_an_attempt_left_or_time() -> None:
+    late = Story([A, B], deadline=1.0).plan
+
+    assert Story([]).plan.hedge(0.0, ample(), ample()) is None
+    one = Story([A, B], RetryConfig(max_attempts=1)).plan
+    assert one.hedge(0.0, ample(), ample()) is None
+    assert late.hedge(1.0, ample(), ample()) is None
+
+
+def test_the_call_under_way_is_counted_against_the_money_of_a_hedge() -> None:
+    known = priced(3, 3)
+    tight = Story([A, B], known=known, budget_usd=Decimal("0.005")).plan
+    enough = Story([A, B], known=known, budget_usd=Decimal("0.006")).plan
+
+    assert tight.hedge(0.0, ample(), ample()) is None
+    assert enough.hedge(0.0, ample(), ample())
+
+
+def lost(target: Target, kind: FailureClass = "cancelled") -> Outcome:
+    return Outcome(
+        attempt_id="2",
+        provider=target.provider,
+        model=target.model,
+        latency_s=1.0,
+        failure=Failure(failure=kind, message=f"{target.provider} {kind}", owner="us"),
+    )
+
+
+def test_both_calls_count_as_attempts() -> None:
+    story = Story([A, B, C], RetryConfig(max_attempts=3))
+    story.plan.hedge(0.0, ample(), ample())
+    story.plan.beside(lost(B, "server_error"), 1.0)
+
+    assert story.fails() == Call(C)
+    assert isinstance(story.fails(), GiveUp)
+
+
+def test_the_last_to_fail_is_the_one_that_is_left() -> None:
+    story = Story([A, B], RetryConfig(max_attempts=3), ordered=True)
+    story.plan.hedge(0.0, ample(), ample())
+    story.plan.beside(lost(A, "server_error"), 1.0)
+    step = story.plan.after(lost(B, "server_error"), 1.0, 0.0, story.budget)
+
+    assert isinstance(step, Call)
+    assert step.target == B
+
+
+def test_what_one_of_two_calls_found_at_fault_ends_the_request_with_the_other() -> None:
+    story = Story([A, B, C])
+    story.plan.hedge(0.0, ample(), ample())
+    story.plan.beside(lost(B, "bad_request"), 1.0)
+    story.fails()
+
+    assert isinstance(story.error, errors.RequestRejected)
+
+
+def test_a_call_that_lost_ends_nothing() -> None:
+    story = Story([A, B, C])
+    story.plan.hedge(0.0, ample(), ample())
+    story.plan.beside(lost(A), 1.0)
+
+    assert story.plan.after(lost(B, "connect"), 1.0, 0.0, story.budget) == Call(C)
+
+
+# How long a first token may take
+
+
+def measured(target: Target, p95_s: float | None = 2.0) -> ModelSnapshot:
+    return ModelSnapshot(
+        provider=target.provider,
+        model=target.model,
+        ttft_p95_s=p95_s,
+        ttft_samples=30,
+        ttft_prompt_tokens=1000.0,
+    )
+
+
+def test_a_first_token_is_awaited_twice_its_p95_while_another_is_ready() -> None:
+    known = {A: measured(A)}
+
+    assert Story([A, B], known=known).plan.first_token_s(0.0, ample()) == 4.0
+    assert Story([A], known=known).plan.first_token_s(0.0, ample()) is None
+    assert Story([A, A2], known=known).plan.first_token_s(0.0, ample()) is None
+
+
+def test_and_as_long_as_configured_otherwise() -> None:
+    known, spent = {A: measured(A)}, RetryBudget(burst=10.0, min_per_s=0.0)
+    for _ in range(6):
+        spent.try_take(0.0)
+    off = RetryConfig(adaptive_first_token=False)
+    last = RetryConfig(max_attempts=1)
+
+    assert Story([A, B]).plan.first_token_s(0.0, ample()) is None
+    assert Story([A, B], off, known=known).plan.first_token_s(0.0, ample()) is None
+    assert Story([A, B], last, known=known).plan.first_token_s(0.0, ample()) is None
+    assert Story([A, B], known=known).plan.first_token_s(0.0, spent) is None
+    brief = Story([A, B], known=known, deadline=4.0).plan
+    assert brief.first_token_s(0.0, ample()) is None
+    assert Story([], known=known).plan.first_token_s(0.0, ample()) is None
 
 
 # What counts against a provider

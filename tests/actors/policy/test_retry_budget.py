@@ -22,7 +22,7 @@ def test_every_second_earns_its_minimum() -> None:
     drain(budget, 0.0)
 
     assert drain(budget, 1.5) == 1
-    assert budget.balance == pytest.approx(0.5)
+    assert budget.left(0.0) == pytest.approx(0.5)
 
 
 def test_requests_earn_their_share() -> None:
@@ -75,3 +75,35 @@ def test_extra_calls_never_exceed_share_and_seconds_and_burst(
             taken += budget.try_take(now)
 
     assert taken <= 0.1 * requests + now + 10.0 + 1e-6
+
+
+def test_what_is_given_back_can_be_taken_again_up_to_what_it_holds() -> None:
+    budget = RetryBudget(burst=2.0, min_per_s=0.0)
+    drain(budget, 0.0)
+    for _ in range(5):
+        budget.give_back()
+
+    assert drain(budget, 0.0) == 2
+
+
+def test_an_empty_one_has_to_earn_everything() -> None:
+    budget = RetryBudget(ratio=0.25, min_per_s=0.0, empty=True)
+    taken = 0
+    for number in range(40):
+        budget.on_request(float(number))
+        taken += budget.try_take(float(number))
+
+    assert taken == 10
+
+
+def test_ample_is_half_of_the_burst_and_at_least_one() -> None:
+    budget, small = RetryBudget(burst=4.0, min_per_s=0.0), RetryBudget(burst=1.0)
+    budget.try_take(0.0)
+    budget.try_take(0.0)
+    assert budget.ample(0.0)
+    budget.try_take(0.0)
+
+    assert not budget.ample(0.0)
+    assert small.ample(0.0)
+    small.try_take(0.0)
+    assert not small.ample(0.5)

@@ -329,3 +329,35 @@ def test_a_smaller_window_keeps_the_newest_calls() -> None:
 
     assert restored.summary(0.0).calls == 10
     assert restored.summary(0.0).success_rate == 1.0
+
+
+def test_the_p95_of_first_tokens_counts_waits_in_vain_and_forgets() -> None:
+    window = RollingWindow(size=20)
+    for number in range(18):
+        window.record(
+            Sample(float(number), ok=True, latency_s=5.0, ttft_s=1.0, prompt_tokens=100)
+        )
+    before = window.summary(20.0)
+    for at in (20.0, 21.0):
+        window.record(Sample(at, ok=False, latency_s=2.0, waited_s=2.0))
+    after = window.summary(22.0)
+
+    assert before.ttft_p95_s == pytest.approx(1.0, rel=0.01)
+    assert (before.ttft_samples, before.ttft_prompt_tokens) == (18, 100.0)
+    assert after.ttft_p95_s == pytest.approx(2.0, rel=0.01)
+    assert after.ttft_ewma_s == 2.0
+    kept = RollingWindow.restore(window.dump(22.0), 22.0, 20).summary(22.0)
+    assert (kept.ttft_p95_s, kept.ttft_samples) == (after.ttft_p95_s, 20)
+    for number in range(20):
+        window.record(Sample(30.0 + number, ok=True, latency_s=5.0))
+    assert window.summary(60.0).ttft_p95_s is None
+    assert window.summary(60.0).ttft_prompt_tokens is None
+
+
+def test_a_wait_in_vain_is_the_least_a_first_token_takes() -> None:
+    window = RollingWindow()
+    window.waited(3.0, 0.0)
+    window.waited(1.0, 1.0)
+
+    assert window.summary(1.0).ttft_ewma_s == 3.0
+    assert window.summary(1.0).ttft_samples == 0

@@ -141,8 +141,8 @@ class StaleOnce:
     async def attempt(self, attempt: Attempt) -> Outcome:
         return await self._real.attempt(attempt)
 
-    def cancel(self, attempt_id: str) -> None:
-        self._real.cancel(attempt_id)
+    def cancel(self, attempt_id: str, *, lost: bool = False) -> None:
+        self._real.cancel(attempt_id, lost=lost)
 
     async def check_health(self, model: str | None = None) -> ProbeResult:
         return await self._real.check_health(model)

@@ -66,8 +66,8 @@ def test_the_example_shows_every_key_there_is() -> None:
         re.sub(r"^(providers|models|routing\.tasks)\.[^.]+", r"\1.NAME", key)
         for key in origins
     }
-    # A model for one task type is rarely wanted; hedging does not exist yet.
-    rare = {"routing.tasks.NAME.model", "routing.hedge"}
+    # A model for one task type is rarely wanted.
+    rare = {"routing.tasks.NAME.model"}
 
     assert {k for k in not_shown if not _covered(k, shown)} == rare
 

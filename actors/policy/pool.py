@@ -1,0 +1,131 @@
+"""Whom a request may still call, and the order of those that are free.
+
+Holds what speaks against a candidate: what it was found to be unable to (``overflow``),
+what it costs (``spending``), how often it was called and how long it wants to be left
+alone (``waiting``).
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from actors.messages.provider import ModelSnapshot
+from actors.messages.routing import Target
+from actors.policy.measures import expected_cost
+from actors.policy.overflow import Overflow
+from actors.policy.retry_rules import RetryConfig, Size
+from actors.policy.spending import Spending
+from actors.policy.waiting import Candidate, Waiting
+
+
+class Pool:
+    """The candidates of one request.
+
+    Attributes:
+        candidates: Best first.
+        too_dear: The first of those that ``may`` last refused for their price alone.
+    """
+
+    __slots__ = (
+        "_config",
+        "_known",
+        "_size",
+        "candidates",
+        "overflow",
+        "spending",
+        "too_dear",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        config: RetryConfig,
+        ranked: Sequence[Target],
+        known: Mapping[Target, ModelSnapshot],
+        deadline: float,
+        *,
+        size: Size,
+        budget_usd: Decimal | None,
+    ) -> None:
+        self._config = config
+        self._known = known
+        self._size = size
+        self.candidates = [
+            Candidate(target, rank, known[target].blocked_until)
+            if target in known
+            else Candidate(target, rank, 0.0)
+            for rank, target in enumerate(dict.fromkeys(ranked))
+        ]
+        self.waiting = Waiting(config, deadline)
+        self.overflow = Overflow()
+        self.spending = Spending(budget_usd, self._expected_cost)
+        self.too_dear: Candidate | None = None
+
+    def find(self, provider: str, model: str) -> Candidate | None:
+        for candidate in self.candidates:
+            target = candidate.target
+            if target.provider == provider and target.model == model:
+                return candidate
+        return None
+
+    def open(self) -> list[Candidate]:
+        """Everybody who may still be called, now or later."""
+        self.waiting.too_long = self.too_dear = None
+        return [item for item in self.candidates if self.may(item)]
+
+    def may(self, candidate: Candidate, beside: Target | None = None) -> bool:
+        """Nothing in this request speaks against calling it.
+
+        ``beside`` is the target of a call under way, which costs money too.
+        """
+        if candidate.ended:
+            return False
+        repeats = self.waiting.repeats_of(candidate)
+        if candidate.tries and repeats >= self._config.max_retries:
+            return False
+        if not self.overflow.fits(candidate.target, self.window(candidate)):
+            return False
+        if self.spending.allows(candidate.target, beside=beside):
+            return True
+        self.too_dear = self.too_dear or candidate
+        return False
+
+    def alternative(self, current: Candidate, now: float) -> Candidate | None:
+        """The best of another provider that is untried, well and free now."""
+        for candidate in self.candidates:
+            if (
+                candidate.target.provider != current.target.provider
+                and candidate.tries == 0
+                and candidate.not_before <= now
+                and self._well(candidate)
+                and self.may(candidate, beside=current.target)
+            ):
+                return candidate
+        return None
+
+    def seen(self, candidate: Candidate) -> ModelSnapshot | None:
+        """How it looked when it was ranked."""
+        return self._known.get(candidate.target)
+
+    def window(self, candidate: Candidate) -> int | None:
+        """Its context window in tokens, ``None`` when unknown."""
+        seen = self.seen(candidate)
+        return None if seen is None else seen.context_window
+
+    def end(self, provider: str) -> None:
+        """Call nobody of that provider any more."""
+        for candidate in self.candidates:
+            if candidate.target.provider == provider:
+                candidate.ended = True
+
+    def _well(self, candidate: Candidate) -> bool:
+        seen = self.seen(candidate)
+        if seen is None:
+            return True
+        in_doubt = seen.auth_refused or seen.healthy is False
+        return seen.breaker == "closed" and not in_doubt
+
+    def _expected_cost(self, target: Target) -> Decimal | None:
+        seen, size = self._known.get(target), self._size
+        if seen is None:
+            return None
+        return expected_cost(seen, size.prompt_tokens, size.output_tokens)

@@ -1,0 +1,56 @@
+"""What one request has spent, or may have, against its own ``budget_usd``.
+
+The rule: money spent, and that which calls of unknown cost may have cost, and what the
+next call is expected to cost, stay within the budget together. Expected is the likely
+prompt at list prices with the expected answer, as the ranking takes it: a single call
+whose answer is longer than expected may still go over. Nothing is reserved beforehand.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from actors.messages.provider import Outcome
+from actors.messages.routing import Target
+
+ExpectedCost = Callable[[Target], Decimal | None]
+"""US dollars one call is expected to cost; ``None`` where the price is unknown."""
+
+
+class Spending:
+    """The money of one request. Without a budget everything is allowed."""
+
+    __slots__ = ("_budget", "_expected", "spent")
+
+    def __init__(self, budget_usd: Decimal | None, expected: ExpectedCost) -> None:
+        self._budget = budget_usd
+        self._expected = expected
+        self.spent = Decimal(0)
+
+    def settle(self, outcome: Outcome, target: Target) -> None:
+        """Count an ended call. One of unknown cost may have cost what was expected."""
+        if self._budget is None or not outcome.called:
+            return
+        cost = outcome.cost_usd
+        self.spent += (self._expected(target) or Decimal(0)) if cost is None else cost
+
+    def allows(self, target: Target, *, beside: Target | None = None) -> bool:
+        """Whether a call there is expected to stay within the budget.
+
+        ``beside`` is a call under way, which will cost what was expected of it.
+        """
+        if self._budget is None:
+            return True
+        cost = self._expected(target)
+        if cost is None:
+            return False
+        under_way = (self._expected(beside) or Decimal(0)) if beside else Decimal(0)
+        return self.spent + under_way + cost <= self._budget
+
+    def refusal(self, target: Target) -> str:
+        """Why a call there is not allowed."""
+        cost = self._expected(target)
+        next_one = "an unknown sum" if cost is None else f"${cost:f}"
+        return (
+            f"the budget is ${self._budget or Decimal(0):f}, ${self.spent:f} may be"
+            f" spent, and asking {target.provider} is expected to cost {next_one}"
+        )

@@ -1,0 +1,249 @@
+"""The upstream calls of one request: made, handed on, written down."""
+
+import structlog
+from msgspec.structs import replace
+
+from actors.messages.chat import Delta
+from actors.messages.provider import Attempt, DeltaSink, Failure, Outcome
+from actors.messages.routing import AttemptKind, Started, Target
+from actors.policy.attempts import Call
+from actors.router.desk import Desk, Plan, fill_defaults
+from actors.router.messages import StartRoute
+from actors.router.race import Leg, Race, Spawn
+from actors.router.records import Journal
+from actors.runtime import Backend
+
+log = structlog.get_logger(actor="router")
+
+
+class Calls:
+    """Makes one call at a time, or two where a hedge is wanted.
+
+    Attributes:
+        legs: The calls that are not in the journal yet, in the order they began.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        start: StartRoute,
+        journal: Journal,
+        backend: Backend,
+        spawn: Spawn,
+        *,
+        deadline: float,
+    ) -> None:
+        self._desk = desk
+        self._settings = desk.settings  # they may change meanwhile
+        self._request = start.request
+        self._sink = start.sink
+        self._on_start = start.on_start
+        self._journal = journal
+        self._backend = backend
+        self._spawn = spawn
+        self._deadline = deadline
+        self._plan: Plan | None = None
+        self._target: Target | None = None  # whose deltas are handed on
+        self._held: list[Delta] = []
+        self._stopped = False
+        self.legs: list[Leg] = []
+
+    def cancel(self) -> None:
+        """Stop what is under way; no hedge begins any more."""
+        self._stopped = True
+        for leg in self.legs:
+            provider = self._desk.tools.providers.get(leg.target.provider)
+            if provider is not None:
+                provider.cancel(leg.attempt.attempt_id)
+
+    async def attempt(self, call: Call, plan: Plan) -> Outcome:
+        """Make a call, in the journal when this returns; and its hedge, if it has one.
+
+        Returns:
+            The outcome that counts: the answer, or the last failure.
+        """
+        self._plan = plan
+        after_s = plan.decision.hedge_after_s
+        if after_s is not None:
+            return await self._raced(call, plan, after_s)
+        leg = self._leg(call, plan, self._pass_on)
+        leg.outcome = await self.send(leg)
+        self._journal.waited_s += leg.outcome.latency_s
+        return self._ended(leg, plan)
+
+    def _leg(self, call: Call, plan: Plan, hand_on: DeltaSink) -> Leg:
+        tools, target = self._desk.tools, call.target
+        held: list[Delta] = []
+        sink: DeltaSink | None = None
+        if self._request.stream:
+            sink = held.append if plan.mode == "buffered" else hand_on
+        attempt = Attempt(
+            attempt_id=tools.new_id(),
+            request_id=self._request.request_id,
+            model=target.model,
+            request=fill_defaults(
+                self._settings, target, self._request.chat, plan.max_tokens
+            ),
+            deadline=self._deadline,
+            sink=sink,
+            forced=plan.decision.degraded,
+            counted=call.counts,
+            first_token_s=None if sink is None else self._first_token_s(call, plan),
+            timeouts=plan.timeouts,
+        )
+        leg = Leg(attempt, target, self._kind(call), tools.utc(), held)
+        self.legs.append(leg)
+        if not call.hedge:
+            self._target = target
+        return leg
+
+    def _first_token_s(self, call: Call, plan: Plan) -> float | None:
+        if call.hedge or plan.attempts is None:
+            return None
+        return plan.attempts.first_token_s(self._backend.now(), self._desk.budget)
+
+    def _kind(self, call: Call) -> AttemptKind:
+        if call.hedge:
+            return "hedge"
+        if not self._journal.attempts:
+            return "first"
+        return "retry" if call.repeat else "failover"
+
+    async def send(self, leg: Leg) -> Outcome:
+        provider = self._desk.tools.providers.get(leg.target.provider)
+        if provider is None:
+            return _gone(leg)
+        return await provider.attempt(leg.attempt)
+
+    def _ended(self, leg: Leg, plan: Plan) -> Outcome:
+        """Write a call down; what it means for the plan."""
+        outcome = leg.outcome
+        assert outcome is not None
+        self.legs.remove(leg)
+        self._journal.add(outcome, leg.started_at, leg.kind)
+        if plan.mode != "buffered":
+            return outcome
+        if outcome.failure is None:
+            self._held = leg.held
+            return outcome
+        return replace(outcome, emitted=False)
+
+    def write_down_lost(self) -> None:
+        """The daemon stops in the middle: what was under way may have cost money."""
+        stopped = Failure(failure="cancelled", message="the daemon stopped", owner="us")
+        for leg in self.legs:
+            since_s = self._desk.tools.utc() - leg.started_at
+            lost = leg.without_answer(stopped, called=True)
+            lost = replace(lost, latency_s=max(0.0, since_s))
+            self._journal.add(leg.outcome or lost, leg.started_at, leg.kind)
+
+    # ---- two calls at once
+
+    async def _raced(self, call: Call, plan: Plan, after_s: float) -> Outcome:
+        race = Race(self, self._backend, self._spawn)
+        began = self._backend.now()
+        leg = await race.run(self._leg(call, plan, race.from_first), after_s)
+        self._journal.waited_s += self._backend.now() - began
+        outcome = leg.outcome
+        for each in tuple(self.legs):
+            if each is leg:
+                outcome = self._ended(each, plan)
+            else:
+                self._beside(each, plan)
+        assert outcome is not None
+        self._target = leg.target
+        if outcome.failure is None:  # both may have answered in the same moment
+            self._journal.answered = outcome
+            self._held = leg.held
+        return outcome
+
+    def _beside(self, leg: Leg, plan: Plan) -> None:
+        """Write down the call that did not give the answer."""
+        outcome = self._ended(leg, plan)
+        failure = outcome.failure
+        if failure is None or plan.attempts is None:
+            return
+        plan.attempts.beside(outcome, self._backend.now())
+        if leg.kind == "hedge" and not outcome.called:
+            self._desk.budget.give_back()
+            self._desk.hedges.give_back()
+        if failure.failure != "cancelled":
+            decision_id = plan.decision.decision_id
+            tell_failure(self._request.request_id, decision_id, outcome, None)
+
+    def second(self, race: Race) -> Leg | None:
+        """The hedge that a race may begin now."""
+        plan, desk = self._plan, self._desk
+        if plan is None or plan.attempts is None or self._stopped:
+            return None
+        call = plan.attempts.hedge(self._backend.now(), desk.budget, desk.hedges)
+        return None if call is None else self._leg(call, plan, race.from_second)
+
+    def drop(self, leg: Leg) -> None:
+        """Another call won."""
+        provider = self._desk.tools.providers.get(leg.target.provider)
+        if provider is not None:
+            provider.cancel(leg.attempt.attempt_id, lost=True)
+
+    def hand_on(self, leg: Leg, delta: Delta) -> None:
+        """A piece of the call that won."""
+        self._target = leg.target
+        self._pass_on(delta)
+
+    # ---- to the caller
+
+    def hand_on_held(self) -> None:
+        """The answer is whole: what was held back goes to the caller."""
+        for delta in self._held:
+            self._pass_on(delta)
+
+    def _pass_on(self, delta: Delta) -> None:
+        """Straight to the caller, who is told before the first piece whose it is."""
+        sink = self._sink
+        if sink is None:
+            return
+        if self._on_start is not None and self._target is not None:
+            on_start, self._on_start = self._on_start, None
+            on_start(self._started_event(self._target, delta.model))
+        sink(delta)
+
+    def _started_event(self, target: Target, model: str | None) -> Started:
+        provider = self._desk.tools.providers.get(target.provider)
+        return Started(
+            provider=target.provider,
+            model=model or target.model,
+            decision_id=self._plan.decision.decision_id if self._plan else "",
+            attempts=len(self._journal.attempts) + len(self.legs),
+            simulated=provider.snapshot().simulated if provider else False,
+        )
+
+
+def tell_failure(
+    request_id: str, decision_id: str | None, outcome: Outcome, following: Call | None
+) -> None:
+    """Log a call that failed, and what follows it, if anything does."""
+    failure = outcome.failure
+    if failure is None:
+        return
+    log.warning(
+        "attempt_failed",
+        request_id=request_id,
+        decision_id=decision_id,
+        provider=outcome.provider,
+        model=outcome.model,
+        failure=failure.failure,
+        status=failure.status,
+        message=failure.message,
+        next_provider=following.target.provider if following else None,
+        delay_s=round(following.delay_s, 3) if following else None,
+    )
+
+
+def _gone(leg: Leg) -> Outcome:
+    failure = Failure(
+        failure="internal",
+        message=f"{leg.target.provider} was removed",
+        owner="us",
+        neutral=True,
+    )
+    return leg.without_answer(failure, called=False)
