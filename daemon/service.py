@@ -4,9 +4,7 @@ Reads snapshots and asks the ledger; decides nothing itself.
 """
 
 import os
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import cast
 
@@ -34,9 +32,8 @@ from ipc import methods, results
 from ipc.listing import ModelRow, ModelsResult
 from ipc.methods import Peer
 from ipc.route import parse_strategy
+from ipc.times import parse_since
 
-AGE = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
-AGE_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 HEALTH_BACKOFF_S = 1.0
 
 
@@ -287,29 +284,6 @@ def probe_passes(probe: ProbeResult, max_latency_s: float | None) -> bool:
     if max_latency_s is None or probe.latency_s is None:
         return True
     return probe.latency_s <= max_latency_s
-
-
-def parse_since(value: float | str | None, now: float) -> float | None:
-    """Epoch seconds of a number, an ISO 8601 date or time (UTC), or an age (``7d``).
-
-    Raises:
-        InvalidRequest: It is none of these.
-    """
-    if value is None or isinstance(value, int | float):
-        return value
-    age = AGE.match(value.strip())
-    if age is not None:
-        return now - float(age[1]) * AGE_SECONDS[age[2]]
-    try:
-        at = datetime.fromisoformat(value.strip())
-    except ValueError:
-        raise InvalidRequest(
-            f"since: {value!r} is no point in time",
-            field="since",
-            got=value[:100],
-            wanted="epoch seconds, an ISO 8601 date or time, or an age like 24h or 7d",
-        ) from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _merged(asked: methods.WeightsSetParams, before: Weights) -> Weights:

@@ -3,15 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, get_args
+from typing import NoReturn
 
 from typing_extensions import override
 
-from actors.messages.routing import Strategy
-from daemon.config_rules import strategy_name
+from daemon.cli import values
 from daemon.exits import EXIT_USAGE
 
-STRATEGIES: tuple[str, ...] = get_args(Strategy)
 USAGE_GROUPS = ("provider", "model", "task_type", "user")
 
 DESCRIPTION = """\
@@ -69,6 +67,7 @@ def build_parser() -> Parser:
     _add_health(commands)
     _add_config(commands)
     _add_service(commands)
+    _add_logs(commands)
     return parser
 
 
@@ -140,17 +139,20 @@ def _add_ask(commands: "_Commands[Parser]") -> None:
     parser.add_argument(
         "--model", metavar="M", help="auto, a model, an alias or provider/model"
     )
-    parser.add_argument("--max-tokens", metavar="N", type=_positive_int)
-    parser.add_argument("--temperature", metavar="X", type=_number)
+    parser.add_argument("--max-tokens", metavar="N", type=values.positive_int)
+    parser.add_argument("--temperature", metavar="X", type=values.number)
     parser.add_argument("--system", metavar="TEXT", help="the system prompt")
     parser.add_argument(
         "--stream", action="store_true", help="print the answer as it arrives"
     )
     parser.add_argument(
-        "--deadline", metavar="S", type=_seconds, help="give up after so many seconds"
+        "--deadline",
+        metavar="S",
+        type=values.seconds,
+        help="give up after so many seconds",
     )
     parser.add_argument(
-        "--budget", metavar="USD", type=_number, help="the most it may cost"
+        "--budget", metavar="USD", type=values.number, help="the most it may cost"
     )
     _add_client(parser)
 
@@ -172,7 +174,7 @@ def _add_history(commands: "_Commands[Parser]") -> None:
         "gitbridge history --json | jq '.entries[].cost_usd'",
     )
     parser = _add(commands, "history", "past requests, newest first", examples)
-    parser.add_argument("--limit", metavar="N", type=_positive_int, default=20)
+    parser.add_argument("--limit", metavar="N", type=values.positive_int, default=20)
     _add_client(parser)
 
     examples = ("gitbridge explain 01JD...   an id from history, or from ask",)
@@ -212,7 +214,7 @@ def _add_control(commands: "_Commands[Parser]") -> None:
         commands, "weights", "show or change the hybrid strategy's weights", examples
     )
     for name in ("cost", "performance", "availability"):
-        parser.add_argument(f"--{name}", metavar="X", type=_weight)
+        parser.add_argument(f"--{name}", metavar="X", type=values.weight)
     parser.add_argument("--reset", action="store_true", help="drop the override")
     _add_client(parser)
 
@@ -239,8 +241,8 @@ def _add_strategy(
         flag,
         metavar="S" if flag.startswith("-") else "NAME",
         nargs=nargs,
-        type=_strategy,
-        help=", ".join(STRATEGIES),
+        type=values.strategy,
+        help=", ".join(values.STRATEGIES),
     )
 
 
@@ -255,12 +257,12 @@ def _add_health(commands: "_Commands[Parser]") -> None:
     parser.add_argument("provider", metavar="PROVIDER", nargs="?", help="this one only")
     parser.add_argument("--model", metavar="M", help="the model that must be served")
     parser.add_argument(
-        "--max-latency", metavar="S", type=_seconds, help="slower is not healthy"
+        "--max-latency", metavar="S", type=values.seconds, help="slower is not healthy"
     )
     parser.add_argument(
         "--retries",
         metavar="N",
-        type=_retries,
+        type=values.retries,
         default=3,
         help="further checks of what is not healthy, 1, 2, 4... s apart (default 3)",
     )
@@ -319,42 +321,43 @@ def _add_service(commands: "_Commands[Parser]") -> None:
     )
 
 
-def _strategy(text: str) -> str:
-    name = strategy_name(text)
-    if name not in STRATEGIES:
-        wanted = ", ".join(STRATEGIES)
-        raise argparse.ArgumentTypeError(f"got '{text}', wanted one of {wanted}")
-    return name
-
-
-def _positive_int(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got '{text}', wanted a whole number from 1")
-    return int(text)
-
-
-def _retries(text: str) -> int:
-    if not text.isdecimal() or int(text) > 10:
-        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number from 0 to 10")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    """Any finite number of at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number of at least 0")
-    return value
-
-
-_weight = _number
-
-
-def _seconds(text: str) -> float:
-    value = _number(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("got 0, wanted seconds above 0")
-    return value
+def _add_logs(commands: "_Commands[Parser]") -> None:
+    examples = (
+        "gitbridge logs -f                       follow the service's journal",
+        "gitbridge logs --since 1h --level warning",
+        "gitbridge logs --request 01JD...        one request, by its or its decision's id",
+        "gitbridge serve 2>&1 | gitbridge logs - without systemd",
+    )
+    summary = "the daemon's log, readable: from the journal, a file or stdin"
+    parser = _add(commands, "logs", summary, examples)
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="this file, not the journal; - is stdin"
+    )
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on with lines as they come"
+    )
+    parser.add_argument(
+        "-n",
+        "--lines",
+        metavar="N",
+        type=values.positive_int,
+        help="the last N (of the journal 100, unless --since is given)",
+    )
+    parser.add_argument(
+        "--since", metavar="T", help="a date or time (ISO 8601, UTC) or an age (1h)"
+    )
+    parser.add_argument(
+        "--level", choices=values.LEVELS, help="nothing that is less grave"
+    )
+    parser.add_argument("--request", metavar="ID", help="only this request's lines")
+    parser.add_argument(
+        "--unit", metavar="NAME", default="gitbridge", help="the service's name"
+    )
+    parser.add_argument(
+        "--user", action="store_true", help="the service of your own user manager"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON document; with --follow one a line",
+    )

@@ -112,11 +112,8 @@ def _dispatch(
 ) -> int:
     if args.command == "serve":
         return entrances.serve(serve_options(args))
-    if args.command == "service":
-        from daemon.cli.service import command, places  # noqa: PLC0415 - not for others
-
-        host = places.Host.real(environ)
-        return command.service(args, out, host, entrances.connect)
+    if args.command in {"service", "logs"}:
+        return _beside(args, entrances, environ, out)
     where = Where(socket=args.socket, config=args.config, state_dir=args.state_dir)
     sockets = where.sockets(environ)
     with ExitStack() as stack:
@@ -138,6 +135,23 @@ def _dispatch(
             options = health_options(args)
             return _health(options, entrances, connected, out)
         return _talk(args, connected(), out)
+
+
+def _beside(
+    args: argparse.Namespace,
+    entrances: Entrances,
+    environ: Mapping[str, str],
+    out: Output,
+) -> int:
+    """The commands that are about systemd rather than the daemon."""
+    if args.command == "logs":
+        from daemon.cli.logs import logs  # noqa: PLC0415 - not for others
+
+        return logs(args, out)
+    from daemon.cli.service import command, places  # noqa: PLC0415 - not for others
+
+    host = places.Host.real(environ)
+    return command.service(args, out, host, entrances.connect)
 
 
 def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:

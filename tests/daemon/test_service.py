@@ -10,7 +10,7 @@ from actors.messages.provider import ProbeResult
 from actors.policy.pricing import PriceBook
 from daemon import service
 from daemon.model_list import list_models
-from daemon.service import HouseService, parse_since, probe_passes
+from daemon.service import HouseService, probe_passes
 from ipc import methods, results
 from ipc.listing import ModelsResult
 from ipc.methods import Peer
@@ -264,28 +264,3 @@ def test_a_slow_probe_passes_only_within_the_threshold(
     )
 
     assert probe_passes(probe, limit_s) is passes
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        (None, None),
-        (12.5, 12.5),
-        ("90s", NOW - 90),
-        ("2w", NOW - 14 * 86400),
-        ("2027-01-15", NOW - 8 * 3600),
-        ("2027-01-15T08:00:00+00:00", NOW),
-    ],
-)
-def test_since_is_read_in_all_its_forms(
-    text: float | str | None, wanted: float | None
-) -> None:
-    assert parse_since(text, NOW) == wanted
-
-
-def test_a_since_that_is_no_time_says_what_was_wanted() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        parse_since("yesterday", NOW)
-
-    assert caught.value.field == "since"
-    assert "7d" in (caught.value.wanted or "")

@@ -59,7 +59,12 @@ price = {{ input = {model.price.input}, output = {model.price.output}, cached_in
 
 
 class DaemonProcess:
-    """One state folder and socket, and the daemon that runs on them, if one does."""
+    """One state folder and socket, and the daemon that runs on them, if one does.
+
+    Attributes:
+        wrapper: What goes before the command, such as ``ulimited``.
+        stdout: A descriptor for its log, instead of a file; ``logs`` finds none then.
+    """
 
     def __init__(self, folder: Path, config: str) -> None:
         self.folder = folder
@@ -73,6 +78,8 @@ class DaemonProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         self.spawned_at = 0.0
+        self.wrapper: tuple[str, ...] = ()
+        self.stdout: int | None = None
 
     @property
     def pid(self) -> int:
@@ -90,6 +97,7 @@ class DaemonProcess:
         assert not self.running
         self._starts += 1
         command = [
+            *self.wrapper,
             *(sys.executable, "-m", "daemon", "serve"),
             *("--config", str(self.config)),
             *("--state-dir", str(self.state)),
@@ -102,7 +110,7 @@ class DaemonProcess:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
+                stdout=out if self.stdout is None else self.stdout,
                 stderr=err,
                 cwd=self.folder,
                 env=process_environment(self.folder) | self.environ,
@@ -220,6 +228,11 @@ class DaemonProcess:
         """Resident and proportional set size in bytes."""
         rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
         return _kilobytes(rollup, "Rss:"), _kilobytes(rollup, "Pss:")
+
+
+def ulimited(flag: str, value: int) -> tuple[str, ...]:
+    """A wrapper that sets a limit of the shell's ``ulimit``, such as ``-n``."""
+    return ("sh", "-c", f'ulimit {flag} {value} && exec "$@"', "sh")
 
 
 def _kilobytes(rollup: str, field: str) -> int:

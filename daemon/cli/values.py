@@ -1,0 +1,55 @@
+"""Values as they are typed: each says what came and what was wanted."""
+
+import argparse
+from typing import get_args
+
+from actors.messages.routing import Strategy
+from daemon.config_rules import strategy_name
+
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+def strategy(text: str) -> str:
+    """A strategy by any of its names."""
+    name = strategy_name(text)
+    if name not in STRATEGIES:
+        wanted = ", ".join(STRATEGIES)
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted one of {wanted}")
+    return name
+
+
+def positive_int(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted a whole number from 1")
+    return int(text)
+
+
+def retries(text: str) -> int:
+    """A whole number from 0 to 10."""
+    if not text.isdecimal() or int(text) > 10:
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number from 0 to 10")
+    return int(text)
+
+
+def number(text: str) -> float:
+    """Any finite number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number of at least 0")
+    return value
+
+
+weight = number
+
+
+def seconds(text: str) -> float:
+    """A number above 0."""
+    value = number(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("got 0, wanted seconds above 0")
+    return value

@@ -1,0 +1,33 @@
+"""Points in time as people type them."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from actors.errors import InvalidRequest
+
+_AGE: Final = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
+_AGE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_since(value: float | str | None, now: float) -> float | None:
+    """Epoch seconds of a number, an ISO 8601 date or time (UTC), or an age (``7d``).
+
+    Raises:
+        InvalidRequest: It is none of these.
+    """
+    if value is None or isinstance(value, int | float):
+        return value
+    age = _AGE.match(value.strip())
+    if age is not None:
+        return now - float(age[1]) * _AGE_SECONDS[age[2]]
+    try:
+        at = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise InvalidRequest(
+            f"since: {value!r} is no point in time",
+            field="since",
+            got=value[:100],
+            wanted="epoch seconds, an ISO 8601 date or time, or an age like 24h or 7d",
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

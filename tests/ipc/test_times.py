@@ -1,0 +1,33 @@
+"""Points in time as people type them."""
+
+import pytest
+
+from actors.errors import InvalidRequest
+from ipc.times import parse_since
+
+NOW = 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (None, None),
+        (12.5, 12.5),
+        ("90s", NOW - 90),
+        ("2w", NOW - 14 * 86400),
+        ("2027-01-15", NOW - 8 * 3600),
+        ("2027-01-15T08:00:00+00:00", NOW),
+    ],
+)
+def test_since_is_read_in_all_its_forms(
+    text: float | str | None, wanted: float | None
+) -> None:
+    assert parse_since(text, NOW) == wanted
+
+
+def test_a_since_that_is_no_time_says_what_was_wanted() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_since("yesterday", NOW)
+
+    assert caught.value.field == "since"
+    assert "7d" in (caught.value.wanted or "")
