@@ -1,4 +1,4 @@
-"""Reading the ledger: history, one record, usage sums, totals.
+"""Reading the ledger: history, one record, usage sums, totals. Blocking.
 
 Costs are summed as integers in two halves, so that no sum can overflow.
 """
@@ -92,7 +92,7 @@ class _Totals(Struct, frozen=True, array_like=True):
     last_request_at: float | None
 
 
-async def history(
+def history(
     database: Database, limit: int, cursor: str | None
 ) -> tuple[HistoryEntry, ...]:
     """Newest first, from ``cursor`` on; at most ``MAX_HISTORY`` at a time.
@@ -100,31 +100,31 @@ async def history(
     Raises:
         InvalidRequest: ``cursor`` did not come from an earlier answer.
     """
-    rows = await database.read(
+    rows = database.read(
         _HISTORY_SQL, (_position(cursor), min(max(limit, 0), MAX_HISTORY))
     )
     return tuple(_history_entry(row) for row in rows)
 
 
-async def explain(database: Database, any_id: str) -> RequestRecord | None:
+def explain(database: Database, any_id: str) -> RequestRecord | None:
     """The record with this decision id or request id."""
-    rows = await database.read(_EXPLAIN_SQL, (any_id,))
+    rows = database.read(_EXPLAIN_SQL, (any_id,))
     return decode_record(msgspec.convert(rows[0][0], bytes)) if rows else None
 
 
-async def usage(
+def usage(
     database: Database, since: float | None, by: UsageGrouping
 ) -> tuple[UsageRow, ...]:
     """Sums since ``since`` (UTC epoch seconds), the largest cost first."""
-    rows = await database.read(_USAGE_SQL[by], (since or 0.0,))
+    rows = database.read(_USAGE_SQL[by], (since or 0.0,))
     found = [_usage_row(row) for row in rows]
     found.sort(key=_largest_first)
     return tuple(found)
 
 
-async def totals(database: Database) -> dict[str, ProviderTotals]:
+def totals(database: Database) -> dict[str, ProviderTotals]:
     """Per provider since the database was made, deleted requests included."""
-    rows = msgspec.convert(await database.read(_TOTALS_SQL), list[_Totals])
+    rows = msgspec.convert(database.read(_TOTALS_SQL), list[_Totals])
     return {
         row.provider: ProviderTotals(
             requests=row.requests,
@@ -139,9 +139,9 @@ async def totals(database: Database) -> dict[str, ProviderTotals]:
     }
 
 
-async def states(database: Database) -> dict[str, bytes]:
+def states(database: Database) -> dict[str, bytes]:
     """Every kept value by its key."""
-    rows = await database.read("SELECT key, value FROM state")
+    rows = database.read("SELECT key, value FROM state")
     return dict(msgspec.convert(rows, list[tuple[str, bytes]]))
 
 

@@ -1,11 +1,11 @@
 """Spool, database and usage logs behind ``actors.messages.ledger.LedgerStore``."""
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
-import aiosqlite
 import anyio.to_thread
 import msgspec
 
@@ -14,7 +14,14 @@ from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import RequestRecord
 from daemon.storage import queries
-from daemon.storage.batches import Batch, Entry, Kept, read_batch, set_aside
+from daemon.storage.batches import (
+    Batch,
+    Entry,
+    Kept,
+    Place,
+    read_batch,
+    set_aside,
+)
 from daemon.storage.rows import (
     ADD_TOTALS,
     INSERT_ATTEMPT,
@@ -28,6 +35,7 @@ from daemon.storage.sqlite import VALUE_ERRORS, Database, DatabaseCorrupt
 from daemon.storage.usage_log import UsageLog
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 States = dict[str, bytes]
 
 _CLOSING_GROUP = 500
@@ -77,7 +85,9 @@ class Store:
             LedgerRefused: It was made by a newer version.
             LedgerUnavailable: It cannot be opened now; a later use tries again.
         """
-        await self._finisher.run(self._repairing(self._database.open))
+        await self._finisher.run(
+            self._repairing(lambda: _in_thread(self._database.open))
+        )
 
     async def fold(self, limit: int, states: States, *, roll: bool = True) -> Folded:
         """Move up to ``limit`` records and all ``states`` into the database.
@@ -96,45 +106,37 @@ class Store:
         self._stashed = states
 
     async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
-        return await queries.history(self._database, limit, cursor)
+        return await _in_thread(queries.history, self._database, limit, cursor)
 
     async def explain(self, any_id: str) -> RequestRecord | None:
-        return await queries.explain(self._database, any_id)
+        return await _in_thread(queries.explain, self._database, any_id)
 
     async def usage(
         self, since: float | None, by: UsageGrouping
     ) -> tuple[UsageRow, ...]:
-        return await queries.usage(self._database, since, by)
+        return await _in_thread(queries.usage, self._database, since, by)
 
     async def totals(self) -> dict[str, ProviderTotals]:
-        return await queries.totals(self._database)
+        return await _in_thread(queries.totals, self._database)
 
     async def states(self) -> States:
-        return await queries.states(self._database)
+        return await _in_thread(queries.states, self._database)
 
     async def sweep(self, before: float, limit: int) -> int:
         """Delete up to ``limit`` requests older than ``before`` (UTC epoch seconds).
 
         Returns how many. Attempts that are not in the usage logs yet are kept.
         """
-
-        async def delete(connection: aiosqlite.Connection) -> int:
-            cursor = await connection.execute(_SWEEP, (before, limit))
-            return cursor.rowcount
-
-        deleted = await self._database.write(delete)
-        if deleted:
-            await self._database.release_space()
-        return deleted
+        return await self._finisher.run(_in_thread(self._sweep, before, limit))
 
     async def close(self) -> None:
-        """Fold what is left, if that works, and end the database's threads."""
+        """Fold what is left, if that works, and close the database."""
         self._spool.close()
         with suppress(LedgerUnavailable, OSError):  # the next start folds it
             while (await self.fold(_CLOSING_GROUP, self._stashed)).more:
                 pass
         await self._finisher.finished()
-        await self._database.close()
+        await _in_thread(self._database.close)
 
     async def _fold_repairing(
         self, limit: int, states: States, *, roll: bool
@@ -149,68 +151,79 @@ class Store:
         try:
             return await job()
         except DatabaseCorrupt:
-            self._replaced = str(await self._database.move_aside())
+            self._replaced = str(await _in_thread(self._database.move_aside))
             self._usage_log.forget()
         return await job()
 
     async def _fold(self, limit: int, states: States) -> Folded:
-        batch = await self._next_batch(limit)
-        entries = batch.entries if batch else ()
-        damaged = batch.damaged if batch else 0
-        try:
-            if entries or states:
-                await self._insert(entries, states)
-        except VALUE_ERRORS:
-            if batch is None or not entries:
-                raise
-            if len(entries) > 1:
-                return await self._fold(1, states)
-            await self._refuse(batch)
-            damaged += 1
+        batch = await self._move_next(limit, states)
         if batch is not None:
             self._spool.done(batch)
         return Folded(
-            records=len(entries),
+            records=len(batch.entries) if batch else 0,
             more=self._spool.backlog,
-            damaged=damaged,
-            export_error=await self._export(),
+            damaged=batch.damaged if batch else 0,
+            export_error=await _in_thread(self._export),
         )
 
-    async def _export(self) -> str | None:
+    async def _move_next(self, limit: int, states: States) -> Batch | None:
+        while (place := self._spool.next_place()) is not None:
+            batch = await _in_thread(self._move, place, limit, states)
+            if batch is not None:
+                return batch
+            self._spool.skip(place)
+        if states:
+            await _in_thread(self._insert, (), states)
+        return None
+
+    # ---- in a thread
+
+    def _move(self, place: Place, limit: int, states: States) -> Batch | None:
+        """Insert a batch of this segment, unless it is another process's live one."""
+        batch = read_batch(place, limit, self._kept)
+        if batch is None:
+            return None
         try:
-            await self._usage_log.export()
+            if batch.entries or states:
+                self._insert(batch.entries, states)
+        except VALUE_ERRORS:
+            if not batch.entries:
+                raise
+            if len(batch.entries) > 1:
+                return self._move(place, 1, states)
+            payload = batch.entries[0].payload
+            set_aside(place.path, batch.end - len(payload), payload)
+            return msgspec.structs.replace(batch, damaged=batch.damaged + 1)
+        return batch
+
+    def _insert(self, entries: tuple[Entry, ...], states: States) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            (before,) = connection.execute("SELECT MAX(id) FROM attempts").fetchone()
+            connection.executemany(INSERT_REQUEST, map(request_row, entries))
+            connection.executemany(
+                INSERT_ATTEMPT,
+                (row for entry in entries for row in attempt_rows(entry.record)),
+            )
+            connection.execute(ADD_TOTALS, (before or 0,))
+            connection.executemany(_SAVE_STATE, states.items())
+
+        self._database.write(work)
+
+    def _export(self) -> str | None:
+        try:
+            self._usage_log.export()
         except OSError as error:
             return str(error)
         return None
 
-    async def _next_batch(self, limit: int) -> Batch | None:
-        while (place := self._spool.next_place()) is not None:
-            batch = await anyio.to_thread.run_sync(read_batch, place, limit, self._kept)
-            if batch is not None:
-                return batch
-            self._spool.skip(place)
-        return None
-
-    async def _insert(self, entries: tuple[Entry, ...], states: States) -> None:
-        async def work(connection: aiosqlite.Connection) -> None:
-            before = await _last_attempt(connection)
-            await connection.executemany(INSERT_REQUEST, map(request_row, entries))
-            await connection.executemany(
-                INSERT_ATTEMPT,
-                (row for entry in entries for row in attempt_rows(entry.record)),
-            )
-            await connection.execute(ADD_TOTALS, (before,))
-            await connection.executemany(_SAVE_STATE, states.items())
-
-        await self._database.write(work)
-
-    async def _refuse(self, batch: Batch) -> None:
-        payload = batch.entries[0].payload
-        await anyio.to_thread.run_sync(
-            set_aside, batch.place.path, batch.end - len(payload), payload
+    def _sweep(self, before: float, limit: int) -> int:
+        deleted = self._database.write(
+            lambda connection: connection.execute(_SWEEP, (before, limit)).rowcount
         )
+        if deleted:
+            self._database.release_space()
+        return deleted
 
 
-async def _last_attempt(connection: aiosqlite.Connection) -> int:
-    rows = await connection.execute_fetchall("SELECT MAX(id) FROM attempts")
-    return int(next(iter(rows))[0] or 0)
+async def _in_thread(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    return await anyio.to_thread.run_sync(work, *arguments)

@@ -10,6 +10,7 @@ was rotated away is begun anew, one that was put in its place is appended to.
 import errno
 import os
 import re
+import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,8 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-import aiosqlite
-import anyio.to_thread
 import msgspec
 from msgspec import Struct
 
@@ -105,7 +104,7 @@ def file_name(provider: str) -> str:
 
 
 class UsageLog:
-    """Exports attempts; one at a time, called after every fold."""
+    """Exports attempts; blocking, one at a time, called after every fold."""
 
     def __init__(self, folder: Path, database: Database, *, sync: bool = False) -> None:
         self._folder = folder
@@ -113,32 +112,31 @@ class UsageLog:
         self._sync = sync
         self._marks: dict[str, Mark] | None = None
 
-    async def export(self) -> None:
+    def export(self) -> None:
         """Write a line for every attempt that has none yet.
 
         Raises:
             OSError: A file cannot be written; what is missing comes with the next call.
             LedgerUnavailable: The database cannot be used now; likewise.
         """
-        while rows := await self._database.read(_SELECT, (_GROUP,)):
+        while rows := self._database.read(_SELECT, (_GROUP,)):
             attempts = msgspec.convert(rows, list[_Attempt], strict=False)
-            await self._write(_lines(attempts), attempts[-1].id)
+            self._write(_lines(attempts), attempts[-1].id)
 
     def forget(self) -> None:
         """The database was replaced: what it recorded is gone."""
         self._marks = None
 
-    async def _write(self, lines: dict[str, bytes], last: int) -> None:
-        known = await self._known_marks()
-        marks = await anyio.to_thread.run_sync(self._prepare, lines, known)
+    def _write(self, lines: dict[str, bytes], last: int) -> None:
+        known = self._known_marks()
+        marks = self._prepare(lines, known)
         if any(known.get(name) != mark for name, mark in marks.items()):
-            await self._remember(marks, None)
-        written = await anyio.to_thread.run_sync(self._append, lines, marks)
-        await self._remember(written, last)
+            self._remember(marks, None)
+        self._remember(self._append(lines, marks), last)
 
-    async def _known_marks(self) -> dict[str, Mark]:
+    def _known_marks(self) -> dict[str, Mark]:
         if self._marks is None:
-            rows = await self._database.read("SELECT name, inode, size FROM usage_logs")
+            rows = self._database.read("SELECT name, inode, size FROM usage_logs")
             self._marks = {
                 msgspec.convert(name, str): msgspec.convert(
                     {"inode": inode, "size": size}, Mark
@@ -147,22 +145,22 @@ class UsageLog:
             }
         return self._marks
 
-    async def _remember(self, marks: dict[str, Mark], last: int | None) -> None:
-        async def work(connection: aiosqlite.Connection) -> None:
-            await connection.executemany(
+    def _remember(self, marks: dict[str, Mark], last: int | None) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
                 _REMEMBER,
-                ((name, mark.inode, mark.size) for name, mark in marks.items()),
+                [(name, mark.inode, mark.size) for name, mark in marks.items()],
             )
             if last is not None:
-                await connection.execute("UPDATE exported SET attempt = ?", (last,))
+                connection.execute("UPDATE exported SET attempt = ?", (last,))
 
-        await self._database.write(work)
+        self._database.write(work)
         self._marks = {**(self._marks or {}), **marks}
 
     def _prepare(
         self, lines: dict[str, bytes], known: dict[str, Mark]
     ) -> dict[str, Mark]:
-        """Find or make the files and where in them to go on; blocking."""
+        """Find or make the files and where in them to go on."""
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         return {
             name: _adopt(self._folder / name, known.get(name), data)

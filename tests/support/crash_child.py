@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
-
 from daemon.storage import store as store_module
 from daemon.storage.spool import Spool
+from daemon.storage.sqlite import Database
 from daemon.storage.store import Store
 from daemon.storage.usage_log import UsageLog
 from tests.support.records import record
@@ -27,7 +26,7 @@ POINTS: dict[str, tuple[object, str, bool]] = {
     "after reading": (store_module, "read_batch", False),
     "in the transaction": (store_module, "attempt_rows", False),
     "before the commit": (Store, "_insert", True),
-    "at the commit": (aiosqlite.Connection, "execute", True),
+    "at the commit": (Database, "_commit", True),
     "after the commit": (Spool, "done", True),
     "after removing": (Spool, "done", False),
     "after making a log": (UsageLog, "_prepare", False),
@@ -43,17 +42,17 @@ def arm(point: str, nth: int) -> None:
     original = getattr(where, name)
     left = [nth]
 
-    def die(arguments: tuple[Any, ...]) -> None:
-        left[0] -= point != "at the commit" or "COMMIT" in arguments
+    def die() -> None:
+        left[0] -= 1
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def deadly(*arguments: Any, **named: Any) -> Any:
         if before:
-            die(arguments)
+            die()
         result = original(*arguments, **named)
         if not before:
-            die(arguments)
+            die()
         return result
 
     setattr(where, name, deadly)
