@@ -7,16 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from actors.messages.routing import RequestRecord
-from daemon.storage.records import decode_record, scan
+from daemon.storage.records import HEADER_BYTES, decode_record, scan
 
 _DAMAGED_BYTES = 64 << 20
-
-
-class Place(Struct, frozen=True):
-    """Where reading goes on: a closed segment, and how much of it is done."""
-
-    path: Path
-    offset: int
 
 
 class Entry(Struct, frozen=True):
@@ -24,6 +17,17 @@ class Entry(Struct, frozen=True):
 
     record: RequestRecord
     payload: bytes
+
+
+class Place(Struct, frozen=True):
+    """Where reading goes on: a closed segment, and how much of it is done.
+
+    ``entries`` is all the rest of it, where this process still remembers that.
+    """
+
+    path: Path
+    offset: int
+    entries: tuple[Entry, ...] | None = None
 
 
 class Batch(Struct, frozen=True):
@@ -47,13 +51,15 @@ class Kept:
 def read_batch(place: Place, limit: int, kept: Kept | None = None) -> Batch | None:
     """Read the next records of a closed segment; blocking, fit for a thread.
 
-    Pieces that are no records are copied to the ``damaged`` folder first. ``None``
+    What is remembered is not read again. Pieces that are no records are copied to the ``damaged`` folder first. ``None``
     when the segment is another process's live one. ``kept`` saves reading the segment
     again for every batch.
 
     Raises:
         OSError: The segment cannot be read, or a damaged piece not be set aside.
     """
+    if place.entries is not None and place.path.exists():
+        return _remembered(place, place.entries, limit)
     kept = kept or Kept()
     try:
         data = kept.data if place.path == kept.path else _read(place.path)
@@ -64,6 +70,13 @@ def read_batch(place: Place, limit: int, kept: Kept | None = None) -> Batch | No
     batch = _batch(place, data, limit)
     kept.path, kept.data = (None, b"") if batch.last else (place.path, data)
     return batch
+
+
+def _remembered(place: Place, rest: tuple[Entry, ...], limit: int) -> Batch:
+    entries = rest[:limit]
+    size = sum(HEADER_BYTES + len(entry.payload) for entry in entries)
+    last = len(entries) == len(rest)
+    return Batch(place, entries, place.offset + size, last=last)
 
 
 def _batch(place: Place, data: bytes, limit: int) -> Batch:

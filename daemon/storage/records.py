@@ -16,6 +16,7 @@ from actors.messages.routing import RequestRecord
 MAX_PAYLOAD_BYTES = 16 << 20
 
 _HEADER = struct.Struct(">II")
+HEADER_BYTES = _HEADER.size
 _RESYNC_BUDGET_BYTES = 64 << 20  # checksummed per segment while looking for a record
 _MAX_DEPTH = 32
 
@@ -127,15 +128,22 @@ def _is_map(first: int) -> bool:
 
 
 def encode_record(record: RequestRecord) -> bytes:
-    """The record as one framed entry.
+    """The record as a framed entry.
 
     What cannot be written as it is (integers beyond 64 bits, lone surrogates, metadata
     nested too deep or too large) is written approximately rather than not at all.
     """
+    payload = exact_payload(record)
+    return _encode_cleaned(record) if payload is None else frame(payload)
+
+
+def exact_payload(record: RequestRecord) -> bytes | None:
+    """The record's bytes, which decode to the same record; ``None`` if it has none."""
     try:
-        return frame(_encode(record))
+        payload = _encode(record)
     except (OverflowError, ValueError, TypeError, RecursionError):
-        return _encode_cleaned(record)
+        return None
+    return payload if len(payload) <= MAX_PAYLOAD_BYTES else None
 
 
 def _encode_cleaned(record: RequestRecord) -> bytes:

@@ -2,7 +2,8 @@
 
 One ``os.write`` a record, into a file only this process writes. Segments never change
 once closed; a new process always begins a new one. A closed segment is removed after
-its records are committed elsewhere (``Spool.done``). The live segment is locked
+its records are committed elsewhere (``Spool.done``); as long as that keeps up, they are
+remembered, and not read back. The live segment is locked
 (``flock``), so another process that looks into the folder leaves it alone.
 """
 
@@ -12,16 +13,30 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from actors.messages.routing import RequestRecord
-from daemon.storage.batches import Batch, Place
-from daemon.storage.records import encode_record
+from daemon.storage.batches import Batch, Entry, Place
+from daemon.storage.records import encode_record, exact_payload, frame
 
 _SUFFIX = ".spool"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 Trouble = Callable[[OSError | None], None]
+
+REMEMBERED = 1000
+"""Records of a segment that are remembered; one with more is read back."""
+
+
+@dataclass(slots=True)
+class _Closed:
+    """A closed segment; ``entries`` is what of it is not done, if remembered."""
+
+    path: Path
+    size: int
+    offset: int = 0
+    entries: tuple[Entry, ...] | None = None
 
 
 class Spool:
@@ -55,10 +70,10 @@ class Spool:
         self._fd = -1
         self._path = folder
         self._size = 0
-        self._offset = 0
-        self._closed: deque[tuple[Path, int]] = deque(_segments(folder))
-        self._closed_bytes = sum(size for _, size in self._closed)
-        self._number = _number(self._closed[-1][0]) if self._closed else 0
+        self._entries: list[Entry] | None = []  # of the live segment, all or none
+        self._closed = deque(_segments(folder))
+        self._closed_bytes = sum(closed.size for closed in self._closed)
+        self._number = _number(self._closed[-1].path) if self._closed else 0
 
     def append(self, record: RequestRecord) -> None:
         """Write the record with one system call.
@@ -66,13 +81,17 @@ class Spool:
         Raises:
             OSError: The record is not on disk. The next append tries afresh.
         """
-        data = encode_record(record)
+        payload = exact_payload(record)
+        data = encode_record(record) if payload is None else frame(payload)
         try:
             self._write(data)
         except OSError as error:
             self.failed += 1
             self._report(error)
             raise
+        self._remember(record, payload)
+        if self._size >= self._segment_bytes:
+            self.roll()
         self._report(None)
 
     @property
@@ -88,24 +107,26 @@ class Spool:
         """The oldest closed segment, and how much of it is done."""
         if not self._closed:
             return None
-        return Place(self._closed[0][0], self._offset)
+        first = self._closed[0]
+        return Place(first.path, first.offset, first.entries)
 
     def done(self, batch: Batch) -> None:
         """Forget what is committed: its segment goes when all of it is."""
-        if not self._closed or self._closed[0][0] != batch.place.path:
+        if not self._closed or self._closed[0].path != batch.place.path:
             return
-        self._offset = batch.end
+        first = self._closed[0]
+        first.offset = batch.end
+        if first.entries is not None:
+            first.entries = first.entries[len(batch.entries) :]
         if batch.last:
-            batch.place.path.unlink(missing_ok=True)
-            _, size = self._closed.popleft()
-            self._closed_bytes -= size
-            self._offset = 0
+            first.path.unlink(missing_ok=True)
+            self._closed.popleft()
+            self._closed_bytes -= first.size
 
     def skip(self, place: Place) -> None:
         """Leave this segment to the process that is writing it."""
-        if self._closed and self._closed[0][0] == place.path:
-            self._closed_bytes -= self._closed.popleft()[1]
-            self._offset = 0
+        if self._closed and self._closed[0].path == place.path:
+            self._closed_bytes -= self._closed.popleft().size
 
     def roll(self) -> None:
         """Close the live segment; the next append begins another."""
@@ -114,8 +135,11 @@ class Spool:
         with suppress(OSError):  # what was written is in the file either way
             os.close(self._fd)
         self._fd = -1
+        entries, self._entries = self._entries, []
         if self._size:
-            self._closed.append((self._path, self._size))
+            # With others before it, it will be some time: no need to hold it all.
+            known = None if entries is None or self._closed else tuple(entries)
+            self._closed.append(_Closed(self._path, self._size, entries=known))
             self._closed_bytes += self._size
         else:
             with suppress(OSError):  # an empty segment is harmless
@@ -140,8 +164,15 @@ class Spool:
         self._size += len(data)
         if self._sync:
             self._sync_to_disk()
-        if self._size >= self._segment_bytes:
-            self.roll()
+
+    def _remember(self, record: RequestRecord, payload: bytes | None) -> None:
+        entries = self._entries
+        if entries is None:
+            return
+        if payload is None or len(entries) >= REMEMBERED:
+            self._entries = None
+        else:
+            entries.append(Entry(record, payload))
 
     def _write_whole(self, data: bytes) -> None:
         try:
@@ -179,14 +210,20 @@ class Spool:
             os.ftruncate(self._fd, self._size)
         except OSError:
             self._size = max(self._size, 1)  # keep it: something is in there
-        self.roll()
+        self._roll_unsure()
 
     def _sync_to_disk(self) -> None:
         try:
             os.fdatasync(self._fd)
         except OSError:
-            self.roll()  # after a failed sync nothing more is to be trusted to it
+            # After a failed sync nothing more is to be trusted to it.
+            self._roll_unsure()
             raise
+
+    def _roll_unsure(self) -> None:
+        """Close the live segment, and read it back: who knows what is in there."""
+        self._entries = None
+        self.roll()
 
     def _report(self, error: OSError | None) -> None:
         trouble = error is not None
@@ -204,11 +241,11 @@ def _claim(fd: int) -> bool:
     return os.fstat(fd).st_nlink > 0
 
 
-def _segments(folder: Path) -> Iterator[tuple[Path, int]]:
+def _segments(folder: Path) -> Iterator[_Closed]:
     paths = [path for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdecimal()]
     for path in sorted(paths, key=_number):
         with suppress(OSError):  # another process was faster
-            yield path, path.stat().st_size
+            yield _Closed(path, path.stat().st_size)
 
 
 def _number(path: Path) -> int:

@@ -345,3 +345,91 @@ def test_done_forgets_only_the_segment_that_was_read(spool: Spool) -> None:
     spool.done(Batch(Place(Path("other"), 0), (), 0, last=True))
 
     assert folded(spool) == ["r1"]
+
+
+def test_what_is_remembered_is_what_is_on_disk(spool: Spool) -> None:
+    for number in range(5):
+        spool.append(record(number))
+    spool.roll()
+    place = spool.next_place()
+    assert place is not None
+    remembered = read_batch(place, 3)
+    read = read_batch(Place(place.path, place.offset), 3)
+
+    assert place.entries is not None
+    assert remembered is not None
+    assert read is not None
+    assert (remembered.entries, remembered.end) == (read.entries, read.end)
+    spool.done(remembered)
+    following = spool.next_place()
+    assert following is not None
+    rest = read_batch(following, 3)
+    assert rest is not None
+    assert [e.record.request_id for e in rest.entries] == ["r3", "r4"]
+    assert rest.last
+
+
+def test_a_record_written_approximately_is_read_back(spool: Spool) -> None:
+    spool.append(record(1))
+    spool.append(record(2, user="half \ud800 of a pair"))
+    spool.roll()
+    place = spool.next_place()
+    assert place is not None
+    batch = read_batch(place, 10)
+
+    assert place.entries is None
+    assert batch is not None
+    assert [e.record.user for e in batch.entries] == ["ada", "half ? of a pair"]
+
+
+def test_no_more_is_remembered_than_is_good(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.storage.spool.REMEMBERED", 2)
+    remembered: list[bool] = []
+    for count in (2, 3):
+        for number in range(count):
+            spool.append(record(number))
+        spool.roll()
+        place = spool.next_place()
+        assert place is not None
+        remembered.append(place.entries is not None)
+        batch = read_batch(place, 10)
+        assert batch is not None
+        spool.done(batch)
+
+    assert remembered == [True, False]
+
+
+def test_what_waits_behind_others_is_not_remembered(spool: Spool) -> None:
+    for number in range(2):
+        spool.append(record(number))
+        spool.roll()
+    first = spool.next_place()
+    assert first is not None
+    batch = read_batch(first, 10)
+    assert batch is not None
+    spool.done(batch)
+    second = spool.next_place()
+
+    assert first.entries is not None
+    assert second is not None
+    assert second.entries is None
+
+
+def test_after_a_failed_sync_the_segment_is_read_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record may well be in there, though nobody was promised that."""
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    spool = Spool(folder, sync=True)
+    spool.append(record(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            spool.append(record(2))
+
+    assert folded(spool) == ["r1", "r2"]
