@@ -1,0 +1,328 @@
+"""The service under a real systemd: it starts, says how it is, hangs, dies, comes back.
+
+One sandbox for all; each test puts the service back to its beginning.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from time import monotonic
+
+import anyio
+import pytest
+
+from daemon.simulator import Latency, SimulatedProvider, simulate
+from tests.support.daemon_process import configuration
+from tests.support.installed import HOOKS, PROGRAM, PYTHON
+from tests.support.ledger_file import LedgerFile
+from tests.support.raw_server import Caller, raw_server
+from tests.support.sandboxed_service import (
+    CANARIES,
+    CANARY_PROMPT,
+    UNIT,
+    Service,
+    installed_service,
+    secrets_in,
+)
+from tests.support.waiting import until
+from tests.support.wire_client import Exchange, wire_client
+
+CLIENTS = 20
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """At the end the whole journal is searched for what must never be in it."""
+    folder = tmp_path_factory.mktemp("service")
+    journal = folder / "journal"
+    with installed_service(folder / "prefix", journal) as service:
+        yield service
+    assert "request_finished" in journal.read_text()
+    assert secrets_in(journal) == []
+
+
+@pytest.fixture
+def service(installed: Service) -> Service:
+    installed.reset()
+    return installed
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[SimulatedProvider]:
+    async with simulate(["openai"]) as providers:
+        yield providers["openai"]
+
+
+def patient(provider: SimulatedProvider, more: str = "") -> str:
+    """A configuration whose only provider may take a minute."""
+    config = configuration({"openai": provider}, more)
+    return config.replace(
+        "first_token_s = 0.5, idle_s = 0.5, total_s = 1.5",
+        "first_token_s = 60.0, idle_s = 60.0, total_s = 60.0",
+    )
+
+
+async def asked(service: Service, number: int = 0) -> Exchange:
+    """One client's whole visit."""
+    async with wire_client(service.socket) as client:
+        prompt = f"{CANARY_PROMPT} {number}"
+        return await client.call("route", {"prompt": prompt}, timeout_s=40)
+
+
+async def test_it_says_that_it_is_ready_and_how_it_is(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+
+    assert service.show("ActiveState") == "active"
+    assert (await asked(service)).result["provider"] == "openai"
+    await service.shows("StatusText", "0 active, 1/1 simulated providers healthy")
+    await provider.change(latency=Latency(median_s=60.0))
+    async with wire_client(service.socket) as client:
+        client.start("route", {"prompt": "Wait."})
+        await service.shows("StatusText", "1 active, 1/1 simulated providers healthy")
+    run = service.box.run
+    assert "OK" in run("systemd-analyze", "security", "--threshold=12", UNIT).stdout
+
+
+async def test_keys_come_from_the_credentials_folder_and_new_ones_at_a_restart(
+    service: Service,
+) -> None:
+    seen: list[str] = []
+
+    async def refuse(caller: Caller) -> None:
+        while True:
+            for line in (await caller.request()).splitlines():
+                name, _, value = line.partition(":")
+                if name.lower() == "authorization":
+                    seen.append(value.strip())
+            await caller.answer(b"{}", status="401 Unauthorized")
+
+    async with raw_server(refuse) as server:
+        service.configure(f'[providers.openai]\nbase_url = "{server.url}/v1"\n')
+        await service.start()
+        await asked(service)
+        assert set(seen) == {f"Bearer {CANARIES['openai']}"}
+
+        seen.clear()
+        service.key("openai", CANARIES["grok"])
+        await service.do("restart", UNIT)
+        await asked(service)
+        assert set(seen) == {f"Bearer {CANARIES['grok']}"}
+
+    sources = {str(line["source"]) for line in service.logs("credential")}
+    assert sources == {"systemd credential keys_openai"}
+
+
+async def test_without_the_credentials_folder_it_does_not_start(
+    service: Service,
+) -> None:
+    folder = service.box.path("/etc/gitbridge/credentials")
+    folder.rename(folder.with_name("away"))
+    try:
+        await service.do("start", UNIT, check=False)
+        service.systemctl("stop", UNIT)
+
+        assert service.show("ExecMainStatus") == "243"
+        assert "/CREDENTIALS" in service.said()
+    finally:
+        folder.with_name("away").rename(folder)
+
+
+async def test_a_wrong_configuration_is_not_tried_again(service: Service) -> None:
+    service.configure("[routing]\nstrategy = 3\n")
+    started = await service.do("start", UNIT, check=False)
+
+    assert started.returncode == 1
+    assert service.show("ActiveState") == "failed"
+    assert service.show("ExecMainStatus") == "78"
+    assert service.show("NRestarts") == "0"
+    assert "routing.strategy" in service.said()
+
+    told = service.box.run(PROGRAM, "service", "install", "--now", check=False)
+    assert told.returncode == 1
+    assert "its configuration is wrong, exit status 78" in told.stderr
+    assert "routing.strategy" in told.stderr
+    told = service.box.run(PROGRAM, "service", "status", check=False)
+    assert told.returncode == 69
+
+
+async def test_nobody_who_connects_during_a_restart_fails(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+    before = service.pid
+    answers: list[Exchange] = []
+
+    async def visit(number: int) -> None:
+        answers.append(await asked(service, number))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(service.do, "restart", UNIT)
+        for number in range(CLIENTS):
+            group.start_soon(visit, number)
+            await anyio.sleep(0.03)
+
+    assert service.pid != before
+    assert [a.result["provider"] for a in answers] == ["openai"] * CLIENTS
+
+
+async def test_kill_nine_loses_what_was_in_flight_and_nothing_else(
+    service: Service, provider: SimulatedProvider, tmp_path: Path
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+    done = [await asked(service, number) for number in range(3)]
+    await provider.change(latency=Latency(median_s=60.0))
+    async with wire_client(service.socket) as client:
+        lost = client.start("route", {"prompt": CANARY_PROMPT})
+        await until(lambda: provider.stats.in_flight == 1)
+        service.kill("SIGKILL")
+        await provider.change(latency=Latency(median_s=0.01))
+        answers: list[Exchange] = []
+
+        async def visit(number: int) -> None:
+            answers.append(await asked(service, number))
+
+        async with anyio.create_task_group() as group:
+            for number in range(CLIENTS):
+                group.start_soon(visit, number)
+        await lost.ended.wait()
+
+    assert lost.lost
+    assert len(answers) == CLIENTS
+    assert {a.result["provider"] for a in answers} == {"openai"}
+    await service.shows("NRestarts", "1")
+    await service.do("stop", UNIT)
+    ledger = LedgerFile(service.state_in(tmp_path / "state"))
+    records = {r.decision.decision_id: r for r in ledger.records()}
+    for each in (*done, *answers):
+        record = records[str(each.result["decision_id"])]
+        assert record.cost_usd is not None
+        assert float(record.cost_usd) == each.result["cost_usd"]
+    assert len(records) == len(done) + len(answers)
+    assert ledger.totals()["openai"].attempts == len(records)
+
+
+async def test_the_watchdog_ends_a_process_that_was_stopped(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    service.drop_in("WatchdogSec=1", "RestartSec=100ms")
+    await service.start()
+    before = service.pid
+    service.kill("SIGSTOP")
+    await service.shows("NRestarts", "1")
+
+    assert (await asked(service)).result["provider"] == "openai"
+    assert service.pid != before
+    assert "Watchdog timeout" in service.said()
+
+
+async def test_a_loop_that_hangs_is_ended_and_says_where_it_hung(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    service.drop_in(
+        *("WatchdogSec=1", "RestartSec=100ms", "ExecStart="),
+        f"ExecStart={PYTHON} {HOOKS}/blocking_daemon.py serve",
+    )
+    await service.start()
+    service.kill("SIGUSR1")
+    await service.shows("NRestarts", "1")
+
+    said = await service.has_said("Watchdog timeout", "in hang_in_the_event_loop")
+    assert "blocking_daemon.py" in said
+    assert (await asked(service)).result["provider"] == "openai"
+
+
+async def test_asked_for_its_stack_it_says_so_and_goes_on(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+    before = service.pid
+    service.kill("SIGQUIT")
+    await service.has_said("daemon/app.py")
+
+    assert (await asked(service)).result["provider"] == "openai"
+    assert service.pid == before
+
+
+async def test_a_request_in_flight_is_answered_before_it_stops(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    await provider.change(latency=Latency(median_s=1.0))
+    service.configure(patient(provider))
+    await service.start()
+    async with wire_client(service.socket) as client:
+        waiting = client.start("route", {"prompt": CANARY_PROMPT})
+        await until(lambda: provider.stats.in_flight == 1)
+        await service.do("stop", UNIT)
+        await waiting.ended.wait()
+
+    assert waiting.result["provider"] == "openai"
+    assert service.show("Result") == "success"
+    assert service.show("ExecMainStatus") == "0"
+
+
+async def test_past_the_deadline_a_request_is_told_and_the_stop_is_clean(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    await provider.change(latency=Latency(median_s=60.0))
+    service.configure(patient(provider, "[server]\ndrain_s = 0.5\n"))
+    await service.start()
+    async with wire_client(service.socket) as client:
+        waiting = client.start("route", {"prompt": CANARY_PROMPT})
+        await until(lambda: provider.stats.in_flight == 1)
+        began = monotonic()
+        await service.do("stop", UNIT)
+        await waiting.ended.wait()
+
+    assert waiting.error is not None
+    assert monotonic() - began < 10
+    assert service.show("Result") == "success"
+    assert service.logs("drain_incomplete")[0]["interrupted"] == 1
+
+
+async def test_a_stopped_service_keeps_its_socket_and_comes_when_called(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+    await service.do("stop", UNIT)
+    assert service.socket.is_socket()
+    assert service.show("ActiveState") == "inactive"
+
+    assert (await asked(service)).result["provider"] == "openai"
+    assert service.show("ActiveState") == "active"
+
+    await service.do("stop", "gitbridge.socket")
+    assert not service.socket.exists()
+    assert service.show("ActiveState") == "inactive"
+
+
+async def test_members_of_the_group_get_in_and_strangers_do_not(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    box = service.box
+    box.write(
+        "/run/sysusers.d/people.conf",
+        "u member 2001\nu stranger 2002\nm member gitbridge-users\n",
+    )
+    box.run("systemd-sysusers", "/run/sysusers.d/people.conf")
+    service.configure(patient(provider))
+    await service.start()
+
+    def ask(name: str) -> tuple[int, str]:
+        done = box.as_user(name, PROGRAM, "ask", CANARY_PROMPT, check=False)
+        return done.returncode, done.stderr
+
+    assert (await anyio.to_thread.run_sync(ask, "member"))[0] == 0
+    code, said = await anyio.to_thread.run_sync(ask, "stranger")
+    assert (code, "ask for the group that owns it" in said) == (77, True), said
+    # Who asked is known by number, which DynamicUser= leaves as it is.
+    assert {line["user"] for line in service.logs("request_finished")} == {"member"}
