@@ -171,7 +171,8 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         )
         watch = ProviderWatch(plan.files, plan.resolved, house, pipeline.redactor.add)
         house.conditions.reporters.append(watch.findings)
-        notifier.ready(f"{len(house.providers)} providers")
+        snapshots = [each.snapshot() for each in house.providers.values()]
+        notifier.ready(status_line(0, snapshots, house.conditions.look()))
         doors = await stack.enter_async_context(open_doors(config, house, sockets))
 
         def follow(changed: Config) -> None:
@@ -284,7 +285,7 @@ async def _watch_system(house: House) -> None:
 
 def _status(house: House, doors: OpenDoors) -> str:
     return status_line(
-        doors.in_flight,
+        house.router.in_flight(),
         doors.service.snapshots(),
         house.conditions.look(),
         draining=doors.service.draining,

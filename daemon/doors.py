@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 
+ON_THE_WAY_S = 0.02
+"""How long what was sent before we stopped may take to arrive: it is in the kernel."""
+
+NEWCOMERS_S = 0.25
+"""How long a connection that has said nothing yet may still make its request."""
+
 WATCH_S = 1.0
 """How often somebody looks whether the socket's file is still there."""
 
@@ -131,9 +137,10 @@ class OpenDoors:
         Returns:
             How many had not finished after ``timeout_s`` seconds; they got an error.
         """
+        self._entrance.close()
+        await self._hear_newcomers(timeout_s)
         self.service.draining = True
         self._listener.close()
-        self._entrance.close()
         left: list[int] = []
 
         async def drain(door: Door) -> None:
@@ -143,6 +150,17 @@ class OpenDoors:
             for door in self._doors:
                 group.start_soon(drain, door)
         return sum(left)
+
+    async def _hear_newcomers(self, timeout_s: float) -> None:
+        """Take the connections and requests that are on their way to us.
+
+        Whoever connected a moment ago cannot know that we stop.
+        """
+        await anyio.sleep(min(ON_THE_WAY_S, timeout_s))
+        self._listener.leave_all()
+        with anyio.move_on_after(min(NEWCOMERS_S, timeout_s)):
+            while self._listener.awaited:  # noqa: ASYNC110 - it is short and seldom
+                await anyio.sleep(ON_THE_WAY_S)
 
     async def watch(self) -> None:
         """Make the socket's file anew whenever somebody has removed it."""
@@ -176,7 +194,12 @@ class Entrance:
         )
 
     def close(self) -> None:
-        """Be found no more, unless the socket is systemd's."""
+        """Be found no more; those who have found us may still be let in.
+
+        Where the socket is systemd's, they are left to the next daemon.
+        """
+        if self._server is not None and self._listening.adopted:
+            self._listener.leave(self._server)
         self._server = None
         self._listening.withdraw()
 

@@ -85,11 +85,20 @@ class Listener:
         )
         self._servers.append(server)
 
-    def close(self) -> None:
-        """Take no more connections, and drop those that have said nothing."""
+    def leave_all(self) -> None:
+        """Take no more connections; those made go on."""
         for server in self._servers:
             server.close()
         self._servers.clear()
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a connection has said nothing yet."""
+        return bool(self._sniffing)
+
+    def close(self) -> None:
+        """Take no more connections, and drop those that have said nothing."""
+        self.leave_all()
         for protocol in tuple(self._sniffing):
             protocol.drop()
 

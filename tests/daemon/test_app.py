@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -112,6 +113,27 @@ async def test_while_it_drains_nobody_else_can_connect(
         assert await code_of(daemon) == EXIT_OK
         await inside.ended.wait()
         assert inside.error is None
+
+
+async def test_whoever_got_in_a_moment_before_the_end_is_answered(
+    tmp_path: Path, provider: SimulatedProvider
+) -> None:
+    async with (
+        daemon_process(tmp_path, patient(provider)) as daemon,
+        AsyncExitStack() as stack,
+    ):
+        clients = [
+            await stack.enter_async_context(wire_client(daemon.socket))
+            for _ in range(5)
+        ]
+        os.kill(daemon.pid, signal.SIGTERM)
+        asked = [each.start("route", {"prompt": "Just in time?"}) for each in clients]
+
+        assert await code_of(daemon) == EXIT_OK
+        for each in asked:
+            await each.ended.wait()
+            assert each.result["provider"] == "openai"
+        assert_well(daemon)
 
 
 async def test_a_signal_before_it_is_ready_ends_it_in_order(

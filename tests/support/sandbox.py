@@ -94,7 +94,7 @@ class Sandbox:
 
     def tail(self) -> str:
         """The end of the journal, for messages."""
-        words = ("journalctl", "-q", "--no-pager", "-n40", "-o", "short-precise")
+        words = ("journalctl", "-q", "--no-pager", "-n15", "-o", "short-precise")
         return self.run(*words, check=False).stdout
 
 

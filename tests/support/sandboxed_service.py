@@ -103,6 +103,15 @@ class Service:
 
         await eventually(is_so, timeout_s)
 
+    async def says_it_is(self, beginning: str, timeout_s: float = 15.0) -> None:
+        """Wait until its status begins so; conditions may follow."""
+
+        async def is_so() -> bool:
+            text = await anyio.to_thread.run_sync(self.show, "StatusText")
+            return text.startswith(beginning)
+
+        await eventually(is_so, timeout_s)
+
     # ---- what it says
 
     def _now(self) -> str:

@@ -27,6 +27,8 @@ from tests.support.waiting import until
 from tests.support.wire_client import Exchange, wire_client
 
 CLIENTS = 20
+WELL = "1/1 simulated providers healthy"
+REFUSED = f"0 active, {WELL}; configuration refused at the last reload"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -78,11 +80,11 @@ async def test_it_says_that_it_is_ready_and_how_it_is(
 
     assert service.show("ActiveState") == "active"
     assert (await asked(service)).result["provider"] == "openai"
-    await service.shows("StatusText", "0 active, 1/1 simulated providers healthy")
+    await service.says_it_is(f"0 active, {WELL}")
     await provider.change(latency=Latency(median_s=60.0))
     async with wire_client(service.socket) as client:
         client.start("route", {"prompt": "Wait."})
-        await service.shows("StatusText", "1 active, 1/1 simulated providers healthy")
+        await service.says_it_is(f"1 active, {WELL}")
     run = service.box.run
     assert "OK" in run("systemd-analyze", "security", "--threshold=12", UNIT).stdout
 
@@ -147,6 +149,44 @@ async def test_a_wrong_configuration_is_not_tried_again(service: Service) -> Non
     assert "routing.strategy" in told.stderr
     told = service.box.run(PROGRAM, "service", "status", check=False)
     assert told.returncode == 69
+
+
+async def test_a_reload_takes_up_the_new_configuration(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+    before = service.pid
+    service.configure(patient(provider, '[routing]\nstrategy = "cost"\n'))
+    await service.do("reload", UNIT)
+    async with wire_client(service.socket) as client:
+        told = (await client.call("strategy.get")).result
+
+    assert told["strategy"] == "cost"
+    assert service.pid == before
+    assert service.show("ActiveState") == "active"
+    assert len(service.logs("reloaded")) == 1
+
+
+async def test_a_wrong_configuration_fails_the_reload_and_changes_nothing(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+    before = service.pid
+    service.configure(patient(provider, '[routing]\nstrategy = "nonsense"\n'))
+    done = await service.do("reload", UNIT, check=False)
+
+    assert done.returncode == 1
+    assert "routing.strategy" in service.said()
+    assert (await asked(service)).result["provider"] == "openai"
+    assert service.pid == before
+    assert service.show("ActiveState") == "active"
+
+    # As if nobody had checked before: the daemon refuses it by itself.
+    service.kill("SIGHUP")
+    await service.says_it_is(REFUSED)
+    assert (await asked(service)).result["provider"] == "openai"
 
 
 async def test_nobody_who_connects_during_a_restart_fails(
