@@ -26,7 +26,7 @@ from daemon.config import Config, ServeOptions
 from daemon.credentials import Resolved
 from daemon.doors import OpenDoors, open_doors, open_sockets
 from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
-from daemon.heartbeat import keep_informed, status_line
+from daemon.heartbeat import ask_for_time, keep_informed, status_line
 from daemon.house import House, open_house
 from daemon.ids import utc
 from daemon.lifecycle import AlreadyRunning, StateLock, watch_signals
@@ -40,6 +40,9 @@ from daemon.simulated import NoPretenders, Pretenders
 from daemon.stacks import dump_stacks_on_signals
 from ipc.control import DrainResult
 from ipc.sockets import AddressTaken, ListenError, SecondDaemon
+
+CLOSE_S = 60.0
+"""How long the ledger and what else has to be written may take, for systemd."""
 
 log = structlog.get_logger()
 
@@ -237,33 +240,47 @@ async def _until_stopped(
 
     async def drain_soon(_params: object) -> DrainResult:
         asked.stop.set()
-        drain_s = reloader.config.server.drain_s
-        return DrainResult(in_flight=house.router.in_flight(), drain_s=drain_s)
+        others = max(0, doors.in_flight - 1)  # without the one who asks
+        return DrainResult(in_flight=others, drain_s=reloader.config.server.drain_s)
 
     doors.service.serve("drain", drain_soon)
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_system, house)
         group.start_soon(keep_informed, notifier, lambda: _status(house, doors))
-        group.start_soon(house.prices.run)
         group.start_soon(house.self_watch.run)
         group.start_soon(house.conditions.run)
-        group.start_soon(doors.watch)
-        group.start_soon(return_memory_when_idle, lambda: doors.in_flight)
         group.start_soon(_reload_when_asked, asked, reloader)
-        if look is not None:
-            group.start_soon(look)
-        await asked.stop.wait()
-        reloader.draining = True
-        drain_s = reloader.config.server.drain_s
-        log.info("draining", in_flight=doors.in_flight, drain_s=drain_s)
-        notifier.stopping(f"draining {doors.in_flight} requests")
-        with asked.draining:
-            left = await doors.drain(drain_s)
-            if left:
-                log.warning("drain_incomplete", interrupted=left)
-        if asked.draining.cancelled_caught:
-            log.warning("drain_cut_short", in_flight=doors.in_flight)
+        async with anyio.create_task_group() as running:
+            running.start_soon(house.prices.run)
+            running.start_soon(doors.watch)
+            running.start_soon(return_memory_when_idle, lambda: doors.in_flight)
+            if look is not None:
+                running.start_soon(look)
+            await asked.stop.wait()
+            reloader.draining = True
+            running.cancel_scope.cancel()
+        group.start_soon(ask_for_time, notifier)
+        await _drain(reloader.config.server.drain_s, house, doors, notifier, asked)
         group.cancel_scope.cancel()
+    notifier.extend(CLOSE_S)
+
+
+async def _drain(
+    drain_s: float,
+    house: House,
+    doors: OpenDoors,
+    notifier: Notifier,
+    asked: _Asked,
+) -> None:
+    log.info("draining", in_flight=doors.in_flight, drain_s=drain_s)
+    notifier.stopping(f"draining {doors.in_flight} requests")
+    house.fleet.rest()
+    with asked.draining:
+        left = await doors.drain(drain_s)
+        if left:
+            log.warning("drain_incomplete", interrupted=left)
+    if asked.draining.cancelled_caught:
+        log.warning("drain_cut_short", in_flight=doors.in_flight)
 
 
 async def _reload_when_asked(asked: _Asked, reloader: Reloader) -> None:
@@ -271,7 +288,8 @@ async def _reload_when_asked(asked: _Asked, reloader: Reloader) -> None:
     while True:
         await asked.next_reload()
         try:
-            await reloader.reload()
+            with anyio.CancelScope(shield=True):  # all of it, even if a drain begins
+                await reloader.reload()
         except (ConfigurationRefused, Overloaded):
             pass  # the reloader has said so
         except Exception:

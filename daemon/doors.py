@@ -1,12 +1,13 @@
 """The doors: sockets, what speaks on them, and what stands behind them."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -19,7 +20,7 @@ from daemon.release import version
 from daemon.service import HouseService
 from ipc.listener import Doors, Listener
 from ipc.peers import Access, Identify, LocalIdentity, identify_remote
-from ipc.server import NativeServer
+from ipc.server import FLUSH_S, NativeServer
 from ipc.sockets import (
     ListenError,
     ListeningSocket,
@@ -30,8 +31,6 @@ from ipc.sockets import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
-
     from ipc.http import HttpAccess, HttpDoor, ModelEntry
 
 BACKLOG = 1024
@@ -94,15 +93,6 @@ def open_sockets(
         unix.close()
 
 
-class Door(Protocol):
-    """What speaks one family of protocols."""
-
-    @property
-    def in_flight(self) -> int: ...
-
-    async def drain(self, timeout_s: float) -> int: ...
-
-
 class OpenDoors:
     """The open doors and the requests inside."""
 
@@ -116,7 +106,7 @@ class OpenDoors:
     ) -> None:
         self.service = service
         self._listener = listener
-        self._native, self._http = self._doors = doors
+        self._native, self._http = doors
         self._entrance = entrance
         self._local = local
 
@@ -129,10 +119,10 @@ class OpenDoors:
 
     @property
     def in_flight(self) -> int:
-        return sum(door.in_flight for door in self._doors)
+        return self._native.in_flight + self._http.in_flight
 
     async def drain(self, timeout_s: float) -> int:
-        """Let nobody in any more, let those inside finish.
+        """Let nobody in any more, refuse new requests, let those inside finish.
 
         Returns:
             How many had not finished after ``timeout_s`` seconds; they got an error.
@@ -141,14 +131,11 @@ class OpenDoors:
         await self._hear_newcomers(timeout_s)
         self.service.draining = True
         self._listener.close()
-        left: list[int] = []
-
-        async def drain(door: Door) -> None:
-            left.append(await door.drain(timeout_s))
-
-        async with anyio.create_task_group() as group:
-            for door in self._doors:
-                group.start_soon(drain, door)
+        left = await asyncio.gather(
+            self._native.finish(timeout_s), self._http.finish(timeout_s)
+        )
+        flush_s = min(timeout_s, FLUSH_S)
+        await asyncio.gather(self._native.close(flush_s), self._http.close())
         return sum(left)
 
     async def _hear_newcomers(self, timeout_s: float) -> None:

@@ -168,6 +168,11 @@ class Fleet:
                 self._leaving.append(running)
                 self._see_off(running)
 
+    def rest(self) -> None:
+        """Probe nobody any more: the daemon ends. Calls go on."""
+        for running in self._running.values():
+            running.handle.rest()
+
     # ---- one provider
 
     def _start(self, settings: ProviderSettings) -> Running:

@@ -16,6 +16,9 @@ from daemon.sdnotify import Notifier
 STATUS_S: Final = 3.0
 """How often the status is looked at; it is sent only when it has changed."""
 
+EXTEND_S: Final = 30.0
+"""How much longer a stop may take, said again and again: the deadline is ``drain_s``."""
+
 _LONGEST: Final = 160
 
 
@@ -26,6 +29,13 @@ async def keep_informed(notifier: Notifier, status: Callable[[], str]) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(_feed_watchdog, notifier)
         group.start_soon(_report_status, notifier, status)
+
+
+async def ask_for_time(notifier: Notifier) -> None:
+    """While the daemon stops: it goes on for as long as the event loop turns."""
+    while notifier.listened_to:
+        notifier.extend(EXTEND_S)
+        await anyio.sleep(EXTEND_S / 3)
 
 
 async def _feed_watchdog(notifier: Notifier) -> None:

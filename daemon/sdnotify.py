@@ -69,6 +69,10 @@ class Notifier:
     def stopping(self, status: str = "") -> None:
         self._send("STOPPING=1", *_status(status))
 
+    def extend(self, seconds: float) -> None:
+        """Be given at least so long from now, whatever the unit's time limits say."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
+
     def status(self, text: str) -> None:
         """One line for ``systemctl status``."""
         self._send(*_status(text))

@@ -11,7 +11,7 @@ from typing import cast
 import anyio
 from msgspec.structs import replace
 
-from actors.errors import InternalError, Interrupted, InvalidRequest, Overloaded
+from actors.errors import InternalError, InvalidRequest, Overloaded
 from actors.messages.ledger import LedgerRef
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import (
@@ -32,6 +32,7 @@ from ipc import methods, results
 from ipc.listing import ModelRow, ModelsResult
 from ipc.methods import Peer
 from ipc.route import parse_strategy
+from ipc.stopping import draining
 from ipc.times import parse_since
 
 HEALTH_BACKOFF_S = 1.0
@@ -100,7 +101,7 @@ class HouseService:
         on_start: StartSink | None = None,
     ) -> RouteHandle:
         if self.draining:
-            raise Interrupted("the daemon is stopping", retry_after_s=1.0)
+            raise draining()
         return self._router.route(request, sink, on_start)
 
     def new_id(self) -> str:

@@ -15,13 +15,14 @@ import structlog
 from msgspec import Struct
 from typing_extensions import override
 
-from actors.errors import Cancelled, GitBridgeError, InternalError, Interrupted
+from actors.errors import Cancelled, GitBridgeError, InternalError
 from actors.messages.chat import Delta
 from actors.messages.routing import RouteHandle, error_info
 from ipc.frames import MAX_MESSAGE_BYTES, Framing
 from ipc.listener import linger
 from ipc.methods import Peer, Service
 from ipc.session import Call, CancelCall, Event, Session, StartCall, StartRoute
+from ipc.stopping import stopped
 
 HANGUP_CHECK_S: Final = 0.05
 """How often a connection that cannot be read from is asked whether it is still there."""
@@ -79,6 +80,7 @@ class NativeProtocol(asyncio.Protocol):
         self._reading = True
         self._eof = False
         self._ending = False  # close as soon as nothing is in flight
+        self._draining = False  # the daemon takes nothing new
         self._watch: asyncio.TimerHandle | None = None
 
     @property
@@ -156,7 +158,8 @@ class NativeProtocol(asyncio.Protocol):
         return self._transport is None
 
     def _has_room(self) -> bool:
-        return self._writable and self._session.busy < self._limits.in_flight
+        few = self._session.busy < self._limits.in_flight
+        return self._writable and (few or self._draining)
 
     def _act(self, events: list[Event]) -> None:
         for event in events:
@@ -192,9 +195,11 @@ class NativeProtocol(asyncio.Protocol):
 
     def _task_ended(self, call: Call, task: asyncio.Task[object]) -> None:
         if task.cancelled():
-            outcome: object = self._explain(Cancelled("the request was cancelled"))
-        elif (error := task.exception()) is not None:
-            outcome = self._explain(error)
+            why = "the request was cancelled"
+            error = stopped() if self._draining else Cancelled(why)
+            outcome: object = error_info(error)
+        elif (failed := task.exception()) is not None:
+            outcome = self._explain(failed)
         else:
             outcome = task.result()
         self._end(call, outcome)
@@ -311,27 +316,25 @@ class NativeProtocol(asyncio.Protocol):
     # Stopping the daemon --------------------------------------------------------------
 
     def drain(self) -> None:
-        """Take no new requests; close once the last answer has left."""
-        self._session.refuse_routes(error_info(_stopping()))
-        self._ending = True
+        """Read whatever comes from now on: the service refuses what is new."""
+        self._draining = True
         self._take_in()
 
     def interrupt(self) -> None:
-        """Answer everything with ``interrupted``, cancel it, and close."""
-        for call in self._session.in_flight:
-            self._session.finish(call, error_info(_stopping()))
+        """Stop all work; each piece of it answers for itself, with what it cost."""
+        self._draining = True
         for work in tuple(self._work.values()):
             if isinstance(work, asyncio.Task):
                 work.cancel()
             else:
                 work.cancel(interrupted=True)
-        self._flush()
+
+    def close(self) -> None:
+        """Answer what has not answered for itself, and close."""
+        for call in self._session.in_flight:
+            self._session.finish(call, error_info(stopped()))
         self._ending = True
         self._settle()
-
-
-def _stopping() -> Interrupted:
-    return Interrupted("the daemon is stopping", retry_after_s=1.0)
 
 
 def _hung_up(transport: asyncio.Transport) -> bool:

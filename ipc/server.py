@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 
 from ipc.frames import JsonLines, MsgpackFrames
 from ipc.methods import Peer, Service
@@ -41,30 +42,33 @@ class NativeServer:
     def in_flight(self) -> int:
         return sum(connection.busy for connection in self.connections)
 
-    async def drain(self, timeout_s: float) -> int:
-        """Answer what is in flight, take no new requests, close every connection.
+    async def finish(self, timeout_s: float) -> int:
+        """Wait until nothing is in flight; the service refuses new requests by now.
+
+        Connections stay open for that, so that whoever is late is told.
 
         Returns:
-            How many requests were still in flight after ``timeout_s`` seconds; they
-            got an ``interrupted`` error.
+            How many requests are still in flight after ``timeout_s`` seconds.
         """
         for connection in tuple(self.connections):
             connection.drain()
         await _quiet(self.connections, timeout_s)
-        left = self.in_flight
-        await self.close()
-        await self._flushed(min(timeout_s, FLUSH_S))
-        return left
+        return self.in_flight
 
-    async def close(self) -> None:
+    async def close(self, flush_s: float = 0.0) -> None:
         """Cut short what is inside, saying so, and close every connection.
 
-        Waits until that work has really ended: who comes after may take the house down.
+        Waits until that work has really ended, for who comes after may take the house
+        down; then for ``flush_s`` seconds for those who read their answers slowly.
         """
         connections = tuple(self.connections)
         for connection in connections:
             connection.interrupt()
         await _quiet(connections, GRACE_S)
+        await anyio.lowlevel.checkpoint()  # read, and answer, what has come meanwhile
+        for connection in tuple(self.connections):
+            connection.close()
+        await self._flushed(flush_s)
 
     def leaving(self, transport: asyncio.Transport) -> None:
         """Remember a connection that is closed while last words wait to be read."""

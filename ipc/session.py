@@ -111,7 +111,6 @@ class Session:
         self._calls: dict[Call, None] = {}  # in flight, oldest first
         self._by_id: dict[CallId, Call] = {}  # those of them that want a reply
         self._out: list[bytes] = []
-        self._refusal: ErrorInfo | None = None  # why nothing new is routed
         self.broken = False  # nothing more can be read: answer what is there, close
 
     @property
@@ -130,10 +129,6 @@ class Session:
     def receive_eof(self) -> list[Event]:
         """The peer sends no more; it may still be reading."""
         return self._take(self._framing.finish())
-
-    def refuse_routes(self, info: ErrorInfo) -> None:
-        """From now on answer ``route`` with this error; what is in flight goes on."""
-        self._refusal = info
 
     def delta(self, call: Call, delta: Delta) -> None:
         """A piece of the answer to this call."""
@@ -178,7 +173,7 @@ class Session:
 
     def _plain(self, message: bytes | FrameError) -> Event | None:
         """Begin what nearly every message asks for; else say nothing to it."""
-        if isinstance(message, FrameError) or self._refusal is not None:
+        if isinstance(message, FrameError):
             return None
         door = self._framing.door
         asked = plain_call(message, door)
@@ -260,9 +255,6 @@ class Session:
             door=self._framing.door,
         )
         self._enter(call)
-        if self._refusal is not None:
-            self.finish(call, self._refusal)
-            return None
         return StartRoute(call, request)
 
     def _enter(self, call: Call) -> None:

@@ -27,7 +27,7 @@ KEEP_TIMEOUT_S = 5.0
 
 
 class Retire(Struct, frozen=True):
-    """Command: another actor takes over. Probe no more, keep what is known.
+    """Command: another actor takes over, or none. Probe no more, keep what is known.
 
     Answered with the ``ProviderTotals`` that were kept. Calls go on.
     """
@@ -164,6 +164,10 @@ class ProviderHandle:
             AskTimeout: It does not answer.
         """
         return await self._totals(Retire(), KEEP_TIMEOUT_S)
+
+    def rest(self) -> None:
+        """As ``retire``, without waiting for it."""
+        self._ref.tell(Retire())
 
     async def idle(self, timeout_s: float) -> ProviderTotals:
         """Wait until no call is in flight.

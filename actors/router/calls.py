@@ -52,9 +52,8 @@ class Calls:
         """Stop what is under way; no hedge begins any more."""
         self._stopped = True
         for leg in self.legs:
-            provider = self._desk.tools.providers.get(leg.target.provider)
-            if provider is not None:
-                provider.cancel(leg.attempt.attempt_id)
+            if leg.provider is not None:
+                leg.provider.cancel(leg.attempt.attempt_id)
 
     async def attempt(self, call: Call, plan: Plan) -> Outcome:
         """Make a call, in the journal when this returns; and its hedge, if it has one.
@@ -91,7 +90,8 @@ class Calls:
             first_token_s=None if sink is None else self._first_token_s(call, plan),
             timeouts=plan.timeouts,
         )
-        leg = Leg(attempt, target, self._kind(call), tools.utc(), held)
+        provider = tools.providers.get(target.provider)
+        leg = Leg(attempt, target, provider, self._kind(call), tools.utc(), held)
         self.legs.append(leg)
         if not call.hedge:
             self._target = target
@@ -110,10 +110,9 @@ class Calls:
         return "retry" if call.repeat else "failover"
 
     async def send(self, leg: Leg) -> Outcome:
-        provider = self._desk.tools.providers.get(leg.target.provider)
-        if provider is None:
+        if leg.provider is None:
             return _gone(leg)
-        return await provider.attempt(leg.attempt)
+        return await leg.provider.attempt(leg.attempt)
 
     def _ended(self, leg: Leg, plan: Plan) -> Outcome:
         """Write a call down; what it means for the plan."""
@@ -181,9 +180,8 @@ class Calls:
 
     def drop(self, leg: Leg) -> None:
         """Another call won."""
-        provider = self._desk.tools.providers.get(leg.target.provider)
-        if provider is not None:
-            provider.cancel(leg.attempt.attempt_id, lost=True)
+        if leg.provider is not None:
+            leg.provider.cancel(leg.attempt.attempt_id, lost=True)
 
     def hand_on(self, leg: Leg, delta: Delta) -> None:
         """A piece of the call that won."""

@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from actors.messages.chat import Delta
-from actors.messages.provider import Attempt, Failure, Outcome
+from actors.messages.provider import Attempt, Failure, Outcome, ProviderRef
 from actors.messages.routing import AttemptKind, Target
 from actors.runtime import Backend, Future, TaskHandle
 
@@ -24,11 +24,13 @@ log = structlog.get_logger(actor="router")
 class Leg:
     """One upstream call of a request. ``started_at`` is UTC epoch seconds.
 
+    ``provider`` has the call for good: another may have that name by the time it ends.
     ``held`` are the pieces of an answer that is only handed on when it is whole.
     """
 
     attempt: Attempt
     target: Target
+    provider: ProviderRef | None
     kind: AttemptKind
     started_at: float
     held: list[Delta] = field(default_factory=list)

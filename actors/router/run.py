@@ -28,6 +28,9 @@ from actors.router.race import Spawn
 from actors.router.records import Ending, Journal
 from actors.runtime import Backend, Future
 
+RESTART_S = 1.0
+"""A guess at when another daemon may be there."""
+
 log = structlog.get_logger(actor="router")
 
 
@@ -62,7 +65,7 @@ class RequestRun:
     def cancel(self, *, interrupted: bool) -> None:
         """Stop the upstream call, or the wait before the next one."""
         self._stopped_by = (
-            Interrupted("the daemon stopped before the answer")
+            _interrupted()
             if interrupted
             else Cancelled("the caller cancelled the request")
         )
@@ -198,7 +201,7 @@ class RequestRun:
 
     def _interrupted(self) -> None:
         self._calls.write_down_lost()
-        ending = self._ending(Interrupted("the daemon stopped before the answer"))
+        ending = self._ending(_interrupted())
         self._write(ending.record())
 
     def _write(self, record: RequestRecord) -> None:
@@ -211,6 +214,10 @@ class RequestRun:
                 "record_not_written", request_id=record.request_id, error=str(error)
             )
         tools.on_record(record)
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("the daemon stopped before the answer", retry_after_s=RESTART_S)
 
 
 def _shed_error(shed: Shed) -> GitBridgeError:

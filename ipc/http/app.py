@@ -98,27 +98,30 @@ class HttpDoor:
         """How many HTTP requests are being answered."""
         return self._busy
 
-    async def drain(self, timeout_s: float) -> int:
-        """Take no more work, let what runs finish, then close every connection.
+    async def finish(self, timeout_s: float) -> int:
+        """Wait until nothing is being answered; the service refuses new work by now.
 
-        New requests on open connections get 503 ``interrupted``. What still runs after
-        ``timeout_s`` seconds is cancelled and told so: streams by an error event.
+        Connections stay open for that; each is closed after its next answer.
 
         Returns:
-            How many routed requests were cut short.
+            How many routed requests are still in flight after ``timeout_s`` seconds.
         """
         self._routes.draining = True
         await self._quiet(timeout_s)
-        left = len(self._routes.flights)
-        await self.close()
-        return left
+        return len(self._routes.flights)
 
     async def close(self) -> None:
-        """Cut short what is inside, saying so, and close every connection."""
+        """Cut short what is inside, and close every connection.
+
+        Who is cut short is told so: streams by an error event.
+        """
         self._routes.draining = True
         for flight in tuple(self._routes.flights):
             flight.interrupt()
         await self._quiet(GRACE_S)
+        for flight in tuple(self._routes.flights):
+            flight.cut()
+        await self._quiet(CLOSE_S)
         if self._server is not None:
             self._server.pre_shutdown()  # else the idle ones are waited for
             await self._server.shutdown(CLOSE_S)

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from actors.errors import Cancelled, GitBridgeError, InternalError, Interrupted
+from actors.errors import Cancelled, GitBridgeError, InternalError
 from actors.messages.chat import Delta
 from actors.messages.routing import (
     ErrorInfo,
@@ -22,6 +22,7 @@ from actors.messages.routing import (
     error_info,
 )
 from ipc.methods import Service
+from ipc.stopping import stopped
 
 HELD_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer waits for a client that does not read."""
@@ -131,19 +132,17 @@ class Flight:
         self._held, self._bytes = [], 0
 
     def interrupt(self) -> None:
-        """The daemon stops: end now, and say so."""
+        """The daemon stops: have the router end it, and say so."""
         if self._work is not None:
             self._work.cancel(interrupted=True)
-            self._settle(error_info(stopping()))
+
+    def cut(self) -> None:
+        """The router has said nothing: say it in its place."""
+        self._settle(error_info(stopped()))
 
     async def _changed(self) -> None:
         self._news = asyncio.get_running_loop().create_future()
         await self._news
-
-
-def stopping() -> Interrupted:
-    """The error for whoever is too late."""
-    return Interrupted("the daemon is stopping", retry_after_s=1.0)
 
 
 def explain(error: BaseException) -> ErrorInfo:

@@ -21,7 +21,7 @@ from ipc.http.exchange import (
     read_body,
     respond,
 )
-from ipc.http.flight import Flight, stopping
+from ipc.http.flight import Flight
 from ipc.http.rpc import answer
 from ipc.methods import METHODS, Method, Peer, Service, read_params, unknown_method
 from ipc.route import STRATEGIES
@@ -63,7 +63,7 @@ class Backing(NamedTuple):
 
 
 class Routes:
-    """The handlers. ``flights`` are the routed requests; ``draining`` takes no more."""
+    """The handlers. ``flights`` are the routed requests; ``draining``: close soon."""
 
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
@@ -125,8 +125,6 @@ class Routes:
                 request_id=request_id,
                 user=call.peer.user,
             )
-            if self.draining:
-                raise stopping()
             return await self._fly(call, asked)
         except GitBridgeError as error:
             raise HttpError(
@@ -225,7 +223,6 @@ class Routes:
             body,
             version=self._backing.version,
             fly=partial(self._outcome, call),
-            draining=self.draining,
         )
         return respond(reply)
 

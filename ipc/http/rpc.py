@@ -3,16 +3,17 @@
 A reply that carries an error has the status of its kind, too; a notification gets 204.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec import Struct, structs
 from typing_extensions import override
 
-from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult, error_info
+from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult
 from ipc.frames import FrameError, JsonLines
 from ipc.http.errors import JSON, MANNERS, Reply
-from ipc.http.flight import explain, stopping
+from ipc.http.flight import explain
 from ipc.methods import Peer, Service
 from ipc.rpc import ErrorBody
 from ipc.session import CancelCall, Session, StartCall, StartRoute
@@ -44,15 +45,12 @@ async def answer(
     *,
     version: str,
     fly: Fly,
-    draining: bool,
 ) -> Reply:
     """The reply to a JSON-RPC object.
 
     Deltas are not sent: who wants a stream uses the socket, or ``/v1``.
     """
     session = Session(WholeBody(), peer, version=version, new_id=service.new_id)
-    if draining:
-        session.refuse_routes(error_info(stopping()))
     for event in session.receive(body):
         assert not isinstance(event, CancelCall), "nothing else is in flight here"
         try:
@@ -68,11 +66,10 @@ def _reply(body: bytes) -> Reply:
     error = msgspec.json.decode(body, type=_Outcome).error
     if error is None:
         return Reply(200, {"content-type": JSON}, body)
-    return Reply(
-        MANNERS[error.data.kind].status,
-        {"content-type": JSON, "x-gitbridge-error-kind": error.data.kind},
-        body,
-    )
+    headers = {"content-type": JSON, "x-gitbridge-error-kind": error.data.kind}
+    if error.data.retry_after_s is not None:
+        headers["retry-after"] = str(math.ceil(error.data.retry_after_s))
+    return Reply(MANNERS[error.data.kind].status, headers, body)
 
 
 async def _outcome(

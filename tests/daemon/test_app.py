@@ -88,7 +88,7 @@ async def test_a_second_signal_stops_at_once_and_tells_everybody(
         await streamed.ended.wait()
         for exchange in (plain, streamed):
             assert exchange.error is not None
-            assert exchange.error["message"] == "the daemon is stopping"
+            assert exchange.error["message"] == "the daemon stopped before the answer"
         assert daemon.logs("drain_cut_short")
         assert_well(daemon)
 

@@ -13,7 +13,7 @@ from ipc.listener import Doors, Listener
 from ipc.peers import Access, LocalIdentity
 from ipc.server import NativeServer
 from ipc.sockets import ListeningSocket, create
-from tests.support.door import short_folder
+from tests.support.door import drained, short_folder
 from tests.support.fake_service import FakeService
 
 
@@ -41,7 +41,7 @@ class Place:
 
     async def close(self) -> None:
         self.listener.close()
-        await self.native.drain(0)
+        await drained(self.native, 0)
         self.listening.close()
         for left in self.path.parent.iterdir():
             left.unlink()

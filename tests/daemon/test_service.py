@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.errors import Interrupted, InvalidRequest
+from actors.errors import InvalidRequest, Overloaded
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProbeResult
 from actors.policy.pricing import PriceBook
@@ -248,8 +248,9 @@ async def test_a_draining_daemon_takes_no_requests(house: SmallHouse) -> None:
     doors = service_of(house)
     doors.draining = True
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(Overloaded, match="draining") as caught:
         doors.route(request(), None)
+    assert caught.value.retry_after_s == 1.0
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from ipc.results import (
     StrategyResult,
     UsageResult,
 )
-from tests.support.door import short_folder
+from tests.support.door import drained, short_folder
 from tests.support.records import record
 from tests.support.threaded_door import ThreadedDoor
 
@@ -131,7 +131,7 @@ def test_a_connection_lost_while_idle_is_made_again(
     there: ThreadedDoor, client: Client
 ) -> None:
     client.route("x")
-    there.wait(there.door.native.drain(0))
+    there.wait(drained(there.door.native, 0))
 
     assert client.route("again").content == "again"
     client.close()

@@ -24,7 +24,7 @@ from ipc.results import (
     StrategyResult,
     UsageResult,
 )
-from tests.support.door import Door, open_door, short_folder
+from tests.support.door import Door, drained, open_door, short_folder
 
 
 @pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
@@ -151,7 +151,7 @@ async def test_a_connection_lost_while_idle_is_made_again(
     door: Door, client: Client
 ) -> None:
     await client.route("x")
-    await door.native.drain(0)
+    await drained(door.native, 0)
     assert client._link is not None
     await asyncio.wait_for(client._link.closed, 5)
 

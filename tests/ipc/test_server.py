@@ -11,7 +11,8 @@ from actors.errors import Interrupted, InvalidRequest, NoProvider
 from ipc.frames import MsgpackFrames
 from ipc.native import Limits
 from ipc.server import NativeServer
-from tests.support.door import Door, open_door
+from ipc.stopping import draining
+from tests.support.door import Door, drained, open_door
 from tests.support.fake_service import route_result
 from tests.support.waiting import until
 
@@ -214,13 +215,15 @@ async def test_requests_that_wait_for_room_are_told_when_the_daemon_stops() -> N
         client = await door.connect()
         client.say(asked)
         await door.service.arrived(10)
-        draining = asyncio.ensure_future(door.native.drain(0.05))
+        door.service.refusal = draining()
+        ending = asyncio.ensure_future(drained(door.native, 0.05))
 
         said = lines(await client.rest())
 
-        assert {kind_of(reply) for reply in said} == {"interrupted"}
+        kinds = [kind_of(reply) for reply in said]
         assert sorted(str(reply["id"]) for reply in said) == sorted(map(str, range(60)))
-        assert await draining < 15
+        assert kinds.count("interrupted") == await ending < 15
+        assert kinds.count("overloaded") == 60 - await ending
 
 
 async def test_a_request_is_cancelled_even_in_the_piece_it_came_in(door: Door) -> None:
@@ -306,22 +309,23 @@ async def test_a_half_closed_client_gets_a_long_answer_whole(door: Door) -> None
     assert reply["id"] == 1
 
 
-async def test_draining_waits_until_a_long_answer_is_read(door: Door) -> None:
+async def test_closing_waits_until_a_long_answer_is_read(door: Door) -> None:
     door.service.hold = True
     client = await door.connect()
     client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed for writing
     client.ask(1, "route", prompt="x")
     await door.service.arrived(1)
-    draining = asyncio.ensure_future(door.native.drain(5))
     door.service.handles[0].finish(route_result("y" * 5_000_000))
+    assert await door.native.finish(5) == 0
+    ending = asyncio.ensure_future(door.native.close(5))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(draining), 0.1)
+        await asyncio.wait_for(asyncio.shield(ending), 0.1)
 
     client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # typed for writing
     [reply] = lines(await client.rest())
 
     assert reply["id"] == 1
-    assert await draining == 0
+    await ending
 
 
 async def test_closing_tells_everybody_inside_at_once(door: Door) -> None:
@@ -451,16 +455,60 @@ async def test_draining_answers_what_is_in_flight_and_closes(door: Door) -> None
     busy.ask(1, "route", prompt="x")
     await door.service.arrived(1)
 
-    draining = asyncio.ensure_future(door.native.drain(5))
-    assert await idle.rest() == b""
-    busy.ask(2, "route", prompt="late")
-    assert kind_of(await busy.answer()) == "interrupted"
+    door.service.refusal = draining()
+    ending = asyncio.ensure_future(drained(door.native, 5))
+    for late in (idle, busy):
+        late.ask(2, "route", prompt="late")
+        assert kind_of(await late.answer()) == "overloaded"
+        late.ask(3, "status")
+        assert (await late.answer())["id"] == 3
     assert door.native.in_flight == 1
     door.service.answer(door.service.handles[0])
 
     assert (await busy.answer())["id"] == 1
     assert await busy.rest() == b""
-    assert await draining == 0
+    assert await idle.rest() == b""
+    assert await ending == 0
+
+
+async def test_what_ends_as_the_drain_begins_is_told(door: Door) -> None:
+    door.service.hold = True
+    client = await door.connect()
+    client.ask(1, "route", prompt="x")
+    await door.service.arrived(1)
+
+    door.service.answer(door.service.handles[0])
+    assert await drained(door.native, 0) == 0
+
+    assert (await client.answer())["id"] == 1
+
+
+async def test_a_call_that_is_cut_short_is_no_cancelled_one(door: Door) -> None:
+    never: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    door.service.answers["history"] = never
+    client = await door.connect()
+    client.ask(1, "history")
+    await until(lambda: door.native.in_flight == 1)
+
+    assert await drained(door.native, 0.01) == 1
+
+    assert kind_of(await client.answer()) == "interrupted"
+
+
+async def test_who_does_not_answer_for_itself_is_answered_for(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipc.server.GRACE_S", 0.01)
+    door.service.hold = True
+    client = await door.connect()
+    client.ask(1, "route", prompt="x")
+    await door.service.arrived(1)
+    door.service.handles[0].deaf = True
+
+    assert await drained(door.native, 0.01) == 1
+
+    assert kind_of(await client.answer()) == "interrupted"
+    assert await client.rest() == b""
 
 
 async def test_what_is_not_finished_in_time_is_interrupted(door: Door) -> None:
@@ -469,7 +517,7 @@ async def test_what_is_not_finished_in_time_is_interrupted(door: Door) -> None:
     client.ask(1, "route", prompt="x")
     await door.service.arrived(1)
 
-    assert await door.native.drain(0.01) == 1
+    assert await drained(door.native, 0.01) == 1
 
     assert kind_of(await client.answer()) == "interrupted"
     assert await client.rest() == b""
@@ -478,7 +526,7 @@ async def test_what_is_not_finished_in_time_is_interrupted(door: Door) -> None:
 
 async def test_draining_without_connections_is_over_at_once() -> None:
     async with open_door() as door:
-        assert await NativeServer(door.service, version="1").drain(5) == 0
+        assert await drained(NativeServer(door.service, version="1"), 5) == 0
 
 
 async def test_a_service_that_stops_says_so(door: Door) -> None:

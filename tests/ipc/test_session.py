@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from actors.errors import Cancelled, Interrupted, NoProvider
+from actors.errors import Cancelled, NoProvider
 from actors.messages.chat import Delta
 from actors.messages.routing import ErrorInfo, error_info
 from ipc.frames import MAX_MESSAGE_BYTES, Framing, JsonLines, MsgpackFrames
@@ -387,25 +387,6 @@ def test_cancelling_nothing_says_so(talk: Talk) -> None:
 
     found = [part(reply, "result", "cancelled") for reply in talk.heard()]
     assert found == [False, True, False]
-
-
-# The end
-
-
-def test_while_stopping_nothing_new_is_routed_but_the_rest_goes_on(talk: Talk) -> None:
-    first = talk.route(1)
-    talk.session.refuse_routes(error_info(Interrupted("stopping")))
-
-    events = talk.say(
-        {"id": 2, "method": "route", "params": {"prompt": "x"}},
-        {"id": 3, "method": "status"},
-    )
-
-    assert [type(event) for event in events] == [StartCall]
-    error = talk.error()
-    assert (error["id"], part(error, "data", "kind")) == (2, "interrupted")
-    talk.session.finish(first.call, route_result())
-    assert talk.heard()[0]["id"] == 1
 
 
 # What cannot be sent

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -112,6 +113,21 @@ async def open_door(
     finally:
         door.listener.close()
         door.hang_up()
-        await native.drain(0)
+        await drained(native, 0)
         listening.close()
         shutil.rmtree(folder)
+
+
+class Closing(Protocol):
+    """What speaks a family of protocols, on its way out."""
+
+    async def finish(self, timeout_s: float) -> int: ...
+
+    async def close(self) -> None: ...
+
+
+async def drained(door: Closing, timeout_s: float) -> int:
+    """Wait for what is inside, then close; how many were cut short."""
+    left = await door.finish(timeout_s)
+    await door.close()
+    return left

@@ -20,6 +20,7 @@ from actors.messages.routing import (
     error_info,
 )
 from ipc.methods import Peer
+from ipc.stopping import stopped
 
 
 def route_result(content: str = "hello", request_id: str = "r1") -> RouteResult:
@@ -54,6 +55,7 @@ class FakeHandle:
         self.request = request
         self.sink = sink
         self.cancelled = False
+        self.deaf = False  # is not impressed by being cancelled
         self._begun = False
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[RouteResult | ErrorInfo] = loop.create_future()
@@ -69,7 +71,10 @@ class FakeHandle:
         self.cancelled = True
         if not self._stopped.done():
             self._stopped.set_result(None)
-        self.finish(error_info(Cancelled("the caller left")))
+        if self.deaf:
+            return
+        error = stopped() if interrupted else Cancelled("the caller left")
+        self.finish(error_info(error))
 
     async def stopped(self, within_s: float = 5.0) -> None:
         """Wait until somebody cancels this request."""

@@ -433,6 +433,32 @@ async def test_a_caller_that_leaves_stops_the_upstream_call_and_is_recorded() ->
         assert transports["dear"].calls == []
 
 
+@pytest.mark.parametrize("after", ["removed", "replaced"])
+async def test_a_call_is_stopped_at_the_provider_that_has_it(after: str) -> None:
+    """Whoever has its name by now, if anybody does."""
+    transports = two(Answer(hangs_first=True), completion())
+    async with small_house(transports) as house:
+        handle = house.router.route(request())
+        results: list[object] = []
+
+        async def wait() -> None:
+            results.append(await ended(handle))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await anyio.sleep(1.0)
+            assert transports["cheap"].open == 1
+            gone = house.refs.pop("cheap")
+            if after == "replaced":
+                house.refs["cheap"] = house.refs["dear"]
+            handle.cancel()
+            left_at = anyio.current_time()
+
+        assert anyio.current_time() == left_at
+        assert transports["cheap"].open == 0
+        assert gone.snapshot().models[0].in_flight == 0
+
+
 async def test_a_daemon_that_stops_a_request_says_so_in_its_record() -> None:
     async with small_house({"only": FakeTransport(Answer(hangs_first=True))}) as house:
         handle = house.router.route(request())

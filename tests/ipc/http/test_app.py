@@ -16,6 +16,8 @@ from ipc.http import HttpAccess, HttpDoor
 from ipc.http.app import Connection
 from ipc.http.chunks import ChunkWriter
 from ipc.methods import Peer
+from ipc.stopping import draining
+from tests.support.door import drained
 from tests.support.fake_service import FakeService, route_result
 from tests.support.http_door import (
     CHAT,
@@ -203,7 +205,8 @@ async def test_while_draining_new_work_is_refused_and_the_old_finishes(
     idle = await opened.say("GET", "/health")
     await idle.reader.readuntil(b"}")
     await opened.service.arrived(1)
-    draining = asyncio.ensure_future(opened.door.drain(5))
+    opened.service.refusal = draining()
+    ending = asyncio.ensure_future(drained(opened.door, 5))
     await anyio.lowlevel.checkpoint()
 
     body = msgspec.json.encode(chat())
@@ -216,13 +219,14 @@ async def test_while_draining_new_work_is_refused_and_the_old_finishes(
     assert refused.startswith(b"http/1.1 503")
     assert b"connection: close" in refused
     assert b"retry-after: 1" in refused
-    assert b'"code":"interrupted"' in refused
+    assert b'"code":"overloaded"' in refused
+    assert b"draining" in refused
     assert (await opened.ask("GET", "/ready")).status == 503
-    assert not draining.done()
+    assert not ending.done()
 
     opened.service.answer(opened.service.handles[0])
 
-    assert await draining == 0
+    assert await ending == 0
     assert b"[DONE]" in await old.rest()
     assert opened.door.in_flight == 0
     idle.close()
@@ -241,7 +245,7 @@ async def test_what_does_not_finish_is_told_that_it_was_cut_short(
     streams[0].send("a")
     begun = await first_done([asyncio.ensure_future(w.head()) for w in wires])
 
-    assert await opened.door.drain(0) == 3
+    assert await drained(opened.door, 0) == 3
     assert all(handle.cancelled for handle in opened.service.handles)
     rests = [await wire.rest() for wire in wires]
     broken = unchunked(rests[begun])
@@ -275,7 +279,7 @@ async def test_a_door_that_never_opened_can_be_closed() -> None:
         version="1",
     )
 
-    assert await door.drain(0) == 0
+    assert await drained(door, 0) == 0
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl here")

@@ -108,11 +108,25 @@ async def test_leaving_after_the_end_stops_nothing() -> None:
     assert await flight.ended() == route_result()
 
 
-async def test_an_interrupted_request_ends_at_once_and_stays_so() -> None:
+async def test_an_interrupted_request_ends_as_the_router_says() -> None:
     flight, handle = Ground().start()
+    flight.interrupt()
+    ended = await flight.ended()
+    flight.cut()
+
+    assert handle.cancelled
+    assert kind_of(ended) == "interrupted"
+    assert await flight.ended() is ended
+
+
+async def test_a_request_that_is_cut_ends_at_once_and_stays_so() -> None:
+    flight, handle = Ground().start()
+    handle.deaf = True
     handle.send("a")
     flight.interrupt()
+    flight.cut()
     handle.send("b")
+    handle.finish(route_result())
     await anyio.sleep(0.01)  # the router's own answer has come, too late
 
     assert handle.cancelled

@@ -10,6 +10,7 @@ from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult, error_
 from ipc.http.errors import Reply
 from ipc.http.rpc import answer
 from ipc.methods import Peer
+from ipc.stopping import draining
 from tests.support.fake_service import FakeService, route_result
 
 ADMIN = Peer(door="http", tier="admin", user="ann")
@@ -25,15 +26,13 @@ class Desk:
         self.outcome: RouteResult | ErrorInfo = route_result("hello")
 
     async def fly(self, request: RouteRequest) -> RouteResult | ErrorInfo:
+        if self.service.refusal is not None:
+            raise self.service.refusal
         self.routed.append(request)
         return self.outcome
 
-    async def reply(
-        self, body: bytes, peer: Peer = ADMIN, *, draining: bool = False
-    ) -> Reply:
-        return await answer(
-            self.service, peer, body, version="1", fly=self.fly, draining=draining
-        )
+    async def reply(self, body: bytes, peer: Peer = ADMIN) -> Reply:
+        return await answer(self.service, peer, body, version="1", fly=self.fly)
 
 
 def decoded(reply: Reply) -> Any:
@@ -127,11 +126,13 @@ async def test_there_is_nothing_to_cancel_from_another_request() -> None:
     assert decoded(reply)["result"] == {"id": 1, "cancelled": False}
 
 
-async def test_while_the_daemon_stops_nothing_new_is_routed() -> None:
+async def test_while_the_daemon_drains_nothing_new_is_routed() -> None:
     desk = Desk()
+    desk.service.refusal = draining()
     route = b'{"id":1,"method":"route","params":{"prompt":"hi"}}'
 
-    assert (await desk.reply(route, draining=True)).status == 503
+    refused = await desk.reply(route)
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert refused.headers["x-gitbridge-error-kind"] == "overloaded"
     assert desk.routed == []
-    status = await desk.reply(b'{"id":1,"method":"status"}', draining=True)
-    assert status.status == 200
+    assert (await desk.reply(b'{"id":1,"method":"status"}')).status == 200
