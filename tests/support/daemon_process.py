@@ -171,6 +171,10 @@ class DaemonProcess:
         lines = [decode(line) for line in whole]
         return [x for x in lines if event is None or x["event"] == event]
 
+    def output(self) -> str:
+        """Its log as it is, of this start."""
+        return self._path("out").read_text()
+
     def errors(self) -> str:
         """What it wrote to stderr; nothing, when all is well."""
         return self._path("err").read_text(errors="replace")
