@@ -61,17 +61,25 @@ class EventTeller:
         if self._healthy.get(event.provider) == event.healthy:
             return
         self._healthy[event.provider] = event.healthy
-        failure = event.failure
-        tell = log.info if event.healthy else log.warning
-        tell(
-            "provider_healthy" if event.healthy else "provider_unhealthy",
-            actor=f"provider:{event.provider}",
-            provider=event.provider,
-            latency_s=event.latency_s,
-            failure=failure.failure if failure else None,
-            message=failure.message if failure else None,
-            simulated=event.simulated,
-        )
+        failure, actor = event.failure, f"provider:{event.provider}"
+        if event.healthy:
+            log.info(
+                "provider_healthy",
+                actor=actor,
+                provider=event.provider,
+                latency_s=event.latency_s,
+                simulated=event.simulated,
+            )
+        else:
+            log.warning(
+                "provider_unhealthy",
+                actor=actor,
+                provider=event.provider,
+                latency_s=event.latency_s,
+                failure=failure.failure if failure else None,
+                message=failure.message if failure else None,
+                simulated=event.simulated,
+            )
 
     def provider_gone(self, provider: str) -> None:
         """Whoever comes under that name again is news again."""

@@ -19,6 +19,7 @@ import anyio
 import msgspec
 
 from daemon.simulator import SimulatedProvider
+from tests.support.log_page import assert_on_the_page
 
 START_S = 20.0
 STOP_S = 20.0
@@ -165,11 +166,13 @@ class DaemonProcess:
 
     def logs(self, event: str | None = None) -> list[LogLine]:
         """Log lines of this start, or those of one event."""
-        decode = msgspec.json.Decoder(LogLine).decode
-        data = self._path("out").read_bytes()
-        whole = data[: data.rfind(b"\n") + 1].splitlines()
-        lines = [decode(line) for line in whole]
+        lines = _lines_of(self._path("out"))
         return [x for x in lines if event is None or x["event"] == event]
+
+    def all_logs(self) -> list[LogLine]:
+        """Log lines of every start."""
+        starts = sorted(self.folder.glob("daemon-*.out"))
+        return [line for path in starts for line in _lines_of(path)]
 
     def output(self) -> str:
         """Its log as it is, of this start."""
@@ -234,6 +237,13 @@ class DaemonProcess:
         return _kilobytes(rollup, "Rss:"), _kilobytes(rollup, "Pss:")
 
 
+def _lines_of(path: Path) -> list[LogLine]:
+    """The whole lines of a log that may still be written."""
+    data = path.read_bytes()
+    decode = msgspec.json.Decoder(LogLine).decode
+    return [decode(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+
+
 def ulimited(flag: str, value: int) -> tuple[str, ...]:
     """A wrapper that sets a limit of the shell's ``ulimit``, such as ``-n``."""
     return ("sh", "-c", f'ulimit {flag} {value} && exec "$@"', "sh")
@@ -263,12 +273,16 @@ async def daemon_process(
 
 @contextmanager
 def prepared_daemon(folder: Path, config: str) -> Iterator[DaemonProcess]:
-    """As ``daemon_process``, but nothing is started yet."""
+    """As ``daemon_process``, but nothing is started yet.
+
+    Whatever it has logged must be on the page of log events.
+    """
     daemon = DaemonProcess(folder, config)
     try:
         yield daemon
     finally:
         daemon.reap()
+    assert_on_the_page(daemon.all_logs())
 
 
 def assert_well(daemon: DaemonProcess) -> None:
