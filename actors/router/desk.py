@@ -1,6 +1,6 @@
 """What all requests share, and the decision for one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -114,9 +114,7 @@ class Desk:
             unwell_now=unwell(snapshots),
         )
         models = candidates(resolution, snapshots)
-        ranking = rank(
-            models, ask, allowed=resolution.targets, others=resolution.others
-        )
+        ranking = self.rank(models, ask, resolution)
         decision = self._decision(ranking, strategy, snapshot_version, len(models), ask)
         limits = limited_by(request, resolution, rule)
         if limits:
@@ -139,6 +137,12 @@ class Desk:
     def _stream_mode(self, request: RouteRequest, alias: Alias | None) -> StreamMode:
         of_alias = alias.stream_mode if alias else None
         return request.stream_mode or of_alias or self.settings.stream_mode
+
+    def rank(
+        self, models: Sequence[ModelSnapshot], ask: RankInput, resolution: Resolution
+    ) -> Ranking:
+        """Whom to ask, best first; a benchmark ranks by other rules here."""
+        return rank(models, ask, allowed=resolution.targets, others=resolution.others)
 
     def _provider_name(self, name: str | None) -> str | None:
         if name is None:
