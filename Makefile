@@ -55,6 +55,7 @@ fmt: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/ask_roundtrip.py
 	@$(BIN)/python benchmarks/footprint.py
+	@-$(BIN)/python -m benchmarks.fault_replay --requests 3000 --seeds 1
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)
 
 bench-peers: $(INSTALLED)

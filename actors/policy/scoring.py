@@ -8,8 +8,8 @@ Every score is in [0, 1]:
   is known, all have 0.5.
 * performance: s_p = L_min / L; L is the predicted latency in seconds: time to first
   token + seconds per token x expected output tokens (or the average latency), times
-  max(1, in flight / limit). Unknown latency counts as the fastest known: it is tried,
-  then known.
+  max(1, in flight / limit). Unknown latency counts as the fastest known, times the
+  calls in flight + 1: it is tried by one, not by everybody before the first has answered.
 * availability: s_a = state x max(0, mu - 1.28 sd) x min(1, headroom / 0.2); state is 1
   closed, 0.5 half-open with its permit free, 0 open; mu and sd are of the posterior of
   success with a prior of Beta(5, 1), fading with 120 s without calls.
@@ -214,13 +214,18 @@ def _cost_terms(pool: Sequence[Measured], weight: float) -> list[ScoreTerm]:
 def _performance_terms(pool: Sequence[Measured], weight: float) -> list[ScoreTerm]:
     known = [item.latency_s for item in pool if item.latency_s is not None]
     fastest = min(known, default=1.0)
-    stranger = ScoreTerm("performance", 1.0, weight, None, "s", _AS_FASTEST)
     return [
-        stranger
+        _stranger_term(item, weight)
         if item.latency_s is None
         else _performance_term(item, fastest, item.latency_s, weight)
         for item in pool
     ]
+
+
+def _stranger_term(item: Measured, weight: float) -> ScoreTerm:
+    """One call gets to know it; more at once, while none has come back, are a risk."""
+    waiting = item.snapshot.in_flight
+    return ScoreTerm("performance", 1.0 / (waiting + 1), weight, None, "s", _AS_FASTEST)
 
 
 def _performance_term(

@@ -29,6 +29,7 @@ from benchmarks.fault_replay.world import Callers, Policy, replay
 SHARED = Path(os.environ.get("GITBRIDGE_SHARED", "../shared"))
 TRACE = SHARED / "datasets/trace_azure_llm_2023/conv_dev.csv"
 LATENCY = SHARED / "datasets/latency_llmperf/dev.csv"
+HELP = "set GITBRIDGE_SHARED, or give --trace and --latency."
 COLUMNS = (
     "success",
     "first_try",
@@ -63,9 +64,7 @@ def measure(
         length_s = arrivals[-1].at_s
         faults = schedule(sorted(latencies), length_s, seed)
         whole.merge(
-            run(
-                replay(policy, arrivals, latencies, faults, seed=seed, callers=callers)
-            )
+            run(replay(policy, arrivals, latencies, faults, seed=seed, callers=callers))
         )
     took_s = process_time() - started
     print(f"{policy.name}: {took_s:.1f} s of CPU", file=sys.stderr)
@@ -87,7 +86,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--retry-budget", type=float, default=0.2, help="share of retries, likewise")
     add("--policies", help="only these, by comma")
     add("--requests", type=int, help="only the first so many requests of the trace")
-    add("--silence", type=float, default=30.0, help="seconds a caller bears of it (30)")
+    add("--timeout", type=float, default=30.0, help="seconds for one call (30)")
     add("--deadline", type=float, default=120.0, help="seconds for a request (120)")
     add("--json", action="store_true", help="one JSON object instead of a table")
     return parser.parse_args(argv)
@@ -101,28 +100,31 @@ def chosen(options: argparse.Namespace) -> list[Policy]:
     wanted = options.policies.split(",")
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise Unreadable(f"no policy {', '.join(unknown)}; there are {', '.join(known)}")
+        raise Unreadable(
+            f"no policy {', '.join(unknown)}; there are {', '.join(known)}"
+        )
     return [known[name] for name in wanted]
 
 
 def table(rows: list[dict[str, object]]) -> str:
     lines = ["".join(f"{name:>20}" for name in ("policy", *COLUMNS))]
-    lines += ["".join(f"{r[name]!s:>20}" for name in ("policy", *COLUMNS)) for r in rows]
+    lines += [
+        "".join(f"{r[name]!s:>20}" for name in ("policy", *COLUMNS)) for r in rows
+    ]
     return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
-    silent = structlog.make_filtering_bound_logger(50)
-    structlog.configure(wrapper_class=silent)
     try:
         picked = chosen(options)
         arrivals = read_arrivals(options.trace)[: options.requests]
         latencies = read_latencies(options.latency, options.size)
     except Unreadable as error:
         print(f"fault_replay: {error}", file=sys.stderr)
+        print(f"The data is looked for in {SHARED}; {HELP}", file=sys.stderr)
         return 64
-    callers = Callers(options.silence, options.deadline)
+    callers = Callers(options.timeout, options.deadline)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     rows = [measure(p, arrivals, latencies, seeds, callers) for p in picked]
     if not options.json:
@@ -141,4 +143,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Every failed call is logged, thousands of them.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     sys.exit(main())

@@ -184,7 +184,7 @@ class RuleBreaker(Breaker):
             return None
         failed = verdict == "failure"
         if self._state == "closed" and self._trigger.add(now, failed=failed):
-            return self._open(now)
+            return self._trip(now)
         if self._state == "half_open" and probe:
             return self._probed(now, failed=failed)
         return None
@@ -198,10 +198,10 @@ class RuleBreaker(Breaker):
         if len(self._results) < self._rules.probes:
             return None
         if sum(self._results) >= self._rules.probe_share * len(self._results):
-            return self._open(now)
+            return self._trip(now)
         return self._enter_phase("closed")
 
-    def _open(self, now: float) -> Change:  # type: ignore[override]  # another rule
+    def _trip(self, now: float) -> Change:
         self._until = now + self._rules.open_s
         return self._enter_phase("open")
 
@@ -214,21 +214,18 @@ class RuleBreaker(Breaker):
         return Change(before, phase, "by its rules")
 
 
+def breaker_by(rules: Rules) -> type[Breaker]:
+    """The class of breakers by these rules."""
+
+    class Ruled(RuleBreaker):
+        def __init__(self, _: BreakerConfig) -> None:
+            super().__init__(rules)
+
+    return Ruled
+
+
 class RuleState(ProviderState):
-    """A provider's state with such a breaker, and without a limiter's pauses."""
-
-    def __init__(
-        self, settings: ProviderSettings, tools: ProviderTools, rules: Rules
-    ) -> None:
-        self._rules = rules
-        super().__init__(settings, tools.prices, tools.on_event)
-
-    @override
-    def _model(self, name: str) -> ModelState:
-        state = super()._model(name)
-        if not isinstance(state.breaker, RuleBreaker):
-            state.breaker = RuleBreaker(self._rules)
-        return state
+    """A provider's state in which 429s are failures, and the limiter never pauses."""
 
     @override
     def _settle_limits(self, outcome: Outcome, now: float) -> None:
@@ -252,7 +249,9 @@ class RuleActor(ProviderActor):
         rules: Rules,
     ) -> None:
         super().__init__(settings, tools, cell)
-        self._state = RuleState(settings, tools, rules)
+        self._state = RuleState(
+            settings, tools.prices, tools.on_event, breaker_by(rules)
+        )
 
 
 class TwoChoicesDesk(Desk):

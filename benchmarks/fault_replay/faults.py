@@ -16,7 +16,7 @@ KINDS: tuple[Kind, ...] = (
     "cut",  # half of the streams break off half-way
 )
 
-SHORTEST, LONGEST = 0.12, 0.28
+SHORTEST, LONGEST = 0.16, 0.36
 """How long a fault lasts, as a share of the trace."""
 
 
@@ -30,8 +30,11 @@ class Fault(NamedTuple):
 
 
 def schedule(providers: Sequence[str], length_s: float, seed: int) -> tuple[Fault, ...]:
-    """Every kind once. Providers take turns, so that none is spared and none has two
-    before all have one; when and for how long is drawn."""
+    """Every kind once, spread over the trace.
+
+    Each begins somewhere in its own seventh of it, so that two or three overlap.
+    Providers take turns; all else is drawn.
+    """
     draws = Random(f"faults {seed}")
     kinds = list(KINDS)
     draws.shuffle(kinds)
@@ -40,7 +43,7 @@ def schedule(providers: Sequence[str], length_s: float, seed: int) -> tuple[Faul
     faults = []
     for number, kind in enumerate(kinds):
         lasts_s = length_s * draws.uniform(SHORTEST, LONGEST)
-        start_s = draws.uniform(0.0, length_s - lasts_s)
+        start_s = (number + draws.random()) / len(kinds) * (length_s - lasts_s)
         name = order[number % len(order)]
         faults.append(Fault(name, kind, start_s, start_s + lasts_s))
     return tuple(faults)

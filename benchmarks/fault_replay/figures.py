@@ -7,10 +7,15 @@ from actors.messages.routing import AttemptRecord, RequestRecord
 
 
 class Tally:
-    """Requests that have ended, and their calls. ``asked`` is how many there were."""
+    """Requests and their calls.
+
+    ``asked`` is how many there were, ``told`` how many callers heard how theirs ended,
+    ``ended`` how many records were written.
+    """
 
     def __init__(self) -> None:
         self.asked = 0
+        self.told = 0
         self.ended = 0
         self.answered = 0
         self.first_try = 0
@@ -34,6 +39,7 @@ class Tally:
     def merge(self, other: "Tally") -> None:
         """Take another run of the same policy in."""
         self.asked += other.asked
+        self.told += other.told
         self.ended += other.ended
         self.answered += other.answered
         self.first_try += other.first_try

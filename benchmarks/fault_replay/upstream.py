@@ -78,8 +78,10 @@ class _Body:
 
 
 class Upstream:
-    """One provider. How a call goes is drawn from the seed, the provider, the request
-    and how often this one was asked for it, so that every policy meets the same luck.
+    """One provider.
+
+    How a call goes is drawn from the seed, the provider, the request and how often this
+    provider was asked for it, so that every policy meets the same luck.
 
     Attributes:
         calls: How many were made, health probes left aside.

@@ -1,6 +1,6 @@
 """The router and its provider actors on pretend providers, and a trace through them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -28,7 +28,6 @@ from actors.runtime import (
     SupervisorSpec,
     current_backend,
 )
-from actors.wire.base import Timeouts
 from actors.wire.catalogue import dialect_for
 from benchmarks.fault_replay.baselines import RULES, RuleActor, TwoChoicesDesk
 from benchmarks.fault_replay.faults import Fault
@@ -59,9 +58,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Callers:
-    """What callers want: seconds of silence they bear, seconds for everything."""
+    """What callers want: at most so many seconds for a call, and for everything."""
 
-    silence_s: float = 30.0
+    call_s: float = 30.0
     deadline_s: float = 120.0
 
 
@@ -89,17 +88,17 @@ def config_of(policy: Policy, callers: Callers) -> Config:
     retry = RetryConfig()
     if policy.retry_budget is not None:
         retry = replace(retry, budget_ratio=policy.retry_budget)
-    return Config(
-        routing=RoutingConfig(hedge=policy.hedge, deadline_s=callers.deadline_s),
-        retry=retry,
+    routing = RoutingConfig(
+        hedge=policy.hedge,
+        deadline_s=callers.deadline_s,
+        adaptive_first_token=policy.rules is None,
     )
+    return Config(routing=routing, retry=retry)
 
 
 def provider_config(callers: Callers) -> ProviderConfig:
-    silence_s = callers.silence_s
-    timeouts = TimeoutsConfig(
-        first_token_s=silence_s, idle_s=silence_s, total_s=callers.deadline_s
-    )
+    call_s = callers.call_s
+    timeouts = TimeoutsConfig(first_token_s=call_s, idle_s=call_s, total_s=call_s)
     return ProviderConfig(
         kind="compatible",
         base_url="http://provider.test/v1",
@@ -119,24 +118,29 @@ async def replay(
 ) -> Tally:
     """One trace through one policy. Run it in virtual time."""
     async with world(policy, latencies, faults, seed, callers) as (router, tally):
-        async with anyio.create_task_group() as group:
-            start = anyio.current_time()
-            for number, arrival in enumerate(arrivals):
-                await anyio.sleep_until(start + arrival.at_s)
-                group.start_soon(_ask, router, number, arrival)
+        over, start = anyio.Event(), anyio.current_time()
         tally.asked = len(arrivals)
+
+        def ended(_: object) -> None:
+            tally.told += 1
+            if tally.told == tally.asked:
+                over.set()
+
+        for number, arrival in enumerate(arrivals):
+            await anyio.sleep_until(start + arrival.at_s)
+            router.route(_request(number, arrival), _nowhere).begin(ended)
+        await over.wait()
         return tally
 
 
-async def _ask(router: RouterHandle, number: int, arrival: Arrival) -> None:
+def _request(number: int, arrival: Arrival) -> RouteRequest:
     prompt = prompt_of(number, arrival.prompt_tokens, arrival.output_tokens)
-    request = RouteRequest(
+    return RouteRequest(
         request_id=f"r{number}",
         chat=ChatRequest(messages=(Message(role="user", content=prompt),)),
         stream=True,
         stream_mode="buffered",
     )
-    await router.route(request, _nowhere).result()
 
 
 def _nowhere(_: object) -> None:

@@ -79,6 +79,13 @@ def test_an_unknown_latency_counts_as_the_fastest_known() -> None:
     assert "get to know" in (term.note or "")
 
 
+def test_one_call_gets_to_know_it_and_not_a_herd() -> None:
+    asked = replace(model("x"), in_flight=3)
+    ranking = rank([model("a", latency_s=4.0), asked], ask("performance"))
+
+    assert scores(ranking) == {"a": 1.0, "x": 0.25}
+
+
 def test_when_no_latency_is_known_all_are_equal() -> None:
     assert scores(rank([model("x"), model("y")], ask("performance"))) == {
         "x": 1.0,
