@@ -46,6 +46,7 @@ def provider_settings(
         context_windows=_windows(provider),
         found_window=provider.context_window,
         discover=provider.discover,
+        resume=provider.resume,
         probe=config.health.probe,
         probe_interval_s=config.health.interval_s,
         simulated=simulated_url is not None,

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from actors.messages.chat import ReasoningEffort
-from actors.messages.provider import TimeoutLimits
+from actors.messages.provider import Resume, TimeoutLimits
 from actors.messages.routing import (
     Alias,
     Strategy,
@@ -185,6 +185,7 @@ class ProviderConfig(Struct, frozen=True, kw_only=True):
     model: Text | None = None
     models: tuple[Text, ...] = ()
     discover: bool = False
+    resume: Resume = "auto"
     api_key_file: Text | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     max_tokens: Count | None = None

@@ -25,11 +25,7 @@ STRATEGY_SPELLINGS = {
 }
 
 _SECTIONS_TO_COME = ("consensus", "queue", "cache", "budgets", "events")
-_KEYS_TO_COME = {
-    "providers": ("resume",),
-}
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
-    "stream_mode": lambda value: value == "resume",
     "prompts": lambda value: value is True,
 }
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -49,10 +45,6 @@ def take_out_features_to_come(data: dict[str, object]) -> list[Problem]:
         if section in data:
             del data[section]
             problems.append(Problem(f"[{section}]", None, NOT_YET))
-    for section, keys in _KEYS_TO_COME.items():
-        for name, table in _tables(data.get(section)):
-            found = [key for key in keys if key in table]
-            problems += [_not_yet(table, key, f"{section}.{name}") for key in found]
     for path, table in _with_values_to_come(data):
         for key, refused in _VALUES_TO_COME.items():
             if key in table and refused(table[key]):

@@ -23,6 +23,7 @@ from actors.provider import (
     ProviderSettings,
     ProviderTools,
     SnapshotCell,
+    resumes_as,
 )
 from actors.runtime import (
     ActorStopped,
@@ -191,7 +192,8 @@ class Fleet:
         # touched before that has happened five times over.
         spec = SupervisorSpec(id=f"supervisor:{name}{suffix}", children=(actor,))
         ref = self._supervisor.add_supervisor(spec).ref(actor.id)
-        handle = ProviderHandle(ref, cell, self._backend)
+        resuming = resumes_as(settings, tools.dialect)
+        handle = ProviderHandle(ref, cell, self._backend, resuming)
         return Running(settings, spec.id, handle, transport, tenure)
 
     async def _retire(self, running: Running) -> None:

@@ -190,7 +190,7 @@ async def open_house(
             ledger,
             connections.connect,
             lambda settings, transport, keeper: ProviderTools(
-                dialect=dialect_for(settings.kind),
+                dialect=dialect_for(settings.kind, prefix=settings.resume == "prefix"),
                 transport=transport,
                 prices=prices,
                 utc=utc,

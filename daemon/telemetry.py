@@ -151,6 +151,11 @@ class Telemetry:
             "Calls made beside a slow one: ok is won, cancelled is lost.",
             (*who, "outcome"),
         )
+        self.resumes = Family(
+            "resumes_total",
+            "Calls made to go on with a stream that broke.",
+            (*who, "outcome"),
+        )
         self.transitions = Family(
             "breaker_transitions_total", "Breakers that changed phase.", (*who, "to")
         )
@@ -196,6 +201,8 @@ class Telemetry:
                 self.tokens.add((*who, kind), count)
         if attempt.kind == "hedge":
             self.hedges.add((*who, attempt.outcome))
+        elif attempt.kind == "resume":
+            self.resumes.add((*who, attempt.outcome))
         elif attempt.kind == "retry":
             self.retries.add(who)
         elif attempt.kind == "failover" and previous is not None:

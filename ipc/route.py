@@ -134,8 +134,6 @@ def parse_strategy(value: object, field: str = "strategy") -> Strategy:
 def parse_stream_mode(value: object, field: str = "stream_mode") -> StreamMode | None:
     if value is None:
         return None
-    if value == "resume":
-        raise fields.unsupported(field, value, "there are passthrough and buffered")
     for mode in STREAM_MODES:
         if mode == value:
             return mode

@@ -95,12 +95,18 @@ class ResponseFormat(Struct, frozen=True, gc=False):
     strict: bool | None = None
 
 
+ContinuesAs = Literal["none", "appended", "echoed"]
+"""How a model goes on from the beginning of an answer: not at all, with what follows
+it, or with the beginning again and then what follows."""
+
+
 class ChatRequest(Struct, frozen=True, gc=False, kw_only=True):
     """Everything a provider is asked, except who and when.
 
     ``extra`` holds fields of the OpenAI chat dialect this project does not interpret,
     by name; they go to providers of that dialect and are left out elsewhere.
-    ``max_tokens`` caps visible and reasoning tokens together.
+    ``max_tokens`` caps visible and reasoning tokens together. ``continues``: the last
+    message is the beginning of the answer, which goes on from there word for word.
     """
 
     messages: tuple[Message, ...]
@@ -116,6 +122,7 @@ class ChatRequest(Struct, frozen=True, gc=False, kw_only=True):
     reasoning_effort: ReasoningEffort | None = None
     user: str | None = None
     extra: dict[str, object] = {}
+    continues: bool = False
 
 
 class ToolCallDelta(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -7,7 +7,14 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from actors.errors import FailureClass, Owner
-from actors.messages.chat import ChatRequest, Completion, Delta, ModelInfo, Usage
+from actors.messages.chat import (
+    ChatRequest,
+    Completion,
+    ContinuesAs,
+    Delta,
+    ModelInfo,
+    Usage,
+)
 
 BreakerPhase = Literal["closed", "open", "half_open"]
 BreakerCause = Literal["failures", "slow", "limited"]
@@ -22,6 +29,10 @@ nothing billed (never reached, or refused with an error status), or not known.""
 DeltaSink = Callable[[Delta], None]
 """Receives deltas in order, in the provider's task; must not block or raise."""
 
+
+Resume = Literal["auto", "prefix", "restart", "off"]
+"""What a provider is asked for when a stream broke: to go on from what was said, where
+that is known to work; to go on in any case; to answer anew; nothing."""
 
 NO_FIRST_TOKEN = "no_first_token"  # noqa: S105 - no password
 """The ``code`` of a failure that ended a stream which had said nothing yet."""
@@ -255,6 +266,9 @@ class ProviderRef(Protocol):
 
     def cancel(self, attempt_id: str, *, lost: bool = False) -> None:
         """Stop that call; its ``attempt`` returns an ``Outcome`` soon."""
+
+    def resumes_as(self, model: str) -> ContinuesAs | None:
+        """How it goes on from a broken answer's beginning; ``None``: it is not to."""
 
     async def check_health(self, model: str | None = None) -> ProbeResult: ...
 

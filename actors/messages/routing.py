@@ -21,10 +21,10 @@ from actors.messages.provider import CostSource, DeltaSink, TimeoutLimits
 Strategy = Literal[
     "cost", "performance", "availability", "hybrid", "round_robin", "priority"
 ]
-StreamMode = Literal["passthrough", "buffered"]
-AttemptKind = Literal["first", "retry", "failover", "hedge"]
+StreamMode = Literal["passthrough", "buffered", "resume"]
+AttemptKind = Literal["first", "retry", "failover", "hedge", "resume"]
 """Why a call was made: the first of its request, again at the same model, at another
-one after a failure, or beside one that was slow."""
+one after a failure, beside one that was slow, or to go on with a stream that broke."""
 
 Door = Literal["http", "json", "msgpack", "internal"]
 

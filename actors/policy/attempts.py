@@ -31,7 +31,7 @@ from actors.messages.provider import Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.endings import Miss, error_of, rate_limited, total_failure
 from actors.policy.patience import first_token_s
-from actors.policy.pool import Pool
+from actors.policy.pool import GoingOn, Pool, fittest
 from actors.policy.retry_budget import RetryBudget
 from actors.policy.retry_rules import (
     BREAKER_FAILURES,
@@ -123,7 +123,12 @@ class AttemptPlan:
         return self._next(now, 0.0) or GiveUp(self._ending(now))
 
     def after(
-        self, outcome: Outcome, now: float, draw: float, budget: RetryBudget
+        self,
+        outcome: Outcome,
+        now: float,
+        draw: float,
+        budget: RetryBudget,
+        going_on: GoingOn | None = None,
     ) -> Call | GiveUp:
         """What to do about the failed ``outcome`` of a call, when no other is under way.
 
@@ -132,6 +137,7 @@ class AttemptPlan:
             now: Loop time in seconds.
             draw: Uniform in [0, 1), for the back-off.
             budget: The daemon's budget of extra calls.
+            going_on: Who may go on with what the caller has, if anything is to.
 
         Raises:
             ValueError: ``outcome`` is a success, or nothing was called.
@@ -144,7 +150,7 @@ class AttemptPlan:
         stop = self._stops(outcome, failure, current, now) or self._stop
         if stop is not None:
             return GiveUp(stop)
-        following = self._next(now, draw)
+        following = self._next(now, draw, going_on)
         if following is None:
             return GiveUp(self._ending(now))
         if self.calls and not self._pay(budget, now):
@@ -277,11 +283,15 @@ class AttemptPlan:
 
     # Whom to call next
 
-    def _next(self, now: float, draw: float) -> Call | None:
+    def _next(
+        self, now: float, draw: float, going_on: GoingOn | None = None
+    ) -> Call | None:
         left = self._config.max_attempts - self.calls
         pool = self._pool.open()
         if left <= 0 or now >= self._deadline:
             return None
+        if going_on is not None:
+            pool = fittest(pool, going_on)
         untried = [item for item in pool if item.tries == 0]
         if self._ordered and (left > 1 or not untried):
             again = self._again_first(pool, now, draw)

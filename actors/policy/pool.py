@@ -5,7 +5,7 @@ what it costs (``spending``), how often it was called and how long it wants to b
 alone (``waiting``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from actors.messages.provider import ModelSnapshot
@@ -15,6 +15,16 @@ from actors.policy.overflow import Overflow
 from actors.policy.retry_rules import RetryConfig, Size
 from actors.policy.spending import Spending
 from actors.policy.waiting import Candidate, Waiting
+
+GoingOn = Callable[[Target], int | None]
+"""How well a model goes on with an answer, 0 best; ``None``: it is not to."""
+
+
+def fittest(pool: Sequence[Candidate], going_on: GoingOn) -> list[Candidate]:
+    """Those who go on best with an answer that broke, in their order."""
+    fits = [(going_on(item.target), item) for item in pool]
+    best = min((fit for fit, _ in fits if fit is not None), default=None)
+    return [item for fit, item in fits if fit is not None and fit == best]
 
 
 class Pool:

@@ -10,7 +10,11 @@ Transport, dialect, prices, clocks and randomness are handed in as ``ProviderToo
 
 from actors.provider.actor import ProviderActor
 from actors.provider.handle import ProviderHandle, SnapshotCell
-from actors.provider.settings import ProviderSettings, ProviderTools
+from actors.provider.settings import (
+    ProviderSettings,
+    ProviderTools,
+    resumes_as,
+)
 
 __all__ = [
     "ProviderActor",
@@ -18,4 +22,5 @@ __all__ = [
     "ProviderSettings",
     "ProviderTools",
     "SnapshotCell",
+    "resumes_as",
 ]

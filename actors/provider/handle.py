@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from actors.messages.chat import ContinuesAs
 from actors.messages.provider import (
     Attempt,
     CancelAttempt,
@@ -91,8 +92,13 @@ class ProviderHandle:
     """A ``ProviderRef`` over a mailbox and a snapshot cell."""
 
     def __init__(
-        self, ref: ActorRef[ProviderMessage], cell: SnapshotCell, backend: Backend
+        self,
+        ref: ActorRef[ProviderMessage],
+        cell: SnapshotCell,
+        backend: Backend,
+        resumes_as: Callable[[str], ContinuesAs | None] = lambda _: "none",
     ) -> None:
+        self._resumes_as = resumes_as
         self._ref = ref
         self._cell = cell
         self._backend = backend
@@ -137,6 +143,9 @@ class ProviderHandle:
 
     def cancel(self, attempt_id: str, *, lost: bool = False) -> None:
         self._ref.tell(CancelAttempt(attempt_id, lost))
+
+    def resumes_as(self, model: str) -> ContinuesAs | None:
+        return self._resumes_as(model)
 
     async def check_health(self, model: str | None = None) -> ProbeResult:
         """Probe now.

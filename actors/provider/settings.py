@@ -6,8 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from actors.messages.chat import ContinuesAs
 from actors.messages.lifecycle import StateKeeper
-from actors.messages.provider import BreakerTransition, ProbeResult
+from actors.messages.provider import BreakerTransition, ProbeResult, Resume
 from actors.policy.breaker import Breaker, BreakerConfig
 from actors.policy.limits import LimitConfig
 from actors.policy.pricing import PriceBook
@@ -38,6 +39,7 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     probe_interval_s: float = 60.0
     simulated: bool = False
     discover: bool = False
+    resume: Resume = "auto"
 
     @property
     def default_model(self) -> str | None:
@@ -47,6 +49,21 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     def kept_as(self) -> str:
         """The key of its kept state: what was pretended is no experience."""
         return f"simulated:{self.name}" if self.simulated else self.name
+
+
+def resumes_as(
+    settings: ProviderSettings, dialect: Dialect
+) -> Callable[[str], ContinuesAs | None]:
+    """What ``ProviderRef.resumes_as`` answers for this provider."""
+
+    def answer(model: str) -> ContinuesAs | None:
+        if settings.resume == "off":
+            return None
+        if settings.resume == "restart":
+            return "none"
+        return dialect.continues_as(settings.endpoint, model)
+
+    return answer
 
 
 ProviderEvent = BreakerTransition | ProbeResult

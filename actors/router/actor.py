@@ -26,6 +26,10 @@ class RouterActor(Actor[RouterMessage]):
 
     @override
     def on_start(self) -> None:
+        try:
+            self._desk.refused_prefixes.load()
+        except msgspec.DecodeError:
+            log.warning("refused_prefixes_unreadable")
         kept = self._desk.tools.keeper.load(OVERRIDES_KEY)
         if kept is None:
             return

@@ -1,16 +1,21 @@
 """The upstream calls of one request: made, handed on, written down."""
 
+from collections.abc import Callable
+
 import structlog
 from msgspec.structs import replace
 
-from actors.messages.chat import Delta
+from actors.errors import GitBridgeError
+from actors.messages.chat import ChatRequest, ContinuesAs, Delta
 from actors.messages.provider import Attempt, DeltaSink, Failure, Outcome
 from actors.messages.routing import AttemptKind, Started, Target
 from actors.policy.attempts import Call
+from actors.policy.pool import GoingOn
 from actors.router.desk import Desk, Plan, fill_defaults
 from actors.router.messages import StartRoute
 from actors.router.race import Leg, Race, Spawn
 from actors.router.records import Journal
+from actors.router.resumption import Resumption, Takeover
 from actors.runtime import Backend
 
 log = structlog.get_logger(actor="router")
@@ -46,14 +51,19 @@ class Calls:
         self._target: Target | None = None  # whose deltas are handed on
         self._held: list[Delta] = []
         self._stopped = False
+        self._began = backend.now()
+        self._resumption: Resumption | None = None
         self.legs: list[Leg] = []
 
     def cancel(self) -> None:
         """Stop what is under way; no hedge begins any more."""
         self._stopped = True
+        self._drop_all()
+
+    def _drop_all(self, *, lost: bool = False) -> None:
         for leg in self.legs:
             if leg.provider is not None:
-                leg.provider.cancel(leg.attempt.attempt_id)
+                leg.provider.cancel(leg.attempt.attempt_id, lost=lost)
 
     async def attempt(self, call: Call, plan: Plan) -> Outcome:
         """Make a call, in the journal when this returns; and its hedge, if it has one.
@@ -62,16 +72,30 @@ class Calls:
             The outcome that counts: the answer, or the last failure.
         """
         self._plan = plan
+        if plan.mode == "resume" and self._request.stream:
+            return await self._resumable(call, plan)
+        return await self._made(call, plan, self._pass_on)
+
+    async def _made(self, call: Call, plan: Plan, hand_on: DeltaSink) -> Outcome:
         after_s = plan.decision.hedge_after_s
         if after_s is not None:
             return await self._raced(call, plan, after_s)
-        leg = self._leg(call, plan, self._pass_on)
+        leg = self._leg(call, plan, hand_on)
         leg.outcome = await self.send(leg)
         self._journal.waited_s += leg.outcome.latency_s
         return self._ended(leg, plan)
 
-    def _leg(self, call: Call, plan: Plan, hand_on: DeltaSink) -> Leg:
+    def _leg(
+        self,
+        call: Call,
+        plan: Plan,
+        hand_on: DeltaSink,
+        asked: Callable[[ChatRequest], ChatRequest] | None = None,
+    ) -> Leg:
         tools, target = self._desk.tools, call.target
+        chat = fill_defaults(
+            self._settings, target, self._request.chat, plan.max_tokens
+        )
         held: list[Delta] = []
         sink: DeltaSink | None = None
         if self._request.stream:
@@ -80,9 +104,7 @@ class Calls:
             attempt_id=tools.new_id(),
             request_id=self._request.request_id,
             model=target.model,
-            request=fill_defaults(
-                self._settings, target, self._request.chat, plan.max_tokens
-            ),
+            request=chat if asked is None else asked(chat),
             deadline=self._deadline,
             sink=sink,
             forced=plan.decision.degraded,
@@ -105,6 +127,8 @@ class Calls:
     def _kind(self, call: Call) -> AttemptKind:
         if call.hedge:
             return "hedge"
+        if self._broken is not None:
+            return "resume"
         if not self._journal.attempts:
             return "first"
         return "retry" if call.repeat else "failover"
@@ -135,6 +159,75 @@ class Calls:
             lost = leg.without_answer(stopped, called=True)
             lost = replace(lost, latency_s=max(0.0, since_s))
             self._journal.add(leg.outcome or lost, leg.started_at, leg.kind)
+
+    # ---- going on with a stream that broke
+
+    @property
+    def _broken(self) -> Outcome | None:
+        return self._resumption.broken if self._resumption else None
+
+    def going_on(self) -> GoingOn | None:
+        """Who may go on with what the caller has; ``None``: nothing is to be gone on."""
+        return self._fitness if self._broken is not None else None
+
+    def _fitness(self, target: Target) -> int | None:
+        known = self._resumes_as(target)
+        if known is None or self._resumption is None:
+            return None
+        return int(self._resumption.way(target, known) == "none")
+
+    def _resumes_as(self, target: Target) -> ContinuesAs | None:
+        provider = self._desk.tools.providers.get(target.provider)
+        return None if provider is None else provider.resumes_as(target.model)
+
+    def shown(self, error: GitBridgeError) -> GitBridgeError:
+        """What the caller is told at the end."""
+        return error if self._resumption is None else self._resumption.shown(error)
+
+    async def _resumable(self, call: Call, plan: Plan) -> Outcome:
+        resumption = self._resumption
+        if resumption is None:
+            resumption = self._resumption = Resumption(self._desk.refused_prefixes)
+        if resumption.broken is None:
+            outcome = await self._made(call, plan, self._hear)
+            self._note_first_token(outcome)
+        else:
+            outcome = await self._taken_over(call, plan, resumption)
+        if outcome.failure is None:
+            self._journal.answered = resumption.whole(outcome)
+        elif outcome.emitted and resumption.broke(outcome):
+            return replace(outcome, emitted=False)
+        return outcome
+
+    async def _taken_over(
+        self, call: Call, plan: Plan, resumption: Resumption
+    ) -> Outcome:
+        target = call.target
+        way = resumption.way(target, self._resumes_as(target))
+        takeover = Takeover(
+            resumption.splice(way), self._hear, lambda: self._drop_all(lost=True)
+        )
+        leg = self._leg(
+            call, plan, takeover.take, lambda chat: resumption.request(chat, way)
+        )
+        outcome = await self.send(leg)
+        if outcome.failure is None:
+            takeover.finish()
+        leg.outcome = resumption.judged(outcome, target, way, takeover.diverged)
+        self._journal.waited_s += outcome.latency_s
+        return self._ended(leg, plan)
+
+    def _note_first_token(self, outcome: Outcome) -> None:
+        if outcome.failure is not None and outcome.time_to_first_token_s is not None:
+            before = self._backend.now() - self._began - outcome.latency_s
+            first_s = max(0.0, before) + outcome.time_to_first_token_s
+            self._journal.first_token_s = first_s
+
+    def _hear(self, delta: Delta) -> None:
+        """Hand a piece on, and remember that the caller has it."""
+        if self._resumption is not None:
+            self._resumption.heard(delta)
+        self._pass_on(delta)
 
     # ---- two calls at once
 
@@ -186,7 +279,7 @@ class Calls:
     def hand_on(self, leg: Leg, delta: Delta) -> None:
         """A piece of the call that won."""
         self._target = leg.target
-        self._pass_on(delta)
+        self._hear(delta)
 
     # ---- to the caller
 

@@ -28,6 +28,7 @@ from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranking, RankInput, rank, refusal, unwell
 from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
+from actors.router.resumption import RefusedPrefixes
 from actors.router.settings import RouterSettings, RouterTools
 
 EXPECTED_OUTPUT_TOKENS = 256
@@ -69,6 +70,7 @@ class Desk:
             min_per_s=settings.retry_budget_min_per_s,
         )
         self.hedges = RetryBudget(ratio=settings.hedge, min_per_s=0.0, empty=True)
+        self.refused_prefixes = RefusedPrefixes(tools.keeper)
         self.admission = Admission(max_in_flight=settings.max_in_flight)
         self._rotation = RoundRobin()
 

@@ -40,6 +40,7 @@ class Journal:
     attempts: list[AttemptRecord] = field(default_factory=list)
     waited_s: float = 0.0
     answered: Outcome | None = None
+    first_token_s: float | None = None  # from the arrival, where a later call went on
     simulated: bool = False
 
     def add(self, outcome: Outcome, started_at: float, kind: AttemptKind) -> None:
@@ -224,6 +225,8 @@ class Ending:
 
     def _time_to_first_token(self, answered: Outcome | None) -> float | None:
         """From the request's arrival, so earlier attempts and waits count too."""
+        if answered is not None and self.journal.first_token_s is not None:
+            return self.journal.first_token_s
         if answered is None or answered.time_to_first_token_s is None:
             return None
         before = self.latency_s - answered.latency_s

@@ -135,10 +135,16 @@ class RequestRun:
             if self._stopped() is not None:
                 break
             step = attempts.after(
-                outcome, self._backend.now(), self._desk.tools.draw(), self._desk.budget
+                outcome,
+                self._backend.now(),
+                self._desk.tools.draw(),
+                self._desk.budget,
+                self._calls.going_on(),
             )
             self._tell(outcome, step if isinstance(step, Call) else None)
-        return step.error if isinstance(step, GiveUp) else self._stopped()
+        if isinstance(step, GiveUp):
+            return self._calls.shown(step.error)
+        return self._stopped()
 
     def _stopped(self) -> GitBridgeError | None:
         return self._stopped_by

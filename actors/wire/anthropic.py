@@ -1,7 +1,8 @@
 """The Anthropic Messages dialect."""
 
-from actors.messages.chat import ChatRequest, Completion, ModelInfo
+from actors.messages.chat import ChatRequest, Completion, ContinuesAs, ModelInfo
 from actors.messages.provider import Failure
+from actors.wire.anthropic_models import rule_for
 from actors.wire.anthropic_request import DEFAULT_VERSION, encode_body
 from actors.wire.anthropic_response import decode_message, decode_model_list
 from actors.wire.anthropic_stream import AnthropicStreamDecoder
@@ -52,6 +53,9 @@ class AnthropicDialect:
         headers = prepared.stream_headers if stream else prepared.chat_headers
         http = HttpRequest("POST", prepared.chat_url, headers.copy(), body)
         return EncodedChat(http, dropped)
+
+    def continues_as(self, endpoint: Endpoint, model: str) -> ContinuesAs:  # noqa: ARG002 - the protocol's shape
+        return "appended" if rule_for(model).prefill else "none"
 
     def decode_chat(self, head: ResponseHead, body: bytes) -> Completion:  # noqa: ARG002 - the protocol's shape
         return decode_message(body)

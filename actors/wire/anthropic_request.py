@@ -56,7 +56,9 @@ def _body(model: str, request: ChatRequest, version: str, dropped: list[str]) ->
     talk = converse(request.messages)
     asked = ask(rule, request, dropped)
     body: Json = {"model": model}
-    _add_talk(body, rule, talk, asked.instructions, dropped)
+    _add_talk(
+        body, rule, talk, asked.instructions, dropped, word_for_word=request.continues
+    )
     if asked.tools:
         body["tools"] = asked.tools
     if asked.choice:
@@ -78,6 +80,8 @@ def _add_talk(
     talk: Conversation,
     instructions: list[str],
     dropped: list[str],
+    *,
+    word_for_word: bool,
 ) -> None:
     if talk.names:
         dropped.append("messages.name")
@@ -85,6 +89,9 @@ def _add_talk(
     if system:
         body["system"] = system
     if talk.prefilled and not rule.prefill:
+        if word_for_word:
+            text = "this model does not go on from a given beginning of its answer"
+            raise InvalidRequest(text, wanted="a request that does not continue")
         dropped.append("prefill")
         go_on: Json = {"type": "text", "text": "Continue."}
         talk.turns.append({"role": "user", "content": [go_on]})

@@ -11,7 +11,14 @@ from typing import Protocol
 from msgspec import Struct
 
 from actors.errors import ProviderError
-from actors.messages.chat import ChatRequest, Completion, Delta, ModelInfo, Usage
+from actors.messages.chat import (
+    ChatRequest,
+    Completion,
+    ContinuesAs,
+    Delta,
+    ModelInfo,
+    Usage,
+)
 from actors.messages.provider import Failure
 
 
@@ -95,7 +102,18 @@ class Dialect(Protocol):
     def encode_chat(
         self, endpoint: Endpoint, model: str, request: ChatRequest, *, stream: bool
     ) -> EncodedChat:
-        """Raises ``InvalidRequest`` for what this dialect cannot carry at all."""
+        """Encode a request.
+
+        Raises:
+            InvalidRequest: For what this dialect cannot carry at all, a request that
+                ``continues`` where the model is known not to among it.
+        """
+
+    def continues_as(self, endpoint: Endpoint, model: str) -> ContinuesAs:
+        """How this model goes on from the beginning of an answer, as far as is known.
+
+        A model may refuse all the same; the caller remembers that.
+        """
 
     def decode_chat(self, head: ResponseHead, body: bytes) -> Completion:
         """Decode a 2xx answer.

@@ -5,6 +5,8 @@ A preset is found by its entry in ``presets``; a new dialect adds a line to ``_D
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from actors.wire.anthropic import AnthropicDialect
 from actors.wire.base import Dialect
 from actors.wire.openai import OpenAIDialect
@@ -25,10 +27,18 @@ _DIALECTS: Mapping[str, Callable[[], Dialect]] = {
 }
 
 
-def dialect_for(kind: str) -> Dialect:
+def dialect_for(kind: str, *, prefix: bool = False) -> Dialect:
     """A dialect of its own for one provider of this kind or preset.
+
+    ``prefix``: this server goes on from a last message of the assistant, whatever is
+    known of its kind.
 
     Raises:
         KeyError: No dialect speaks to that kind; the configuration has checked it.
     """
-    return _DIALECTS[kind]()
+    dialect = _DIALECTS[kind]()
+    if not (prefix and isinstance(dialect, OpenAIDialect)):
+        return dialect
+    if dialect.quirks.prefix != "none":
+        return dialect
+    return OpenAIDialect(replace(dialect.quirks, prefix="trailing"))

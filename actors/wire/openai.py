@@ -1,6 +1,6 @@
 """The OpenAI chat completions dialect, and with quirks everybody who imitates it."""
 
-from actors.messages.chat import ChatRequest, Completion, ModelInfo
+from actors.messages.chat import ChatRequest, Completion, ContinuesAs, ModelInfo
 from actors.messages.provider import Failure
 from actors.wire import azure
 from actors.wire.base import (
@@ -51,6 +51,14 @@ class OpenAIDialect:
         url = prepared.chat_url or azure.chat_url(endpoint, model)
         http = HttpRequest("POST", url, headers.copy(), body)
         return EncodedChat(http, dropped)
+
+    def continues_as(self, endpoint: Endpoint, model: str) -> ContinuesAs:  # noqa: ARG002 - the protocol's shape
+        """See ``Quirks.prefix``; DeepSeek's works under its beta address alone."""
+        quirks = self.quirks
+        stable = quirks.kind == "deepseek" and not endpoint.base_url.endswith("/beta")
+        if quirks.prefix == "none" or stable:
+            return "none"
+        return "echoed" if quirks.prefix == "flag" else "appended"
 
     def decode_chat(self, head: ResponseHead, body: bytes) -> Completion:  # noqa: ARG002 - the protocol's shape
         return decode_completion(body, self.quirks.usage)

@@ -31,6 +31,8 @@ def encode_body(
         body.pop(field, None)
     body["model"] = model
     body["messages"] = encode_messages(quirks, model, request.messages, dropped)
+    if request.continues:
+        _go_on(body, quirks)
     _add_limits(body, quirks, request)
     _add_tools(body, quirks, request, dropped)
     _add_reasoning(body, quirks, rule, request, dropped)
@@ -42,6 +44,19 @@ def encode_body(
         text = "several choices (n > 1) are not supported"
         raise InvalidRequest(text, field="n", got=str(body["n"])[:20], wanted="1")
     return _encode(body), tuple(dict.fromkeys(dropped))
+
+
+def _go_on(body: Json, quirks: Quirks) -> None:
+    """Say that the last message, the assistant's, is the beginning of the answer."""
+    messages = body["messages"]
+    if quirks.prefix == "none" or not isinstance(messages, list):
+        text = f"servers of the kind {quirks.kind} do not go on from a given beginning"
+        raise InvalidRequest(text, wanted="a request that does not continue")
+    if quirks.prefix == "flag":
+        messages[-1]["prefix"] = True
+    elif quirks.prefix == "field":
+        body["add_generation_prompt"] = False
+        body["continue_final_message"] = True
 
 
 def _encode(body: Json) -> bytes:

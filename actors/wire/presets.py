@@ -38,6 +38,7 @@ GROQ = Preset(
     quirks=replace(
         COMPATIBLE,
         kind="groq",
+        prefix="trailing",
         message_name=False,
         refused=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
         models=(
@@ -59,6 +60,7 @@ MISTRAL = Preset(
     quirks=replace(
         COMPATIBLE,
         kind="mistral",
+        prefix="flag",
         seed="random_seed",
         stream_usage=False,
         message_name=False,
@@ -80,6 +82,7 @@ DEEPSEEK = Preset(
     quirks=replace(
         COMPATIBLE,
         kind="deepseek",
+        prefix="flag",  # under /beta only, see openai.continues_as
         json_schema=False,
         reasoning_echo="reasoning_content",
         reasoning_off={"thinking": {"type": "disabled"}},
@@ -99,6 +102,7 @@ OPENROUTER = Preset(
     quirks=replace(
         COMPATIBLE,
         kind="openrouter",
+        prefix="trailing",
         headers={"x-title": "GitBridge SmartRouter"},
         reasoning_echo="reasoning",
     ),
@@ -182,7 +186,9 @@ OLLAMA = Preset(
     base_url="http://localhost:11434/v1",
     key_variables=("OLLAMA_API_KEY",),
     needs_key=False,
-    quirks=replace(COMPATIBLE, kind="ollama", reasoning_echo="reasoning"),
+    quirks=replace(
+        COMPATIBLE, kind="ollama", reasoning_echo="reasoning", prefix="trailing"
+    ),
 )
 
 VLLM = Preset(
@@ -190,14 +196,19 @@ VLLM = Preset(
     key_variables=("VLLM_API_KEY",),
     needs_key=False,
     # Chat templates of many models raise on a second or a late system message.
-    quirks=replace(COMPATIBLE, kind="vllm", merge_system=True),
+    quirks=replace(COMPATIBLE, kind="vllm", merge_system=True, prefix="field"),
 )
 
 LLAMACPP = Preset(
     base_url="http://localhost:8080/v1",
     key_variables=("LLAMA_API_KEY",),
     needs_key=False,
-    quirks=replace(COMPATIBLE, kind="llamacpp", reasoning_echo="reasoning_content"),
+    quirks=replace(
+        COMPATIBLE,
+        kind="llamacpp",
+        reasoning_echo="reasoning_content",
+        prefix="trailing",
+    ),
 )
 
 PRESETS: dict[str, Preset] = {

@@ -45,6 +45,10 @@ class Quirks(Struct, frozen=True, kw_only=True):
         reasoning_off: The fields that stand for an effort of ``none``, where that is
             not a word the server knows.
         signatures: ``google``: thought signatures come with tool calls and must go back.
+        prefix: How it is told to go on from the beginning of an answer: not at all;
+            by nothing but a last message of the assistant (``trailing``); with
+            ``prefix: true`` in it, which repeats it in the answer (``flag``); with
+            ``continue_final_message`` beside it (``field``).
         usage: How its counts are to be read (provider-apis 1.3).
         models: Rules per model; the longest matching prefix wins.
     """
@@ -66,6 +70,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     reasoning_echo: Literal["reasoning_content", "reasoning"] | None = None
     reasoning_off: dict[str, object] = {}
     signatures: Literal["google"] | None = None
+    prefix: Literal["none", "trailing", "flag", "field"] = "none"
     usage: Literal["openai", "xai", "gemini"] = "openai"
     models: tuple[ModelRule, ...] = ()
 

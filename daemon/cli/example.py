@@ -49,7 +49,8 @@ EXAMPLE = """\
 # Leave a stream whose first token takes twice the model's usual longest, if another
 # provider stands ready.
 #adaptive_first_token = true
-# "passthrough" sends content as it comes, "buffered" when it is whole.
+# "passthrough" sends content as it comes, "buffered" when it is whole, "resume" as it
+# comes and goes on with a stream that breaks.
 #stream_mode = "passthrough"
 # Whether another provider may answer what one's content filter refused.
 #content_filter_fallback = false
@@ -100,6 +101,8 @@ EXAMPLE = """\
 #max_tokens = 4000
 # A file with the key and nothing else, readable by the daemon only.
 #api_key_file = "/etc/gitbridge/keys/openai"
+# How it goes on with a stream that broke: auto, prefix, restart or off.
+#resume = "auto"
 #timeouts = { connect_s = 5, first_token_s = 60, idle_s = 60, total_s = 600 }
 #context_window = 128000
 # US dollars per million tokens, in place of the price table.

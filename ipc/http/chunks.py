@@ -36,7 +36,8 @@ class ChunkWriter:
         return self._chunk(schema.DeltaBody(role="assistant", content=""))
 
     def delta(self, delta: Delta) -> bytes:
-        """A piece of the answer."""
+        """A piece of the answer; one that names its model goes on from another's."""
+        self._model = delta.model or self._model
         return self._chunk(
             schema.DeltaBody(
                 content=UNSET if delta.content is None else delta.content,

@@ -119,7 +119,8 @@ def test_every_mistake_is_reported_at_once() -> None:
     drain_s = -1
     [routing]
     strategy = "cheap"
-    stream_mode = "resume"
+    [log]
+    prompts = true
     [cache]
     enabled = true
     [providers.grok]
@@ -130,7 +131,7 @@ def test_every_mistake_is_reported_at_once() -> None:
 
     assert "has 7 mistakes" in found
     assert "[cache]: is not supported yet" in found
-    assert 'routing.stream_mode: got "resume", is not supported yet' in found
+    assert "log.prompts: got true, is not supported yet" in found
     assert 'server.lisen: got "x", unknown key; did you mean listen?' in found
     assert "server.drain_s: got -1, wanted a number of at least 0 (file)" in found
     assert 'routing.strategy: got "cheap", wanted one of' in found

@@ -30,12 +30,6 @@ def test_sections_to_come_are_refused_as_such(section: str) -> None:
     ("text", "key"),
     [
         ("[log]\nprompts = true", "log.prompts"),
-        ('[routing]\nstream_mode = "resume"', "routing.stream_mode"),
-        ('[providers.x]\nkind="openai"\nresume = "auto"', "providers.x.resume"),
-        (
-            "[models.a]\ncandidates=['grok']\nstream_mode='resume'",
-            "models.a.stream_mode",
-        ),
         (
             f"[access]\n{TOKEN[:-3]}, budget_usd_per_day = 1 }}]",
             "access.tokens[0].budget",

@@ -129,6 +129,16 @@ def test_failovers_and_retries_are_told_apart() -> None:
     assert 'gitbridge_failovers_total{provider="one",model="m"} 2' in text
 
 
+def test_calls_that_go_on_are_counted_by_how_they_ended() -> None:
+    telemetry = Telemetry()
+    telemetry.on_record(
+        record(attempt("two", "bad_response"), attempt("one", kind="resume"))
+    )
+
+    resumed = 'gitbridge_resumes_total{provider="one",model="m",outcome="ok"} 1'
+    assert resumed in lines(telemetry)
+
+
 def test_hedges_are_counted_by_how_they_ended() -> None:
     telemetry = Telemetry()
     telemetry.on_record(

@@ -100,7 +100,6 @@ def test_there_is_a_prompt_or_messages_but_not_both() -> None:
         ("idempotency_key", "k"),
         ("priority", "high"),
         ("hedge", 0.1),
-        ("stream_mode", "resume"),
     ],
 )
 def test_what_does_not_exist_yet_is_refused_as_such(field: str, value: object) -> None:

@@ -32,6 +32,7 @@ from actors.provider import (
     ProviderSettings,
     ProviderTools,
     SnapshotCell,
+    resumes_as,
 )
 from actors.router import RouterActor, RouterHandle, RouterSettings, RouterTools
 from actors.router.desk import Desk
@@ -210,7 +211,12 @@ async def small_house(
                     children=(_child(name, given, tools, cell),),
                 )
             )
-            refs[name] = ProviderHandle(supervisor.ref(name), cell, system.backend)
+            refs[name] = ProviderHandle(
+                supervisor.ref(name),
+                cell,
+                system.backend,
+                resumes_as(given, tools.dialect),
+            )
         system.start(
             SupervisorSpec(
                 id="routing",

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.errors import ProviderConnectionError
-from actors.messages.chat import ChatRequest, Message, Usage
+from actors.messages.chat import ChatRequest, ContinuesAs, Message, Usage
 from actors.messages.provider import (
     Attempt,
     Outcome,
@@ -146,6 +146,9 @@ class StaleOnce:
 
     async def check_health(self, model: str | None = None) -> ProbeResult:
         return await self._real.check_health(model)
+
+    def resumes_as(self, model: str) -> ContinuesAs | None:
+        return self._real.resumes_as(model)
 
     def snapshot(self) -> ProviderSnapshot:
         return self._snapshots.pop() if self._snapshots else self._real.snapshot()

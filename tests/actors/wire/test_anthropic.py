@@ -134,3 +134,12 @@ def test_models_are_decoded() -> None:
     body = b'{"data":[{"id":"claude-opus-5"}],"has_more":false}'
 
     assert AnthropicDialect().decode_models(HEAD, body)[0].id == "claude-opus-5"
+
+
+@pytest.mark.parametrize(
+    ("model", "way"), [("claude-haiku-4-5", "appended"), ("claude-opus-4-7", "none")]
+)
+def test_older_models_go_on_from_a_prefill(model: str, way: str) -> None:
+    endpoint = Endpoint(base_url="http://x", api_key="k")
+
+    assert AnthropicDialect().continues_as(endpoint, model) == way

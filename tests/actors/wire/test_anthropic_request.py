@@ -298,6 +298,14 @@ def test_models_that_refuse_a_prefill_are_asked_to_go_on(model: str) -> None:
     assert dropped == ("prefill",)
 
 
+def test_and_refused_where_the_answer_must_go_on_word_for_word() -> None:
+    with pytest.raises(InvalidRequest, match="does not go on"):
+        encode(MIDDLE, messages=PREFILL, continues=True)
+    body, _ = encode(messages=PREFILL, continues=True)
+
+    assert body["messages"][-1]["role"] == "assistant"
+
+
 # Everything else
 
 

@@ -195,3 +195,56 @@ def test_azure_deployments_are_asked_by_version() -> None:
     assert dialect.encode_models(endpoint).url == (
         "https://res.openai.azure.com/openai/models?api-version=2024-10-21"
     )
+
+
+# Going on from the beginning of an answer
+
+GOES_ON = ChatRequest(messages=(*USER, Message("assistant", "It")), continues=True)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_who_goes_on_says_so_in_its_own_way_and_others_are_not_asked(
+    preset: str,
+) -> None:
+    endpoint = Endpoint(base_url=PRESETS[preset].base_url or "https://x", api_key="k")
+    way = dialect_for(preset).continues_as(endpoint, "m")
+    expected = {
+        **dict.fromkeys(("groq", "openrouter", "ollama", "llamacpp"), "appended"),
+        "vllm": "appended",
+        "mistral": "echoed",
+    }
+
+    assert way == expected.get(preset, "none")
+    if way == "none" and preset != "deepseek":
+        with pytest.raises(InvalidRequest, match="do not go on"):
+            sent(preset, GOES_ON)
+        return
+    wire = body(sent(preset, GOES_ON))
+    marks = {"prefix": True} if preset in {"mistral", "deepseek"} else {}
+    assert wire["messages"][-1] == {"role": "assistant", "content": "It"} | marks
+    assert wire.get("continue_final_message", False) is (preset == "vllm")
+    assert wire.get("add_generation_prompt", True) is (preset != "vllm")
+
+
+def test_deepseek_goes_on_under_its_beta_address() -> None:
+    beta = Endpoint(base_url="https://api.deepseek.com/beta", api_key="k")
+
+    assert dialect_for("deepseek").continues_as(beta, "m") == "echoed"
+
+
+def test_an_ordinary_last_message_of_the_assistant_has_no_marks() -> None:
+    plain = ChatRequest(messages=GOES_ON.messages)
+
+    assert "prefix" not in body(sent("mistral", plain))["messages"][-1]
+    assert "continue_final_message" not in body(sent("vllm", plain))
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [("compatible", "appended"), ("mistral", "echoed"), ("anthropic", "appended")],
+)
+def test_a_server_may_be_said_to_go_on(kind: str, way: str) -> None:
+    endpoint = Endpoint(base_url="http://x", api_key="k")
+    dialect = dialect_for(kind, prefix=True)
+
+    assert dialect.continues_as(endpoint, "claude-haiku-4-5") == way

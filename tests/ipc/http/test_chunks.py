@@ -127,3 +127,16 @@ def test_an_answer_that_did_not_stream_is_one_piece() -> None:
 
 def test_an_answer_that_says_nothing_has_no_piece() -> None:
     assert writer().whole(structs.replace(route_result(), content=None)) == b""
+
+
+def test_a_piece_that_names_another_model_renames_the_chunks_after_it() -> None:
+    chunks = writer()
+    before = one(chunks.delta(Delta("a", model="gpt-4o")))
+    named = one(chunks.delta(Delta("b", model="claude")))
+    after = one(chunks.delta(Delta("c")))
+
+    assert [each["model"] for each in (before, named, after)] == [
+        "gpt-4o",
+        "claude",
+        "claude",
+    ]

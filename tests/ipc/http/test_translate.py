@@ -150,7 +150,7 @@ def test_a_wrong_type_names_the_field(body: dict[str, Any], field: str) -> None:
         ("budget-usd", "-1"),
         ("budget-usd", "much"),
         ("strategy", "luck"),
-        ("stream-mode", "resume"),
+        ("stream-mode", "slow"),
         ("stream-mode", "fast"),
         ("provider", ""),
         ("task-type", "\udcff"),
