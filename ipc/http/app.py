@@ -38,6 +38,7 @@ GRACE_S: Final = 1.0
 CLOSE_S: Final = 0.1
 """How long a request has that nothing ends, before its connection is closed."""
 
+_SOCKET_HOSTS: Final = auth.LOOPBACK_HOSTS | auth.SOCKET_HOSTS
 _NO_TOKEN_FOR: Final = frozenset(("/health",))
 _NOT_HTTP: Final = (HttpProcessingError, web.RequestPayloadError)
 _log = structlog.get_logger()
@@ -192,7 +193,7 @@ class HttpDoor:
 
     def _hosts(self, connection: "Connection") -> frozenset[str]:
         if not connection.remote:
-            return auth.LOOPBACK_HOSTS | auth.SOCKET_HOSTS
+            return _SOCKET_HOSTS
         own = connection.address("sockname")
         further = (host.lower() for host in self.access.hosts)
         return auth.LOOPBACK_HOSTS.union(further, (own,) if own else ())

@@ -10,12 +10,11 @@ from actors.errors import InvalidRequest
 from ipc import fields
 from ipc.http.errors import JSON, HttpError, Reply
 from ipc.http.translate import unicode_text
+from ipc.http.whole import SERVER, WholeResponse
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 BODY_S: Final = 60.0
 """How long a body may take to arrive."""
-
-SERVER: Final = "gitbridge"
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -70,13 +69,15 @@ def query_params(request: web.BaseRequest) -> dict[str, str]:
     return params
 
 
-def respond(reply: Reply) -> web.Response:
+def respond(reply: Reply) -> web.StreamResponse:
     """A reply as aiohttp sends it."""
+    if reply.body:
+        return WholeResponse(reply)
     headers = {"server": SERVER, **reply.headers}
     return web.Response(status=reply.status, headers=headers, body=reply.body)
 
 
-def json_response(document: object, status: int = 200) -> web.Response:
+def json_response(document: object, status: int = 200) -> web.StreamResponse:
     """Any Struct or plain data as JSON; ``Decimal`` becomes a number."""
     return respond(Reply(status, {"content-type": JSON}, _ENCODER.encode(document)))
 

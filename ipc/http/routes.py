@@ -1,7 +1,6 @@
 """What is served under which path."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -14,7 +13,6 @@ from ipc.http import schema, translate
 from ipc.http.chunks import ChunkWriter
 from ipc.http.errors import JSON, HttpError, Reply, error_reply
 from ipc.http.exchange import (
-    SERVER,
     cut_off,
     json_response,
     query_params,
@@ -23,6 +21,7 @@ from ipc.http.exchange import (
 )
 from ipc.http.flight import Flight
 from ipc.http.rpc import answer
+from ipc.http.whole import SERVER
 from ipc.methods import METHODS, Method, Peer, Service, read_params, unknown_method
 from ipc.route import STRATEGIES
 
@@ -136,27 +135,33 @@ class Routes:
             return respond(
                 self._whole(asked.request, await self._outcome(call, asked.request))
             )
-        with self._flight(call, asked.request) as flight:
+        flight = self._depart(call, asked.request)
+        try:
             return await self._stream(call, asked, flight)
+        finally:
+            self._arrive(flight)
 
     async def _outcome(
         self, call: Call, request: RouteRequest
     ) -> RouteResult | ErrorInfo:
-        with self._flight(call, request) as flight:
+        flight = self._depart(call, request)
+        try:
             return await flight.ended()
+        finally:
+            self._arrive(flight)
 
-    @contextmanager
-    def _flight(self, call: Call, request: RouteRequest) -> Iterator[Flight]:
-        """A request in the router's hands, for as long as its client waits."""
+    def _depart(self, call: Call, request: RouteRequest) -> Flight:
+        """Give a request into the router's hands, for as long as its client waits."""
         flight = Flight(
             self._backing.service, request, on_too_slow=lambda: cut_off(call.request)
         )
         self.flights.add(flight)
-        try:
-            yield flight
-        finally:
-            flight.leave()
-            self.flights.discard(flight)
+        return flight
+
+    def _arrive(self, flight: Flight) -> None:
+        """Nobody waits for it any more."""
+        flight.leave()
+        self.flights.discard(flight)
 
     def _whole(self, request: RouteRequest, outcome: RouteResult | ErrorInfo) -> Reply:
         if isinstance(outcome, ErrorInfo):
