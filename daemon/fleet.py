@@ -1,9 +1,10 @@
 """The running providers: each an actor under a supervisor, with connections of its own.
 
-They come, change and go while the daemon runs. A provider that changed is started anew
-beside the old one, with what that one knew; from one moment to the next requests go to
-the new one, and the old one is stopped when its last call has ended. Others notice
-nothing.
+They come, change and go while the daemon runs. What has learned nothing that depends on
+the change (breaker, timeouts, probes) is told to go on by the new settings. Any other
+provider that changed is started anew beside the old one, with what that one knew; from one
+moment to the next requests go to the new one, and the old one is stopped when its last call
+has ended. Others notice nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from actors.provider import (
     ProviderSettings,
     ProviderTools,
     SnapshotCell,
+    only_adjusted,
     resumes_as,
 )
 from actors.runtime import (
@@ -60,18 +62,34 @@ class Tenure:
 
 
 @dataclass(slots=True, eq=False)
+class Told:
+    """What a provider's actor was told last: it starts by that again after a crash."""
+
+    settings: ProviderSettings
+
+
+@dataclass(slots=True, eq=False)
 class Running:
     """A provider's actor. ``kept``: its totals when the next one took over."""
 
-    settings: ProviderSettings
+    told: Told
     supervisor: str
     handle: ProviderHandle
     transport: Transport
     tenure: Tenure
     kept: ProviderTotals | None = None
 
+    @property
+    def settings(self) -> ProviderSettings:
+        return self.told.settings
 
-Change = Literal["added", "changed", "removed", "failed"]
+    def adjust(self, settings: ProviderSettings) -> None:
+        """Have the actor go on by these."""
+        self.told.settings = settings
+        self.handle.adjust(settings)
+
+
+Change = Literal["added", "changed", "adjusted", "removed", "failed"]
 MakeTools = Callable[[ProviderSettings, Transport, StateKeeper], ProviderTools]
 
 
@@ -130,7 +148,10 @@ class Fleet:
             after: dict[str, Running] = {}
             for name, settings in wanted.items():
                 running = self._running.get(name)
-                if running is None or running.settings != settings:
+                if running is not None and only_adjusted(running.settings, settings):
+                    if running.settings != settings:
+                        changes[name] = "adjusted"
+                else:
                     changes[name] = "changed" if running else "added"
                     running = await self._succeed(settings)
                 if running is None:
@@ -139,6 +160,9 @@ class Fleet:
                     after[name] = running
             changes |= dict.fromkeys(self._running.keys() - wanted, "removed")
             self._switch(after)
+            for name, change in changes.items():
+                if change == "adjusted":
+                    after[name].adjust(wanted[name])
             on_switch()
             return changes
 
@@ -183,10 +207,10 @@ class Fleet:
         suffix = f"#{count}" if count > 1 else ""
         transport, tenure = self._connect(name), Tenure(self._keeper)
         tools = self._make_tools(settings, transport, tenure)
-        cell = SnapshotCell(_blank(settings))
+        cell, told = SnapshotCell(_blank(settings)), Told(settings)
         actor = ChildSpec(
             id=f"provider:{name}{suffix}",
-            factory=lambda: ProviderActor(settings, tools, cell),
+            factory=lambda: ProviderActor(told.settings, tools, cell),
         )
         # One that crashes again and again uses up its own restarts; the others are not
         # touched before that has happened five times over.
@@ -194,7 +218,7 @@ class Fleet:
         ref = self._supervisor.add_supervisor(spec).ref(actor.id)
         resuming = resumes_as(settings, tools.dialect)
         handle = ProviderHandle(ref, cell, self._backend, resuming)
-        return Running(settings, spec.id, handle, transport, tenure)
+        return Running(told, spec.id, handle, transport, tenure)
 
     async def _retire(self, running: Running) -> None:
         with suppress(*DOWN):

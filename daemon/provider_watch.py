@@ -136,6 +136,8 @@ class ProviderWatch:
     def _tell(self, name: str, change: Change, credential: Credential | None) -> None:
         if change == "removed":
             log.info("provider_removed", provider=name)
+        elif change == "adjusted":
+            log.info("provider_changed", provider=name)
         elif change != "failed":
             source = credential.source if credential else None
             log.info("credential", provider=name, source=source)

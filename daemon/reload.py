@@ -25,7 +25,7 @@ from daemon.ids import utc
 from daemon.provider_files import ProviderFiles
 from daemon.provider_watch import ProviderWatch
 from daemon.sdnotify import Notifier
-from ipc.control import ProviderChange, ReloadResult
+from ipc.control import ProviderChange, ProviderFate, ReloadResult
 
 SHOWN_MISTAKES = 3
 """How many of them stand in a condition's text; the answer and the log have all."""
@@ -216,7 +216,7 @@ def provider_changes(
 
 def _change(
     was: ProviderConfig | None, now: ProviderConfig | None, *, new_key: bool
-) -> Change | None:
+) -> ProviderFate | None:
     if was is None:
         return "added"
     if now is None:

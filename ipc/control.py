@@ -22,6 +22,9 @@ class SettingChange(Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
+ProviderFate = Literal["added", "changed", "removed", "failed"]
+
+
 class ProviderChange(Struct, frozen=True, kw_only=True):
     """A provider that came, went, or is another than before.
 
@@ -30,7 +33,7 @@ class ProviderChange(Struct, frozen=True, kw_only=True):
     """
 
     provider: str
-    change: Literal["added", "changed", "removed", "failed"]
+    change: ProviderFate
     key_source: str | None = None
     new_key: bool = False
 

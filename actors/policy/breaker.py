@@ -88,6 +88,11 @@ class Breaker:
         self._calls: dict[str, _Call] = {}
         self._outcomes = Outcomes(config)
 
+    def configure(self, config: BreakerConfig) -> None:
+        """Judge by this from now on; the phase, and how long it is open, stay."""
+        self._config = config
+        self._outcomes.configure(config)
+
     @property
     def phase(self) -> BreakerPhase:
         """An open breaker stays ``open`` past ``open_until`` until a call wants in."""

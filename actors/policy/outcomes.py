@@ -24,6 +24,14 @@ class Outcomes:
         self._asked: deque[tuple[float, bool]] = deque()  # whether it was a 429
         self._limited = 0
 
+    def configure(self, config: BreakerConfig) -> None:
+        """Judge by this from now on; what a smaller window has no room for is gone."""
+        self._config = config
+        while len(self._asked) > config.limited_calls:
+            self._limited -= self._asked.popleft()[1]
+        while len(self._ring) > config.window_calls:
+            self._drop_oldest()
+
     def __iter__(self) -> Iterator[tuple[float, Verdict]]:
         return iter(self._ring)
 

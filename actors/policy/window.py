@@ -207,6 +207,13 @@ class RollingWindow:
         elif sample.waited_s is not None:
             self.waited(sample.waited_s, sample.now)
 
+    def resize(self, size: int) -> None:
+        """Hold so many calls from now on; a smaller window keeps the newest."""
+        self._size = size
+        self._figures = None
+        while len(self._entries) > size:
+            self._count(self._entries.popleft(), -1)
+
     def waited(self, waited_s: float, now: float) -> None:
         """No first token came for so long: ``ttft_ewma_s`` is at least that."""
         if self._ttft.value is None or waited_s > self._ttft.value:

@@ -13,6 +13,7 @@ from actors.provider.handle import ProviderHandle, SnapshotCell
 from actors.provider.settings import (
     ProviderSettings,
     ProviderTools,
+    only_adjusted,
     resumes_as,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "ProviderSettings",
     "ProviderTools",
     "SnapshotCell",
+    "only_adjusted",
     "resumes_as",
 ]

@@ -19,11 +19,18 @@ from actors.messages.provider import (
 )
 from actors.policy.tokens import estimate_prompt_tokens
 from actors.provider.call import UpstreamCall
-from actors.provider.handle import Absorb, AwaitIdle, Retire, SnapshotCell
+from actors.provider.handle import (
+    Absorb,
+    Adjust,
+    AwaitIdle,
+    HandOver,
+    Retire,
+    SnapshotCell,
+)
 from actors.provider.probe import probe_completion, probe_models
 from actors.provider.settings import ProviderSettings, ProviderTools
 from actors.provider.state import ProviderState
-from actors.runtime import Actor, Reply, TaskHandle
+from actors.runtime import Actor, Reply, TaskHandle, TimerHandle
 
 SAVE_INTERVAL_S = 5.0
 """How much of its windows and breakers an actor may forget when it dies."""
@@ -46,7 +53,6 @@ class Crash(Struct, frozen=True):
     """Command for fault injection: fail as a bug would."""
 
 
-HandOver = Retire | AwaitIdle | Absorb
 Timer = ProbeDue | SaveDue | Crash
 Message = Attempt | CancelAttempt | CheckHealth | GetSnapshot | HandOver | Timer
 
@@ -67,6 +73,7 @@ class ProviderActor(Actor[Message]):
         self._calls: dict[str, UpstreamCall] = {}
         self._probe_waiters: list[Reply] = []
         self._probe_task: TaskHandle | None = None
+        self._probe_timer: TimerHandle | None = None
         self._idle_waiters: list[Reply] = []
         self._retired = False
         self._saved_version = 0
@@ -80,8 +87,7 @@ class ProviderActor(Actor[Message]):
         if kept is not None and not self._state.restore(kept, now):
             log.warning("provider_state_unreadable", provider=self._settings.name)
         self._cell.bind(lambda: self._state.version, self._snapshot)
-        if self._settings.probe != "none" or self._settings.discover:
-            self.context.call_later(0.0, ProbeDue())
+        self._probe_in(0.0)
         self.context.call_later(SAVE_INTERVAL_S, SaveDue())
 
     @override
@@ -105,7 +111,7 @@ class ProviderActor(Actor[Message]):
                 self._start_probe(message.model)
             case GetSnapshot():
                 reply.send(self._cell.get())
-            case Retire() | AwaitIdle() | Absorb():
+            case Retire() | AwaitIdle() | Absorb() | Adjust():
                 self._hand_over(message, reply)
             case _:
                 self._on_timer(message)
@@ -115,7 +121,7 @@ class ProviderActor(Actor[Message]):
             case ProbeDue():
                 if not self._retired:
                     self._start_probe(None)
-                    self.context.call_later(self._probe_delay_s(), ProbeDue())
+                    self._probe_in(self._probe_delay_s())
             case SaveDue():
                 self._save()
                 self.context.call_later(SAVE_INTERVAL_S, SaveDue())
@@ -137,8 +143,17 @@ class ProviderActor(Actor[Message]):
                 self._tell_if_idle()
             case Absorb():
                 self._state.absorb(message.kept, message.final)
+            case Adjust():
+                self._adjust(message.settings)
             case _:
                 assert_never(message)
+
+    def _adjust(self, settings: ProviderSettings) -> None:
+        before, self._settings = self._settings, settings
+        self._state.adjust(settings)
+        was = before.probe, before.probe_interval_s
+        if was != (settings.probe, settings.probe_interval_s):
+            self._probe_in(self._probe_delay_s() if self._probes(before) else 0.0)
 
     def _tell_if_idle(self) -> None:
         if not self._calls:
@@ -195,6 +210,18 @@ class ProviderActor(Actor[Message]):
             call.stop("lost" if message.lost else "cancelled")
 
     # ---- health
+
+    @staticmethod
+    def _probes(settings: ProviderSettings) -> bool:
+        return settings.probe != "none" or settings.discover
+
+    def _probe_in(self, delay_s: float) -> None:
+        """Probe by itself after so long, in place of when it would have."""
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
+            self._probe_timer = None
+        if self._probes(self._settings):
+            self._probe_timer = self.context.call_later(delay_s, ProbeDue())
 
     def _start_probe(self, model: str | None) -> None:
         if self._probe_task is None:

@@ -17,6 +17,7 @@ from actors.messages.provider import (
     ProviderTotals,
 )
 from actors.provider.probe import judged_for
+from actors.provider.settings import ProviderSettings
 from actors.runtime import ActorRef, ActorStopped, AskTimeout, Backend, MailboxFull
 
 ASK_GRACE_S = 5.0
@@ -34,6 +35,12 @@ class Retire(Struct, frozen=True):
     """
 
 
+class Adjust(Struct, frozen=True):
+    """Command: go on by these settings; calls in flight end as they began."""
+
+    settings: ProviderSettings
+
+
 class AwaitIdle(Struct, frozen=True):
     """Query: answered with the ``ProviderTotals`` once no call is in flight."""
 
@@ -45,9 +52,8 @@ class Absorb(Struct, frozen=True):
     final: ProviderTotals
 
 
-ProviderMessage = (
-    Attempt | CancelAttempt | CheckHealth | GetSnapshot | Retire | AwaitIdle | Absorb
-)
+HandOver = Retire | AwaitIdle | Absorb | Adjust
+ProviderMessage = Attempt | CancelAttempt | CheckHealth | GetSnapshot | HandOver
 
 
 class SnapshotCell:
@@ -173,6 +179,10 @@ class ProviderHandle:
             AskTimeout: It does not answer.
         """
         return await self._totals(Retire(), KEEP_TIMEOUT_S)
+
+    def adjust(self, settings: ProviderSettings) -> None:
+        """Have it go on by these settings, which differ in what is adjustable only."""
+        self._ref.tell(Adjust(settings))
 
     def rest(self) -> None:
         """As ``retire``, without waiting for it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.messages.chat import ContinuesAs
 from actors.messages.lifecycle import StateKeeper
@@ -64,6 +65,19 @@ def resumes_as(
         return dialect.continues_as(settings.endpoint, model)
 
     return answer
+
+
+ADJUSTABLE = (
+    *("timeouts", "breaker", "metrics_window", "weight"),
+    *("probe", "probe_interval_s"),
+)
+"""What a running actor can be told anew: nothing it has learned depends on it."""
+
+
+def only_adjusted(before: ProviderSettings, after: ProviderSettings) -> bool:
+    """Whether nothing but what is ``ADJUSTABLE`` differs."""
+    changes = {name: getattr(after, name) for name in ADJUSTABLE}
+    return replace(before, **changes) == after
 
 
 ProviderEvent = BreakerTransition | ProbeResult

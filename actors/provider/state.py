@@ -80,6 +80,14 @@ class ProviderState:
         """Grows with every change of what a snapshot shows, prices included."""
         return self._changes + self._prices.version
 
+    def adjust(self, settings: ProviderSettings) -> None:
+        """Go on by these, which differ only in what is ``ADJUSTABLE``."""
+        self.settings = settings
+        for model in self._models.values():
+            model.breaker.configure(settings.breaker)
+            model.window.resize(settings.metrics_window)
+        self._changes += 1
+
     # ---- deciding
 
     def admit(  # one answer, three gates

@@ -12,11 +12,12 @@ from typing_extensions import override
 from actors.messages.chat import ChatRequest, Message
 from actors.messages.lifecycle import ActorExited, ActorRestarted, StateKeeper
 from actors.messages.provider import Attempt, Outcome
+from actors.policy.breaker import BreakerConfig
 from actors.policy.pricing import PriceBook
 from actors.provider import ProviderHandle, ProviderSettings, ProviderTools
 from actors.provider.actor import Crash
 from actors.runtime import ActorSystem
-from actors.wire.base import Transport
+from actors.wire.base import Timeouts, Transport
 from actors.wire.catalogue import dialect_for
 from daemon.fleet import GRACE_S, Connections, Fleet
 from tests.support.fake_transport import Answer, FakeTransport, completion
@@ -140,7 +141,7 @@ async def test_a_changed_provider_takes_new_requests_and_the_old_one_ends_its_ow
         group.start_soon(yard.ask, "one", ended)
         group.start_soon(yard.ask, "two", ended)
         await anyio.sleep(1)
-        changes = await yard.fleet.change(named("one", "two", weight=2.0))
+        changes = await yard.fleet.change(named("one", "two", found_window=2000))
         assert changes == {"one": "changed", "two": "changed"}
         await idle()
         assert yard.actors() == ["provider:one", "provider:one#2", "provider:two#2"]
@@ -157,16 +158,95 @@ async def test_a_changed_provider_takes_new_requests_and_the_old_one_ends_its_ow
         assert yard.actors() == ["provider:one#2", "provider:two#2"]
 
 
+ADJUSTED: dict[str, object] = {
+    "timeouts": Timeouts(total_s=7.0),
+    "breaker": BreakerConfig(consecutive_failures=1),
+    "metrics_window": 2,
+    "weight": 3.0,
+}
+
+
+async def test_one_that_is_adjusted_stays_who_it_is() -> None:
+    async with a_yard("one") as yard, anyio.create_task_group() as group:
+        ended: list[Outcome] = []
+        for _ in range(3):
+            await yard.ask("one")
+        yard.lines[0].answers = [completion("old", after_s=30.0)]
+        group.start_soon(yard.ask, "one", ended)
+        await anyio.sleep(1)
+        handle = yard.fleet.providers["one"]
+
+        changes = await yard.fleet.change(named("one", **ADJUSTED))
+        await idle()
+
+        assert changes == {"one": "adjusted"}
+        assert await yard.fleet.change(named("one", **ADJUSTED)) == {}
+        assert yard.fleet.providers["one"] is handle
+        assert yard.actors() == ["provider:one"]
+        [model] = handle.snapshot().models
+        assert (model.in_flight, model.calls, model.weight) == (1, 2, 3.0)
+        await anyio.sleep(60)  # longer than calls may take by now
+        [old] = ended
+        assert old.completion is not None
+        yard.lines[0].answers = [completion(after_s=10.0)]
+        assert failure_of(await yard.ask("one")) == "timeout"
+        [model] = handle.snapshot().models
+        assert (model.in_flight, model.calls, model.breaker) == (0, 2, "open")
+
+
+async def test_one_that_crashes_starts_by_what_it_was_told_last() -> None:
+    async with a_yard("one") as yard:
+        await yard.fleet.change(named("one", **ADJUSTED))
+        yard.system.ref("provider:one").tell(Crash())
+        await idle()
+
+        [model] = yard.fleet.providers["one"].snapshot().models
+        assert model.weight == 3.0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked_by"),
+    [
+        ({"probe": "none"}, {"probe": "models"}, (1, 1, 2)),
+        ({"probe": "models"}, {"probe": "none"}, (1, 1, 1)),
+        ({"probe": "models"}, {"probe_interval_s": 10.0}, (1, 2, 8)),
+        ({"probe": "models", "probe_interval_s": 10.0}, {}, (1, 1, 2)),
+    ],
+)
+async def test_probes_follow_what_was_adjusted(
+    before: dict[str, object], after: dict[str, object], asked_by: tuple[int, ...]
+) -> None:
+    """Right after the change, 11 and 71 seconds later."""
+    async with a_yard() as yard:
+        await yard.fleet.change(named("one", **{"probe": "models", **before}))
+        await idle()
+        await yard.fleet.change(named("one", **{"probe": "models", **after}))
+        asked: list[int] = []
+        for wait_s in (0.0, 11.0, 60.0):
+            await anyio.sleep(wait_s)
+            await idle()
+            asked.append(len(yard.lines[0].requests))
+
+        assert tuple(asked) == asked_by
+        assert len(yard.lines) == 1
+
+
+def failure_of(outcome: Outcome) -> str | None:
+    return outcome.failure.failure if outcome.failure else None
+
+
 async def test_what_was_known_goes_over_and_every_call_is_counted_once() -> None:
     async with a_yard("one") as yard, anyio.create_task_group() as group:
         await yard.ask("one")
         yard.lines[0].answers = [completion(after_s=30.0)]
         group.start_soon(yard.ask, "one")
         await anyio.sleep(1)
-        await yard.fleet.change(named("one", weight=2.0))
+        await yard.fleet.change(named("one", found_window=2000))
         await yard.ask("one")
         assert yard.requests("one") == 2
-        await yard.fleet.change(named("one", weight=3.0))  # while the first one leaves
+        await yard.fleet.change(
+            named("one", found_window=3000)
+        )  # while the first one leaves
         await anyio.sleep(60)
 
         assert yard.requests("one") == 3
@@ -255,7 +335,7 @@ async def test_one_that_crashed_hands_over_what_it_had_kept() -> None:
         for _ in range(3):
             yard.system.ref("provider:one").tell(Crash())
             await idle()
-        await yard.fleet.change(named("one", weight=2.0))
+        await yard.fleet.change(named("one", found_window=2000))
         await idle()
 
         assert yard.requests("one") == 1

@@ -123,7 +123,11 @@ async def test_whoever_is_not_concerned_keeps_breaker_and_metrics(
                 group.start_soon(ask, client, "xai")
             await eventually(lambda: all_in_flight(client, "xai", 8))
             for number in range(4):
-                more = f"[server]\ndrain_s = {number + 1}\n"
+                more = (
+                    f"[breaker]\nmin_calls = {number + 11}\n"
+                    f"[health]\ninterval_s = {number + 70}\n"
+                    f"[routing]\nmetrics_window = {number + 90}\n"
+                )
                 limits = f"\nlimits = {{ concurrency = {number + 9} }}\n"
                 text = config(providers, *names, "anthropic", more=more) + limits
                 daemon.config.write_text(text)

@@ -330,6 +330,24 @@ def test_forcing_takes_the_free_permit() -> None:
 # Surviving a restart ---------------------------------------------------------
 
 
+def test_a_breaker_that_is_configured_anew_judges_what_it_has_seen() -> None:
+    breaker = Breaker(BreakerConfig())
+    for number in range(12):
+        breaker.admit(str(number), 0.0)
+        verdict: Verdict = "failure" if number % 4 == 0 else "success"
+        breaker.settle(str(number), verdict, 0.0, 0.5)
+    phases = [breaker.phase]
+    breaker.configure(BreakerConfig(failure_ratio=0.2, min_calls=3, window_calls=4))
+    breaker.admit("x", 0.0)
+    breaker.settle("x", "failure", 0.0, 0.5)
+    phases.append(breaker.phase)
+    assert phases == ["closed", "open"]  # for one of the last four
+    until = breaker.open_until
+    breaker.configure(BreakerConfig(open_s=100.0, open_max_s=200.0))
+
+    assert (breaker.phase, breaker.open_until) == ("open", until)
+
+
 def test_a_restored_open_breaker_waits_out_what_remained() -> None:
     breaker = Breaker(CONFIG)
     for _ in range(3):

@@ -322,6 +322,28 @@ def test_memory_is_bounded() -> None:
     assert len(window._histogram._bins) <= 100
 
 
+def test_a_window_that_is_resized_is_one_of_that_size() -> None:
+    samples = [
+        Sample(now=float(i), ok=i % 3 > 0, latency_s=i / 8, output_tokens=i)
+        for i in range(40)
+    ]
+    window, small = RollingWindow(), RollingWindow(7)
+    for each in samples[:30]:
+        window.record(each)
+        small.record(each)
+    window.resize(7)
+    assert window.summary(30.0) == small.summary(30.0)
+    for each in samples[30:]:
+        window.record(each)
+        small.record(each)
+    assert window.summary(40.0) == small.summary(40.0)
+    window.resize(9)
+    window.record(samples[0])
+    window.record(samples[1])
+
+    assert window.summary(40.0).calls == 9
+
+
 def test_a_smaller_window_keeps_the_newest_calls() -> None:
     window = recorded([Sample(float(n), n >= 90, 1.0) for n in range(100)])
 
