@@ -95,10 +95,6 @@ class Running:
             raise RuntimeError(f"{self.contender.name}: {result}{self._last_words()}")
         return result
 
-    def warm(self, load: Load) -> None:
-        """The same, whatever comes of it: a mock that slows down opens breakers."""
-        self._attempt(load)
-
     def cpu_s(self) -> float:
         return 0.0 if self.pid is None else processes.settled_cpu_s(self.pid)
 
