@@ -11,7 +11,8 @@ Two ways, and each is checked:
   something else has begun anew: that ends it.
 
 A continuation is held back until it is long enough to tell, 64 characters. Repeats by
-chance are shorter than 16, or of few different characters (a line of dashes).
+chance are shorter than 16 characters of a beginning and 48 of an end, or of few different
+ones (a line of dashes), or of something that was sent several times already (a refrain).
 """
 
 from typing import Protocol
@@ -19,6 +20,8 @@ from typing import Protocol
 DECIDING_CHARS = 64
 MIN_REPEAT_CHARS = 16
 MIN_DIFFERENT_CHARS = 8
+MIN_OVERLAP_CHARS = 48
+"""Text that repeats itself may well do so where it was cut; hardly for so long."""
 
 
 class DivergedError(Exception):
@@ -91,10 +94,11 @@ class Continuation:
     def _decide(self, held: str) -> str:
         self._held = None
         shared = _shared(held, self._sent)
+        anew = _telling(self._sent, held[:shared])
         if shared in (len(held), len(self._sent)):  # nothing says that it is no repeat
-            if (self._echoed and shared) or shared >= MIN_REPEAT_CHARS:
+            if anew or (self._echoed and shared):
                 self._rest = Restart(self._sent)
-        elif shared >= MIN_REPEAT_CHARS:
+        elif anew:
             raise DivergedError("the answer began anew, with other words")
         else:
             held = held[_overlap(self._sent, held) :]
@@ -121,8 +125,18 @@ def _shared(one: str, two: str) -> int:
 
 def _overlap(sent: str, held: str) -> int:
     """How much of what is held is the end of what was sent once more."""
-    for length in range(min(len(sent), len(held)), MIN_REPEAT_CHARS - 1, -1):
-        repeat = held[:length]
-        if sent.endswith(repeat) and len(set(repeat)) >= MIN_DIFFERENT_CHARS:
+    for length in range(min(len(sent), len(held)), MIN_OVERLAP_CHARS - 1, -1):
+        if sent.endswith(held[:length]) and _telling(sent, held[:length]):
             return length
     return 0
+
+
+def _telling(sent: str, repeat: str) -> bool:
+    """A part of what was sent, once more, is no chance.
+
+    It is where that part is long, and not one that was sent several times already.
+    """
+    if len(repeat) < MIN_REPEAT_CHARS or len(set(repeat)) < MIN_DIFFERENT_CHARS:
+        return False
+    probe = repeat[:MIN_REPEAT_CHARS]
+    return sent.find(probe) == sent.rfind(probe)

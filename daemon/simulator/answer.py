@@ -6,6 +6,7 @@ always gets the same answer.
 """
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import sha256
 from typing import Final, Literal
@@ -63,7 +64,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     ``prompt`` is all text of all messages, ``last_user`` that of the last user message.
     ``forced`` is the tool that must be called, ``any_tool`` that some must. ``schema``
     is the JSON Schema of the answer, ``{}`` for any JSON. ``think`` is false where the
-    model was not asked to reason.
+    model was not asked to reason. ``begun`` is a last message of the assistant, which
+    is no part of ``prompt`` where the model goes on from it.
     """
 
     model: SimModel
@@ -76,6 +78,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     forced: str | None = None
     any_tool: bool = False
     answered_tools: bool = False
+    begun: str = ""
     schema: dict[str, object] | None = None
     think: bool = True
 
@@ -127,6 +130,9 @@ def answer(name: str, ask: Ask, behaviour: Behaviour) -> Answer:
             "context_too_long",
             f"{prompt_tokens} tokens > {ask.model.context_window} maximum",
         )
+    if ask.begun and ask.model.prefill == "refused":
+        text = "This model does not support assistant message prefill."
+        raise Refusal(400, "invalid", text)
     reasoning, pieces, calls = _content(name, ask, behaviour)
     whole = len(reasoning) + len(pieces)
     limit = whole if ask.max_tokens is None else ask.max_tokens
@@ -171,7 +177,22 @@ def _content(
     text = f"[{name}] {digest} {ask.last_user[:_ECHO_CHARACTERS]} "
     missing = behaviour.tokens * CHARACTERS_PER_TOKEN - len(text)
     filler = _FILLER * (missing // len(_FILLER) + 1) if missing > 0 else ""
-    return reasoning, _pieces(text + filler[: max(missing, 0)]), ()
+    return reasoning, _pieces(_from(ask, text + filler[: max(missing, 0)])), ()
+
+
+def _from(ask: Ask, whole: str) -> str:
+    """What of the whole answer comes: what follows its beginning, if that was given."""
+    if ask.model.prefill == "continued":
+        return whole[len(ask.begun) :]
+    if ask.model.prefill == "repeated":
+        return ask.begun + whole[len(ask.begun) :]
+    return whole
+
+
+def told_prompt(texts: Sequence[str], begun: str, model: SimModel) -> str:
+    """All text of all messages but the beginning of the answer."""
+    goes_on = begun and model.prefill in ("continued", "repeated")
+    return "\n".join(texts[:-1] if goes_on else texts)
 
 
 def _called(ask: Ask) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from daemon.simulator.answer import Ask, Refusal
+from daemon.simulator.answer import Ask, Refusal, told_prompt
 from daemon.simulator.behaviour import Behaviour, SimModel
 from daemon.simulator.catalogue import FORCED_CHOICE
 
@@ -103,10 +103,12 @@ def parse_messages(
     choice = asked.tool_choice
     users = [m.text for m in asked.messages if m.role == "user" and m.text]
     system = [] if asked.system is None else [MessageBody("system", asked.system)]
-    last = asked.messages[-1].blocks
+    last = asked.messages[-1]
+    begun = last.text if last.role == "assistant" else ""
+    texts = [m.text for m in [*system, *asked.messages]]
     return Ask(
         model=model,
-        prompt="\n".join(m.text for m in [*system, *asked.messages]),
+        prompt=told_prompt(texts, begun, model),
         last_user=users[-1] if users else "",
         stream=asked.stream,
         include_usage=True,
@@ -116,7 +118,8 @@ def parse_messages(
         else tuple(t.name for t in asked.tools or ()),
         forced=choice.name if choice and choice.type == "tool" else None,
         any_tool=choice is not None and choice.type == "any",
-        answered_tools=any(block.type == "tool_result" for block in last),
+        answered_tools=any(block.type == "tool_result" for block in last.blocks),
+        begun=begun,
         schema=_schema(asked.output_config),
         think=asked.thinking is not None and asked.thinking.get("type") in _THINKS,
     )

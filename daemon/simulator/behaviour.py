@@ -53,6 +53,9 @@ class SimModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model on offer.
 
     ``answers_as`` is the ``model`` in answers where it differs from the name asked for.
+    ``prefill`` is what becomes of a last message of the assistant: ``ignored``, a turn
+    like every other; ``continued``, from where it ends; ``repeated`` in the answer and
+    continued; ``refused`` with 400.
     ``refuses`` are request fields answered with 400. ``shows_reasoning`` sends
     reasoning text where the dialect has a place for it.
     """
@@ -63,6 +66,7 @@ class SimModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     context_window: int = 1_000_000
     refuses: tuple[str, ...] = ()
     shows_reasoning: bool = False
+    prefill: Literal["ignored", "continued", "repeated", "refused"] = "ignored"
 
 
 class RateLimit(Struct, frozen=True, forbid_unknown_fields=True):

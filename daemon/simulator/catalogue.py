@@ -94,25 +94,32 @@ ANTHROPIC: Final = (
         answers_as="claude-haiku-4-5-20251001",
         price=_price("1", "0.1", "5"),
         context_window=200_000,
+        prefill="continued",
     ),
     SimModel(
         id="claude-sonnet-4-5",
         answers_as="claude-sonnet-4-5-20250929",
         price=_price("3", "0.3", "15"),
         context_window=200_000,
+        prefill="continued",
     ),
     SimModel(
-        id="claude-haiku-5-5", price=_price("0.1", "0.01", "0.5"), refuses=_CLAUDE_5
+        id="claude-haiku-5-5",
+        price=_price("0.1", "0.01", "0.5"),
+        refuses=_CLAUDE_5,
+        prefill="refused",
     ),
     SimModel(
         id="claude-sonnet-5-5",
         price=_price("2", "0.1", "10"),
         refuses=(*_CLAUDE_5, FORCED_CHOICE),
+        prefill="refused",
     ),
     SimModel(
         id="claude-opus-5-5",
         price=_price("4", "0.2", "20"),
         refuses=(*_CLAUDE_5, FORCED_CHOICE),
+        prefill="refused",
     ),
 )
 

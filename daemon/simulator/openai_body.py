@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from daemon.simulator.answer import Ask, Refusal
+from daemon.simulator.answer import Ask, Refusal, told_prompt
 from daemon.simulator.behaviour import Behaviour
 
 _UNKNOWN: Final = "Object contains unknown field"
@@ -122,10 +122,12 @@ def parse_chat(behaviour: Behaviour, body: bytes) -> Ask:
             )
     choice = chat.tool_choice
     tools = () if choice == "none" else tuple(t.function.name for t in chat.tools or ())
+    last = chat.messages[-1]
+    begun = last.text if last.role == "assistant" else ""
     limits = (chat.max_tokens, chat.max_completion_tokens)
     return Ask(
         model=model,
-        prompt="\n".join(m.text for m in chat.messages),
+        prompt=told_prompt([m.text for m in chat.messages], begun, model),
         last_user=next(
             (m.text for m in reversed(chat.messages) if m.role == "user"), ""
         ),
@@ -135,7 +137,8 @@ def parse_chat(behaviour: Behaviour, body: bytes) -> Ask:
         tools=tools,
         forced=choice.function.name if isinstance(choice, ToolBody) else None,
         any_tool=choice == "required",
-        answered_tools=chat.messages[-1].role == "tool",
+        answered_tools=last.role == "tool",
+        begun=begun,
         schema=_schema(chat.response_format),
     )
 

@@ -80,13 +80,30 @@ def test_a_server_that_should_repeat_and_does_not_is_believed() -> None:
 
 
 def test_the_last_words_once_more_are_skipped() -> None:
-    assert join(Continuation(SENT, echoed=False), "lazy dog and then " + REST) == REST
+    assert join(Continuation(SENT, echoed=False), SENT[4:] + REST) == REST
+    short = "lazy dog and then " + REST
+    assert join(Continuation(SENT, echoed=False), short) == short
 
 
 def test_a_line_of_dashes_goes_on() -> None:
     line = "-" * 30
 
     assert join(Continuation("| a |\n" + line, echoed=False), line + "|") == line + "|"
+
+
+def test_what_was_said_several_times_already_may_be_said_again() -> None:
+    refrain = "And so it goes, again and again. "
+    sent = "First: " + refrain * 3
+    whole = sent + refrain * 2 + "The end."
+    for cut in (len(sent), len(sent) - 10, len(sent) + 10):
+        told, rest = whole[:cut], whole[cut:]
+
+        assert told + join(Continuation(told, echoed=False), rest) == whole
+    sent = refrain * 3
+
+    assert join(Continuation(sent, echoed=False), refrain + "The end.") == (
+        refrain + "The end."
+    )
 
 
 @pytest.mark.parametrize("rest", ["goes home", "lap", "dog", "The end."])

@@ -336,3 +336,23 @@ async def test_models_list_has_windows(
     assert first["max_input_tokens"] == 200_000
     assert provider.stats.models_requests == 1
     assert provider.stats.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "status"), [(MODEL, 200), ("claude-sonnet-5-5", 400)]
+)
+async def test_a_prefill_is_continued_by_older_models_and_refused_by_newer(
+    http: aiohttp.ClientSession, provider: SimulatedProvider, model: str, status: int
+) -> None:
+    whole = (await post(http, provider, asking("hi")))[1]["content"][0]["text"]
+    begun = {"role": "assistant", "content": whole[:10]}
+    messages = [{"role": "user", "content": "hi"}, begun]
+    got, body = await post(
+        http, provider, {"model": model, "max_tokens": 100, "messages": messages}
+    )
+
+    assert got == status
+    if status == 200:
+        assert whole[:10] + body["content"][0]["text"] == whole
+    else:
+        assert "prefill" in body["error"]["message"]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import openai
 import pytest
+from msgspec import structs
 
 from daemon.simulator import SimulatedProvider, simulate
 from daemon.simulator.answer import prompt_hash
@@ -176,3 +177,26 @@ async def test_bad_requests_are_refused_as_openai_does(
     assert error["type"] == "invalid_request_error"
     assert response.headers["x-simulated"] == "1"
     assert provider.stats.endings == {"refused": 1}
+
+
+@pytest.mark.parametrize("prefill", ["ignored", "repeated"])
+async def test_a_beginning_is_a_turn_like_others_or_repeated(
+    provider: SimulatedProvider, sdk: openai.AsyncOpenAI, prefill: str
+) -> None:
+    model = structs.replace(provider.behaviour.models[0], prefill=prefill)
+    await provider.change(models=(model,))
+    plain = await sdk.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "hello there"}]
+    )
+    whole = plain.choices[0].message.content or ""
+    begun = await sdk.chat.completions.create(
+        model=MODEL,
+        messages=[
+            {"role": "user", "content": "hello there"},
+            {"role": "assistant", "content": whole[:10]},
+        ],
+    )
+    text = begun.choices[0].message.content or ""
+
+    assert text.startswith("[openai] ")
+    assert (text == whole) is (prefill == "repeated")
