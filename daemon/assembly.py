@@ -103,6 +103,8 @@ def router_settings(config: Config) -> RouterSettings:
         ),
         retry_budget_ratio=retry.budget_ratio,
         retry_budget_min_per_s=retry.budget_min_per_s,
+        max_in_flight=config.server.max_requests,
+        max_waiting=config.server.max_waiting,
         deadline_s=routing.deadline_s,
         stream_mode=routing.stream_mode,
         hedge=routing.hedge,

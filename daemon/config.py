@@ -39,12 +39,17 @@ Text = Annotated[str, Meta(min_length=1)]
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True):
-    """Where requests come in. ``listen`` is ``HOST:PORT``; ``None`` is off."""
+    """Where requests come in. ``listen`` is ``HOST:PORT``; ``None`` is off.
+
+    ``max_requests`` are worked on at once, ``max_waiting`` more may wait for a place.
+    """
 
     socket: Text | None = None
     socket_mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
     listen: Text | None = None
     drain_s: Seconds = 30.0
+    max_requests: Count = 1024
+    max_waiting: Count = 1024
 
     @property
     def mode(self) -> int:

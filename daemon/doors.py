@@ -222,6 +222,7 @@ async def open_doors(
         conditions=house.conditions.look,
         max_latency_s=config.health.max_latency_s,
         in_flight=house.router.in_flight,
+        waiting=house.router.waiting,
         new_id=house.new_id,
         utc=utc,
         models=lambda found: list_models(
@@ -277,6 +278,7 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
         metrics=lambda: house.telemetry.render(
             service.snapshots(),
             house.depths(),
+            house.router.waiting(),
             house.conditions.look(),
             house.vitals.figures(),
         ),

@@ -211,6 +211,7 @@ async def open_house(
                 draw=random.random,
                 new_id=new_id,
                 on_record=events.request_finished,
+                on_queue=events.telemetry.on_queue,
             ),
         )
         vitals = Vitals(str(state))

@@ -21,6 +21,7 @@ from actors.messages.provider import (
     ProviderSnapshot,
 )
 from actors.messages.routing import (
+    Priority,
     RouteHandle,
     RouteRequest,
     RouterRef,
@@ -55,6 +56,7 @@ class HouseService:
         conditions: Callable[[], Sequence[Condition]],
         max_latency_s: float,
         in_flight: Callable[[], int],
+        waiting: Callable[[], dict[Priority, int]],
         new_id: Callable[[], str],
         utc: Callable[[], float],
         models: Callable[[Sequence[ProviderSnapshot]], tuple[ModelRow, ...]],
@@ -67,6 +69,7 @@ class HouseService:
         self._conditions = conditions
         self.max_latency_s = max_latency_s
         self._in_flight = in_flight
+        self._waiting = waiting
         self._new_id = new_id
         self._utc = utc
         self._models = models
@@ -144,6 +147,7 @@ class HouseService:
             strategy=strategy,
             weights=weights,
             in_flight=self._in_flight(),
+            waiting=self._waiting(),
             providers=tuple(_at_a_glance(s) for s in snapshots),
             conditions=tuple(self._conditions()),
             simulated=any(s.simulated for s in snapshots),
@@ -317,7 +321,8 @@ def _at_a_glance(snapshot: ProviderSnapshot) -> results.ProviderStatus:
         success_rate=snapshot.success_rate,
         latency_avg_s=snapshot.latency_avg_s,
         consecutive_failures=default.consecutive_failures if default else 0,
-        in_flight=sum(m.in_flight for m in snapshot.models),
+        in_flight=snapshot.in_flight,
+        concurrency_limit=snapshot.concurrency_limit,
         requests=totals.requests,
         failures=totals.failures,
         cost_usd=totals.cost_usd if priced else None,
@@ -330,6 +335,8 @@ def _in_epoch_seconds(snapshot: ProviderSnapshot, shift: float) -> ProviderSnaps
     """The loop's clock is nobody's business outside: its times as UTC epoch seconds."""
     return replace(
         snapshot,
+        blocked_until=_moved(snapshot.blocked_until, shift),
+        requests_free_at=_moved(snapshot.requests_free_at, shift),
         models=tuple(
             replace(
                 model,

@@ -16,7 +16,12 @@ from msgspec import Struct
 
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ProviderSnapshot
-from actors.messages.routing import AttemptRecord, RequestRecord
+from actors.messages.routing import (
+    AttemptRecord,
+    Priority,
+    QueueExit,
+    RequestRecord,
+)
 from actors.policy.condition_catalogue import CATALOGUE
 
 PREFIX = "gitbridge_"
@@ -159,7 +164,15 @@ class Telemetry:
         self.transitions = Family(
             "breaker_transitions_total", "Breakers that changed phase.", (*who, "to")
         )
-        self.shed = Family("shed_total", "Requests refused at the door.", ("reason",))
+        self.shed = Family(
+            "shed_total", "Requests that got no place in time.", ("reason",)
+        )
+        self.queue_wait = Family(
+            "queue_wait_seconds",
+            "Waits for a place of the requests that got one.",
+            ("priority",),
+            LATENCY_BUCKETS,
+        )
         self.restarts = Family(
             "actor_restarts_total", "Actors started again by a supervisor.", ("actor",)
         )
@@ -174,8 +187,6 @@ class Telemetry:
         self.overhead.observe((), record.overhead_s)
         if record.time_to_first_token_s is not None:
             self.first_token.observe(who, record.time_to_first_token_s)
-        if record.outcome == "overloaded":
-            self.shed.add(("overloaded",))
         previous: AttemptRecord | None = None
         for attempt in record.attempts:
             self._on_attempt(attempt, previous)
@@ -208,6 +219,13 @@ class Telemetry:
         elif attempt.kind == "failover" and previous is not None:
             self.failovers.add((previous.provider, previous.model))
 
+    def on_queue(self, event: QueueExit) -> None:
+        """Count one request that waits for a place no longer."""
+        if event.result == "served":
+            self.queue_wait.observe((event.priority,), event.waited_s)
+        elif event.result != "left":
+            self.shed.add((event.result,))
+
     def on_transition(self, event: BreakerTransition) -> None:
         self.transitions.add((event.provider, event.model, event.after))
 
@@ -217,6 +235,7 @@ class Telemetry:
         self,
         snapshots: Iterable[ProviderSnapshot],
         depths: Mapping[str, int],
+        waiting: Mapping[Priority, int],
         conditions: Sequence[Condition],
         figures: Iterable[Figure],
     ) -> str:
@@ -241,6 +260,28 @@ class Telemetry:
                 for s in providers
                 for m in s.models
             },
+        )
+        lines += _gauge(
+            "concurrency_limit",
+            "Calls at once, configured or learned; absent while there is no limit.",
+            ("provider",),
+            {
+                (s.provider,): s.concurrency_limit
+                for s in providers
+                if s.concurrency_limit is not None
+            },
+        )
+        lines += _gauge(
+            "provider_in_flight",
+            "Calls at the provider.",
+            ("provider",),
+            {(s.provider,): s.in_flight for s in providers},
+        )
+        lines += _gauge(
+            "queue_depth",
+            "Requests that wait for a place.",
+            ("priority",),
+            {(priority,): depth for priority, depth in waiting.items()},
         )
         lines += _gauge(
             "mailbox_depth",

@@ -29,6 +29,7 @@ from actors.messages.provider import (
 from actors.messages.routing import (
     AttemptSummary,
     ErrorInfo,
+    Priority,
     RouteResult,
     Strategy,
     Weights,
@@ -145,7 +146,8 @@ class CancelResult(Struct, frozen=True):
 class ProviderStatus(Struct, frozen=True, kw_only=True):
     """One provider at a glance; ``breaker`` is that of its default ``model``.
 
-    ``model`` is null while none is known of a provider that is to be discovered.
+    ``model`` is null while none is known of a provider that is to be discovered;
+    ``concurrency_limit`` while there is none, configured or learned.
     """
 
     provider: str
@@ -162,10 +164,11 @@ class ProviderStatus(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None
     last_request_at: float | None
     simulated: bool = False
+    concurrency_limit: int | None = None
 
 
 class StatusResult(Struct, frozen=True, kw_only=True):
-    """The daemon at a glance."""
+    """The daemon at a glance. Of those ``in_flight`` so many are ``waiting`` for a place."""
 
     version: str
     pid: int
@@ -179,6 +182,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     simulated: bool = False
     draining: bool = False
+    waiting: dict[Priority, int] = {}
 
 
 class ProvidersResult(Struct, frozen=True):

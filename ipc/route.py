@@ -6,7 +6,14 @@ from typing import Final, get_args
 from msgspec import Struct, structs
 
 from actors.messages.chat import ChatRequest, Message
-from actors.messages.routing import Door, RouteRequest, Strategy, StreamMode
+from actors.messages.routing import (
+    PRIORITIES,
+    Door,
+    Priority,
+    RouteRequest,
+    Strategy,
+    StreamMode,
+)
 from ipc import fields
 from ipc.conversation import chat_request
 
@@ -25,7 +32,7 @@ _CHAT_PARAMS: Final = (
     "response_format",
     "reasoning_effort",
 )
-_NOT_YET: Final = ("cache", "idempotency_key", "priority", "hedge")
+_NOT_YET: Final = ("cache", "idempotency_key", "hedge")
 
 
 class RouteParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +66,7 @@ class RouteParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     metadata: object = None
     cache: object = None
     idempotency_key: object = None
-    priority: object = None
+    priority: str | None = None
     hedge: object = None
 
 
@@ -87,6 +94,7 @@ def route_request(
         stream_mode=parse_stream_mode(params.stream_mode),
         deadline_s=parse_deadline(params.deadline_s),
         budget_usd=parse_budget(params.budget_usd),
+        priority=parse_priority(params.priority),
         metadata={}
         if params.metadata is None
         else fields.plain_object(params.metadata, "metadata"),
@@ -138,6 +146,16 @@ def parse_stream_mode(value: object, field: str = "stream_mode") -> StreamMode |
         if mode == value:
             return mode
     raise fields.wrong(field, value, "one of " + ", ".join(STREAM_MODES))
+
+
+def parse_priority(value: object, field: str = "priority") -> Priority:
+    """How urgent it is, where requests wait for a place; normal unless said."""
+    if value is None:
+        return "normal"
+    for priority in PRIORITIES:
+        if priority == value:
+            return priority
+    raise fields.wrong(field, value, "one of " + ", ".join(PRIORITIES))
 
 
 def parse_deadline(value: object, field: str = "deadline_s") -> float | None:

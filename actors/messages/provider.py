@@ -37,6 +37,9 @@ that is known to work; to go on in any case; to answer anew; nothing."""
 NO_FIRST_TOKEN = "no_first_token"  # noqa: S105 - no password
 """The ``code`` of a failure that ended a stream which had said nothing yet."""
 
+AT_CAPACITY = "at_capacity"
+"""The ``code`` of a refusal by our own limiter that the next call to end there cures."""
+
 
 class TimeoutLimits(Struct, frozen=True, kw_only=True):
     """Seconds, in place of a provider's own timeouts where they are said."""
@@ -167,7 +170,9 @@ class ModelSnapshot(Struct, frozen=True, gc=False, kw_only=True):
 
     Latencies in seconds; ``success_rate`` in [0, 1] over the rolling window, ``None``
     without calls; ``blocked_until`` is the loop time before which the limiter admits
-    nothing (0.0: free now). ``breaker_cause`` says why it is not closed. ``success_alpha``/``success_beta`` are the discounted
+    nothing (0.0: free now). ``provider_in_flight`` counts the calls that share the
+    provider's ``concurrency_limit``. ``breaker_cause`` says why the breaker is not
+    closed. ``success_alpha``/``success_beta`` are the discounted
     posterior of success, ``last_call_at`` the loop time of the newest call in it.
     Prices in USD per million tokens, ``None`` when unknown.
     ``healthy`` is the last probe's verdict, ``auth_refused`` that our key was refused
@@ -182,6 +187,7 @@ class ModelSnapshot(Struct, frozen=True, gc=False, kw_only=True):
     probe_permit_free: bool = False
     blocked_until: float = 0.0
     in_flight: int = 0
+    provider_in_flight: int = 0
     concurrency_limit: int | None = None
     calls: int = 0
     failures: int = 0
@@ -227,7 +233,11 @@ class ProviderSnapshot(Struct, frozen=True, kw_only=True):
     the last models list that came. ``default_model`` is ``None`` while no model of a
     provider that is to be discovered is known. ``cost_per_1k_tokens_usd`` is over the
     rolling window. ``out_of_money``: the account was when it was last asked for more
-    than a list of models.
+    than a list of models. ``concurrency_limit`` is how many calls at once it takes, as
+    configured or learned from its refusals, ``None`` while nothing is known;
+    ``in_flight`` how many there are; ``blocked_until`` the loop time before which it
+    admits nothing, whatever the model. From ``requests_free_at`` on the configured rate
+    lets one request through every ``request_interval_s`` (0.0: there is none).
     """
 
     provider: str
@@ -243,6 +253,11 @@ class ProviderSnapshot(Struct, frozen=True, kw_only=True):
     success_rate: float | None = None
     latency_avg_s: float | None = None
     cost_per_1k_tokens_usd: Decimal | None = None
+    concurrency_limit: int | None = None
+    in_flight: int = 0
+    blocked_until: float = 0.0
+    requests_free_at: float = 0.0
+    request_interval_s: float = 0.0
     restarts: int = 0
     out_of_money: bool = False
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
 
@@ -27,6 +27,11 @@ AttemptKind = Literal["first", "retry", "failover", "hedge", "resume"]
 one after a failure, beside one that was slow, or to go on with a stream that broke."""
 
 Door = Literal["http", "json", "msgpack", "internal"]
+Priority = Literal["high", "normal", "low"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+"""The highest first."""
+
+QueueResult = Literal["served", "overloaded", "queue_full", "deadline", "left"]
 
 
 class Weights(Struct, frozen=True, gc=False):
@@ -43,6 +48,8 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     ``model`` is ``auto``, ``auto:<strategy>``, ``<provider>/<model>``, an alias or a
     served name; ``None`` means ``auto``. ``deadline_s`` counts from arrival.
     ``simulated`` and ``user`` come from the door, ``metadata`` is the caller's own.
+    ``priority`` counts where requests wait for a place; ``durable`` is work that
+    outlives its caller (a task): it waits in order and is never shed.
     """
 
     request_id: str
@@ -55,6 +62,8 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     stream_mode: StreamMode | None = None
     deadline_s: float | None = None
     budget_usd: Decimal | None = None
+    priority: Priority = "normal"
+    durable: bool = False
     metadata: dict[str, object] = {}
     user: str | None = None
     door: Door = "internal"
@@ -218,6 +227,7 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     ``outcome`` is ``ok`` or the kind of the error the caller got. ``prompt_chars`` is
     the length of all message text, the text itself is never kept. ``cost_usd`` as in
     ``RouteResult``; ``known_cost_usd`` is the sum of the attempts that are known.
+    ``queued_s`` is the time spent waiting for a place, at a provider or in the daemon.
     """
 
     request_id: str
@@ -234,6 +244,7 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     stream: bool = False
     latency_s: float = 0.0
     overhead_s: float = 0.0
+    queued_s: float = 0.0
     time_to_first_token_s: float | None = None
     usage: Usage = Usage()
     cost_usd: Decimal | None = None
@@ -244,6 +255,18 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     error_message: str | None = None
     simulated: bool = False
     metadata: dict[str, object] = {}
+
+
+class QueueExit(Struct, frozen=True, gc=False):
+    """Event: a request no longer waits for a place.
+
+    It got one (``served``), was shed (``overloaded``, ``queue_full``, ``deadline``), or
+    went by itself (``left``: its caller did, or there is something else to try).
+    """
+
+    priority: Priority
+    waited_s: float
+    result: QueueResult
 
 
 class TaskRule(Struct, frozen=True, kw_only=True):

@@ -18,20 +18,22 @@ the contract's "Who retries":
 * Once a delta went to the caller nothing is repeated: it would be told twice.
 * Money spent, money that may have been spent, and what the next call is expected to
   cost stay within the request's ``budget_usd`` (``spending``).
+* A candidate without a place is passed over for one that has one; when nobody has, the
+  request waits in line for the first that does.
 * A hedge is a call like every other, only beside one under way: an untried candidate of
   another provider that is well and free now, out of all the budgets above and a share of
   its own. Whichever of the two fails first changes nothing for the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from actors.errors import BudgetExceeded, DeadlineExceeded, GitBridgeError
-from actors.messages.provider import Failure, ModelSnapshot, Outcome
+from actors.messages.provider import AT_CAPACITY, Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.endings import Miss, error_of, rate_limited, total_failure
 from actors.policy.patience import first_token_s
-from actors.policy.pool import GoingOn, Pool, fittest
+from actors.policy.pool import GoingOn, Pool
 from actors.policy.retry_budget import RetryBudget
 from actors.policy.retry_rules import (
     BREAKER_FAILURES,
@@ -40,12 +42,13 @@ from actors.policy.retry_rules import (
     Call,
     Ends,
     GiveUp,
+    Queue,
     RetryConfig,
     Size,
 )
 from actors.policy.waiting import Candidate
 
-__all__ = ["AttemptPlan", "Call", "GiveUp", "RetryBudget", "RetryConfig"]
+__all__ = ["AttemptPlan", "Call", "GiveUp", "Queue", "RetryBudget", "RetryConfig"]
 
 _MAX_REFUSALS = 3  # by our own limiter, of one candidate in one request
 
@@ -114,7 +117,7 @@ class AttemptPlan:
         self._paid = False  # the extra call now under way is paid for
         self.calls = 0
 
-    def first(self, now: float) -> Call | GiveUp:
+    def first(self, now: float) -> Call | Queue | GiveUp:
         """Whom to call first, after what wait; or why nobody."""
         if now < self._deadline and self._config.max_attempts > 0:
             for candidate in self._pool.candidates:  # nothing excludes the untried yet
@@ -129,7 +132,7 @@ class AttemptPlan:
         draw: float,
         budget: RetryBudget,
         going_on: GoingOn | None = None,
-    ) -> Call | GiveUp:
+    ) -> Call | Queue | GiveUp:
         """What to do about the failed ``outcome`` of a call, when no other is under way.
 
         Args:
@@ -150,12 +153,34 @@ class AttemptPlan:
         stop = self._stops(outcome, failure, current, now) or self._stop
         if stop is not None:
             return GiveUp(stop)
-        following = self._next(now, draw, going_on)
-        if following is None:
+        self._pool.going_on = going_on
+        return self._onward(now, draw, budget)
+
+    def no_place(
+        self, now: float, draw: float, budget: RetryBudget
+    ) -> Call | Queue | GiveUp:
+        """What to do instead of the last call named: there is no place for it."""
+        if self._current is not None:
+            self._pool.no_place(self._current)
+        return self._onward(now, draw, budget)
+
+    def granted(
+        self, provider: str | None, now: float, draw: float, budget: RetryBudget
+    ) -> Call | Queue | GiveUp:
+        """Whom to call after waiting in line: a place is free there, or for nobody."""
+        candidate = self._pool.no_longer_full(provider)
+        call = None if candidate is None else self._call(candidate, 0.0)
+        return self._onward(now, draw, budget, call)
+
+    def _onward(
+        self, now: float, draw: float, budget: RetryBudget, call: Call | None = None
+    ) -> Call | Queue | GiveUp:
+        step = call or self._next(now, draw)
+        if step is None:
             return GiveUp(self._ending(now))
-        if self.calls and not self._pay(budget, now):
+        if isinstance(step, Call) and self.calls and not self._pay(budget, now):
             return GiveUp(self._all_failed(now))
-        return following
+        return step
 
     def _failed(self, outcome: Outcome) -> tuple[Failure, Candidate]:
         candidate = self._pool.find(outcome.provider, outcome.model)
@@ -170,19 +195,26 @@ class AttemptPlan:
 
     # Two calls at once
 
-    def hedge(self, now: float, budget: RetryBudget, share: RetryBudget) -> Call | None:
+    def hedge(
+        self,
+        now: float,
+        budget: RetryBudget,
+        share: RetryBudget,
+        room: Callable[[str], bool] = lambda _: True,
+    ) -> Call | None:
         """Whom to call beside the call under way, paid out of both; ``None``: nobody.
 
         Args:
             now: Loop time in seconds.
             budget: The daemon's budget of extra calls.
             share: What hedges may take of it.
+            room: Whether there is a place at a provider.
         """
         current = self._current
         late = now >= self._deadline
         if current is None or late or self.calls + 1 >= self._config.max_attempts:
             return None
-        candidate = self._pool.alternative(current, now)
+        candidate = self._pool.alternative(current, now, room)
         if candidate is None or share.left(now) < 1.0 or not budget.ample(now):
             return None
         share.try_take(now)
@@ -265,7 +297,9 @@ class AttemptPlan:
     def _note_refusal(current: Candidate, failure: Failure) -> None:
         # Our limiter says when to come back; an open breaker ends the candidate.
         current.refusals += 1
-        waitable = failure.failure == "rate_limit" and failure.retry_after_s is not None
+        current.full = failure.code == AT_CAPACITY
+        told_when = failure.retry_after_s is not None
+        waitable = current.full or (failure.failure == "rate_limit" and told_when)
         current.ended = not waitable or current.refusals >= _MAX_REFUSALS
 
     def _stops(
@@ -283,15 +317,11 @@ class AttemptPlan:
 
     # Whom to call next
 
-    def _next(
-        self, now: float, draw: float, going_on: GoingOn | None = None
-    ) -> Call | None:
+    def _next(self, now: float, draw: float) -> Call | Queue | None:
         left = self._config.max_attempts - self.calls
-        pool = self._pool.open()
+        pool, full = self._pool.open()
         if left <= 0 or now >= self._deadline:
             return None
-        if going_on is not None:
-            pool = fittest(pool, going_on)
         untried = [item for item in pool if item.tries == 0]
         if self._ordered and (left > 1 or not untried):
             again = self._again_first(pool, now, draw)
@@ -300,8 +330,11 @@ class AttemptPlan:
         for candidate in untried:
             if candidate.not_before <= now:
                 return self._call(candidate, 0.0)
-        chosen = self._pool.waiting.choose(pool, now, draw)
-        return None if chosen is None else self._call(*chosen)
+        if not any(item.tries == 0 for item in full):
+            chosen = self._pool.waiting.choose(pool, now, draw)
+            if chosen is not None:
+                return self._call(*chosen)
+        return Queue(frozenset(c.target.provider for c in full)) if full else None
 
     def _again_first(
         self, pool: Sequence[Candidate], now: float, draw: float

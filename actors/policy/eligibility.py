@@ -159,7 +159,7 @@ def _breaker_detail(snapshot: ModelSnapshot, now: float) -> str:
 
 def _full(snapshot: ModelSnapshot) -> bool:
     limit = snapshot.concurrency_limit
-    return limit is not None and snapshot.in_flight >= limit
+    return limit is not None and snapshot.provider_in_flight >= limit
 
 
 def _gate_slow(result: Sorted, now: float) -> None:

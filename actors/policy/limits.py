@@ -10,13 +10,17 @@ was not used is given back then, what was used beyond the estimate is paid off b
 the next call.
 
 A 429 starts a cool-down: what the provider asked for, else 1 s doubling to 60 s for
-every further one. Times are seconds on the event loop's clock and are arguments.
+every further one. Concurrency is the configured one, or less where the provider's
+refusals teach so (``concurrency``). Times are seconds on the event loop's clock and are
+arguments.
 """
 
 from math import inf, isfinite
 from typing import Self
 
 from msgspec import Struct
+
+from actors.policy.concurrency import AdaptiveLimit, ConcurrencyState
 
 COOL_DOWN_S = 1.0
 COOL_DOWN_MAX_S = 60.0
@@ -43,6 +47,7 @@ class LimiterState(Struct, frozen=True, kw_only=True):
     doublings: int = 0
     requests_backlog_s: float = 0.0
     tokens_backlog_s: float = 0.0
+    concurrency: ConcurrencyState | None = None
 
 
 class _Rate:
@@ -85,13 +90,23 @@ class _Rate:
 class Limiter:
     """See the module. Not safe for threads; every method is O(1)."""
 
-    __slots__ = ("_blocked_until", "_config", "_doublings", "_flight", "_rpm", "_tpm")
+    __slots__ = (
+        "_blocked_until",
+        "_concurrency",
+        "_config",
+        "_doublings",
+        "_flight",
+        "_rpm",
+        "_tpm",
+    )
 
     def __init__(self, config: LimitConfig) -> None:
         self._config = config
         self._rpm = _rate(config.requests_per_minute, config.burst_s)
         self._tpm = _rate(config.tokens_per_minute, config.burst_s)
-        self._flight: dict[str, int] = {}
+        self._concurrency = AdaptiveLimit()
+        # By call: the tokens booked, and the cuts of concurrency before it was sent.
+        self._flight: dict[str, tuple[int, int]] = {}
         self._blocked_until = 0.0
         self._doublings = 0
 
@@ -113,10 +128,32 @@ class Limiter:
                 until = max(until, rate.free_at)
         return until
 
+    def pace(self, now: float) -> tuple[float, float]:
+        """From when requests are let through, and one every how many seconds then.
+
+        As far as requests a minute are concerned; ``0.0, 0.0`` where they are not.
+        """
+        rate = self._rpm
+        if rate is None or rate.unit_s == inf:
+            return 0.0, 0.0
+        return now + rate.backlog_s(now) + rate.unit_s - rate.depth_s, rate.unit_s
+
+    def limit(self, now: float) -> int | None:
+        """Calls at once: the configured or the learned limit, the lower of the two."""
+        configured, learned = self._config.concurrency, self._concurrency.limit(now)
+        if configured is None or learned is None:
+            return learned if configured is None else configured
+        return min(configured, learned)
+
+    def full(self, now: float) -> bool:
+        """Every place is taken."""
+        cap = self.limit(now)
+        return cap is not None and len(self._flight) >= cap
+
     def would_wait(self, now: float, tokens_estimate: int) -> float:
         """What ``admit`` would answer. Changes nothing."""
         wait_s = max(0.0, self._blocked_until - now)
-        cap = self._config.concurrency
+        cap = self.limit(now)
         if cap is not None and len(self._flight) >= cap:
             wait_s = max(wait_s, CAPACITY_RETRY_S if cap > 0 else inf)
         if self._rpm is not None:
@@ -143,7 +180,7 @@ class Limiter:
         wait_s = self.would_wait(now, tokens_estimate)
         if wait_s > 0.0:
             return wait_s
-        self._flight[call_id] = tokens_estimate
+        self._flight[call_id] = tokens_estimate, self._concurrency.cuts
         if self._rpm is not None:
             self._rpm.book(1.0, now)
         if self._tpm is not None:
@@ -158,7 +195,7 @@ class Limiter:
         booked = self._flight.pop(call_id, None)
         if booked is None or tokens_used is None or self._tpm is None:
             return
-        self._tpm.book(tokens_used - booked, now)
+        self._tpm.book(tokens_used - booked[0], now)
 
     def withdraw(self, call_id: str, now: float) -> None:
         """The call was never sent: free its slot and give everything back."""
@@ -168,7 +205,13 @@ class Limiter:
         if self._rpm is not None:
             self._rpm.book(-1.0, now)
         if self._tpm is not None:
-            self._tpm.book(-booked, now)
+            self._tpm.book(-booked[0], now)
+
+    def overloaded(self, call_id: str, now: float) -> None:
+        """That call, still booked, was refused for load: a 429 or a 529."""
+        booked = self._flight.get(call_id)
+        if booked is not None:
+            self._concurrency.refused(len(self._flight), booked[1], now)
 
     def rate_limited(self, retry_after_s: float | None, now: float) -> None:
         """A 429 came. Calls that were on their way together double only once."""
@@ -181,10 +224,12 @@ class Limiter:
                 self._doublings += 1
 
     def succeeded(self, now: float) -> None:
-        """An answer came: the next cool-down starts small again.
+        """An answer came, and its call is still booked.
 
-        During a cool-down it says nothing: that call was sent before.
+        The next cool-down starts small again, and there may be room for more calls at
+        once. During a cool-down it says nothing about that: it was sent before.
         """
+        self._concurrency.succeeded(len(self._flight), now)
         if now >= self._blocked_until:
             self._doublings = 0
 
@@ -195,6 +240,7 @@ class Limiter:
             doublings=self._doublings,
             requests_backlog_s=self._rpm.backlog_s(now) if self._rpm else 0.0,
             tokens_backlog_s=self._tpm.backlog_s(now) if self._tpm else 0.0,
+            concurrency=self._concurrency.dump(now),
         )
 
     @classmethod
@@ -203,6 +249,7 @@ class Limiter:
         limiter = cls(config)
         limiter._blocked_until = now + state.cool_down_s
         limiter._doublings = state.doublings
+        limiter._concurrency = AdaptiveLimit.restore(state.concurrency, now)
         if limiter._rpm is not None:
             limiter._rpm.full_at = now + state.requests_backlog_s
         if limiter._tpm is not None:

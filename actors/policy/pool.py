@@ -32,6 +32,7 @@ class Pool:
 
     Attributes:
         candidates: Best first.
+        going_on: Set when what is called next goes on with an answer that broke.
         too_dear: The first of those that ``may`` last refused for their price alone.
     """
 
@@ -40,6 +41,7 @@ class Pool:
         "_known",
         "_size",
         "candidates",
+        "going_on",
         "overflow",
         "spending",
         "too_dear",
@@ -69,6 +71,7 @@ class Pool:
         self.overflow = Overflow()
         self.spending = Spending(budget_usd, self._expected_cost)
         self.too_dear: Candidate | None = None
+        self.going_on: GoingOn | None = None
 
     def find(self, provider: str, model: str) -> Candidate | None:
         for candidate in self.candidates:
@@ -77,10 +80,16 @@ class Pool:
                 return candidate
         return None
 
-    def open(self) -> list[Candidate]:
-        """Everybody who may still be called, now or later."""
+    def open(self) -> tuple[list[Candidate], list[Candidate]]:
+        """Who may still be called, now or later, and who if there were a place there."""
         self.waiting.too_long = self.too_dear = None
-        return [item for item in self.candidates if self.may(item)]
+        able = [item for item in self.candidates if self.may(item)]
+        free = [item for item in able if not item.full]
+        full = [item for item in able if item.full]
+        return self._fittest(free), self._fittest(full)
+
+    def _fittest(self, pool: list[Candidate]) -> list[Candidate]:
+        return pool if self.going_on is None else fittest(pool, self.going_on)
 
     def may(self, candidate: Candidate, beside: Target | None = None) -> bool:
         """Nothing in this request speaks against calling it.
@@ -99,7 +108,12 @@ class Pool:
         self.too_dear = self.too_dear or candidate
         return False
 
-    def alternative(self, current: Candidate, now: float) -> Candidate | None:
+    def alternative(
+        self,
+        current: Candidate,
+        now: float,
+        room: Callable[[str], bool] = lambda _: True,
+    ) -> Candidate | None:
         """The best of another provider that is untried, well and free now."""
         for candidate in self.candidates:
             if (
@@ -107,10 +121,25 @@ class Pool:
                 and candidate.tries == 0
                 and candidate.not_before <= now
                 and self._well(candidate)
+                and room(candidate.target.provider)
                 and self.may(candidate, beside=current.target)
             ):
                 return candidate
         return None
+
+    def no_place(self, candidate: Candidate) -> None:
+        """The call that was named is not made: all places there are taken."""
+        candidate.full = True
+        if candidate.tries:
+            self.waiting.forget_repeat(candidate)
+
+    def no_longer_full(self, provider: str | None) -> Candidate | None:
+        """Look at all of them again, and at who is to be called at ``provider`` first."""
+        _, full = self.open()
+        for candidate in self.candidates:
+            candidate.full = False
+        at_hand = (item for item in full if item.target.provider == provider)
+        return next(at_hand, None)
 
     def seen(self, candidate: Candidate) -> ModelSnapshot | None:
         """How it looked when it was ranked."""

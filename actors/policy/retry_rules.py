@@ -70,6 +70,15 @@ class Size(Struct, frozen=True, gc=False):
 NO_SIZE = Size()
 
 
+class Queue(Struct, frozen=True):
+    """Wait for a place at any of these providers: each is full, and nobody else is left.
+
+    Then ask the plan whom to call there.
+    """
+
+    providers: frozenset[str]
+
+
 class GiveUp(Struct, frozen=True):
     """End the request with this error."""
 

@@ -11,6 +11,7 @@ class Candidate:
 
     __slots__ = (
         "ended",
+        "full",
         "in_a_row",
         "not_before",
         "rank",
@@ -27,6 +28,7 @@ class Candidate:
         self.in_a_row = 0  # repeats since somebody else was called
         self.refusals = 0
         self.ended = False
+        self.full = False  # no place there when last looked
 
 
 class Waiting:
@@ -51,6 +53,10 @@ class Waiting:
 
     def note_repeat(self, candidate: Candidate) -> None:
         self._repeats[candidate.target.provider] = self.repeats_of(candidate) + 1
+
+    def forget_repeat(self, candidate: Candidate) -> None:
+        """A repeat that was noted is not made."""
+        self._repeats[candidate.target.provider] -= 1
 
     def delay_s(self, candidate: Candidate, now: float, draw: float) -> float:
         """Seconds to wait: what is left of a Retry-After; for a repeat, jitter too."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from actors.messages.provider import Outcome, ProviderTotals
 from actors.policy.breaker import BreakerState
+from actors.policy.limits import LimiterState
 from actors.policy.window import WindowState, WindowSummary
 
 
@@ -22,6 +23,7 @@ class ProviderDump(Struct, frozen=True):
 
     models: dict[str, ModelDump]
     totals: ProviderTotals
+    limits: LimiterState = LimiterState()
 
 
 @dataclass(slots=True)

@@ -29,7 +29,6 @@ class ModelState:
             breaker_open_until=breaker.open_until,
             probe_permit_free=breaker.permit_free(now),
             in_flight=self.in_flight,
-            concurrency_limit=settings.limits.concurrency,
             calls=seen.calls,
             failures=seen.failures,
             success_rate=seen.success_rate,

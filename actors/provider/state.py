@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.messages.provider import (
+    AT_CAPACITY,
     NO_FIRST_TOKEN,
     BreakerTransition,
     Failure,
@@ -33,6 +34,9 @@ MAX_MODELS = 256
 
 QUOTA_PAUSE_S = 60.0
 """An account out of money is asked again once a minute, not once a request."""
+
+OVERLOADED_STATUS = 529
+"""Anthropic's word for having no capacity left: too many calls at once."""
 
 BREAKER_FAILURES = frozenset(
     {"connect", "timeout", "server_error", "overloaded", "bad_response"}
@@ -104,14 +108,7 @@ class ProviderState:
             )
         wait_s = self._limiter.admit(call_id, tokens, now)
         if wait_s > 0.0:
-            return Failure(
-                failure="rate_limit",
-                message=f"{self.settings.name} admits nothing for {wait_s:.3g} s",
-                owner="provider",
-                code="limited",
-                retry_after_s=wait_s if isfinite(wait_s) else None,
-                neutral=True,
-            )
+            return self._limited(wait_s, now)
         state = self._model(model)
         if not self._admitted_by_breaker(state, model, call_id, now, forced=forced):
             self._limiter.withdraw(call_id, now)
@@ -126,6 +123,22 @@ class ProviderState:
         state.in_flight += 1
         self._changes += 1
         return None
+
+    def _limited(self, wait_s: float, now: float) -> Failure:
+        name = self.settings.name
+        full = self._limiter.full(now)
+        return Failure(
+            failure="rate_limit",
+            message=(
+                f"all {self._limiter.limit(now)} places at {name} are taken"
+                if full
+                else f"{name} admits nothing for {wait_s:.3g} s"
+            ),
+            owner="provider",
+            code=AT_CAPACITY if full else "limited",
+            retry_after_s=wait_s if isfinite(wait_s) and not full else None,
+            neutral=True,
+        )
 
     def _admitted_by_breaker(
         self, state: ModelState, model: str, call_id: str, now: float, *, forced: bool
@@ -171,16 +184,18 @@ class ProviderState:
         self._changes += 1
 
     def _settle_limits(self, outcome: Outcome, now: float) -> None:
-        failure, usage = outcome.failure, outcome.usage
-        used = usage.total_tokens
-        self._limiter.release(outcome.attempt_id, used, now)
+        failure, limiter = outcome.failure, self._limiter
         if failure is None:
-            self._limiter.succeeded(now)
+            limiter.succeeded(now)
             self._no_money_until = 0.0
         elif failure.failure == "rate_limit":
-            self._limiter.rate_limited(failure.retry_after_s, now)
+            limiter.overloaded(outcome.attempt_id, now)
+            limiter.rate_limited(failure.retry_after_s, now)
+        elif failure.status == OVERLOADED_STATUS:
+            limiter.overloaded(outcome.attempt_id, now)
         elif failure.failure == "quota":
             self._no_money_until = now + (failure.retry_after_s or QUOTA_PAUSE_S)
+        limiter.release(outcome.attempt_id, outcome.usage.total_tokens, now)
 
     def _verdict(self, state: ModelState, outcome: Outcome) -> Verdict:
         failure = outcome.failure
@@ -303,6 +318,7 @@ class ProviderState:
         latency = [(w.latency_avg_s, w.calls) for w in windows]
         weighed = [(a, c) for a, c in latency if a is not None]
         last = self._probe
+        free_at, interval_s = self._limiter.pace(now)
         return ProviderSnapshot(
             provider=self.settings.name,
             kind=self.settings.kind,
@@ -321,6 +337,11 @@ class ProviderState:
                 else None
             ),
             cost_per_1k_tokens_usd=mean_cost(windows),
+            concurrency_limit=self._limiter.limit(now),
+            in_flight=self._limiter.in_flight,
+            blocked_until=self._limiter.blocked_until,
+            requests_free_at=free_at,
+            request_interval_s=interval_s,
             restarts=restarts,
             out_of_money=self._no_money_until > 0.0,
         )
@@ -338,6 +359,8 @@ class ProviderState:
         return replace(
             state.published(settings, name, seen, now),
             blocked_until=self._limiter.blocked_until,
+            provider_in_flight=self._limiter.in_flight,
+            concurrency_limit=self._limiter.limit(now),
             input_price=price.input if price else None,
             output_price=price.output if price else None,
             cached_input_price=price.cached_input if price else None,
@@ -367,6 +390,7 @@ class ProviderState:
                 for name, state in self._models.items()
             },
             totals=self._totals.published(),
+            limits=self._limiter.dump(now),
         )
         return msgspec.msgpack.encode(kept)
 
@@ -382,6 +406,7 @@ class ProviderState:
                 model.window, now, self.settings.metrics_window
             )
             self._models[name] = ModelState(breaker, window)
+        self._limiter = Limiter.restore(self.settings.limits, dump.limits, now)
         self._totals.restore(dump.totals)
         self._changes += 1
         return True

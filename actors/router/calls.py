@@ -13,6 +13,7 @@ from actors.policy.attempts import Call
 from actors.policy.pool import GoingOn
 from actors.router.desk import Desk, Plan, fill_defaults
 from actors.router.messages import StartRoute
+from actors.router.places import Places
 from actors.router.race import Leg, Race, Spawn
 from actors.router.records import Journal
 from actors.router.resumption import Resumption, Takeover
@@ -37,6 +38,7 @@ class Calls:
         spawn: Spawn,
         *,
         deadline: float,
+        places: Places,
     ) -> None:
         self._desk = desk
         self._settings = desk.settings  # they may change meanwhile
@@ -44,6 +46,7 @@ class Calls:
         self._sink = start.sink
         self._on_start = start.on_start
         self._journal = journal
+        self._places = places
         self._backend = backend
         self._spawn = spawn
         self._deadline = deadline
@@ -134,9 +137,16 @@ class Calls:
         return "retry" if call.repeat else "failover"
 
     async def send(self, leg: Leg) -> Outcome:
-        if leg.provider is None:
-            return _gone(leg)
-        return await leg.provider.attempt(leg.attempt)
+        """Make the call, and give its place back."""
+        name = leg.target.provider
+        if leg.kind == "hedge":
+            self._places.take(name)
+        try:
+            if leg.provider is None:
+                return _gone(leg)
+            return await leg.provider.attempt(leg.attempt)
+        finally:
+            self._places.free(name)
 
     def _ended(self, leg: Leg, plan: Plan) -> Outcome:
         """Write a call down; what it means for the plan."""
@@ -268,7 +278,9 @@ class Calls:
         plan, desk = self._plan, self._desk
         if plan is None or plan.attempts is None or self._stopped:
             return None
-        call = plan.attempts.hedge(self._backend.now(), desk.budget, desk.hedges)
+        call = plan.attempts.hedge(
+            self._backend.now(), desk.budget, desk.hedges, self._places.room
+        )
         return None if call is None else self._leg(call, plan, race.from_second)
 
     def drop(self, leg: Leg) -> None:

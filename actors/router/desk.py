@@ -19,7 +19,6 @@ from actors.messages.routing import (
     TaskRule,
     Weights,
 )
-from actors.policy.admission import Admission
 from actors.policy.attempts import AttemptPlan
 from actors.policy.naming import Resolution, candidates, resolve
 from actors.policy.patience import hedge_after_s
@@ -28,6 +27,7 @@ from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranking, RankInput, rank, refusal, unwell
 from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
+from actors.router.gate import Gate
 from actors.router.resumption import RefusedPrefixes
 from actors.router.settings import RouterSettings, RouterTools
 
@@ -71,16 +71,27 @@ class Desk:
         )
         self.hedges = RetryBudget(ratio=settings.hedge, min_per_s=0.0, empty=True)
         self.refused_prefixes = RefusedPrefixes(tools.keeper)
-        self.admission = Admission(max_in_flight=settings.max_in_flight)
+        self.gate = Gate(
+            tools.providers,
+            max_inside=settings.max_in_flight,
+            max_waiting=settings.max_waiting,
+            tell=tools.on_queue,
+        )
         self._rotation = RoundRobin()
 
     def configure(self, settings: RouterSettings) -> None:
-        """Decide by these from now on; what is inside goes on as it began."""
+        """Decide by these from now on; what is inside goes on as it began.
+
+        Whoever waits for a place looks again who might have one.
+        """
         self.settings = settings
         self.budget.configure(
             settings.retry_budget_ratio, settings.retry_budget_min_per_s
         )
         self.hedges.configure(settings.hedge, 0.0)
+        self.gate.configure(
+            max_inside=settings.max_in_flight, max_waiting=settings.max_waiting
+        )
 
     @property
     def strategy(self) -> Strategy:

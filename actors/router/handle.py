@@ -7,6 +7,7 @@ from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
     EndSink,
     ErrorInfo,
+    Priority,
     RouteRequest,
     RouteResult,
     StartSink,
@@ -98,7 +99,11 @@ class RouterHandle:
         return self._desk.overrides.strategy, self._desk.overrides.weights
 
     def in_flight(self) -> int:
-        return self._desk.admission.in_flight
+        return self._desk.gate.in_flight
+
+    def waiting(self) -> dict[Priority, int]:
+        """How many of them wait for a place, by priority."""
+        return self._desk.gate.depths()
 
     async def set_strategy(self, strategy: Strategy | None) -> None:
         change = SetOverrides(strategy=strategy, change_strategy=True)

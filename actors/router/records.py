@@ -39,6 +39,7 @@ class Journal:
 
     attempts: list[AttemptRecord] = field(default_factory=list)
     waited_s: float = 0.0
+    queued_s: float = 0.0
     answered: Outcome | None = None
     first_token_s: float | None = None  # from the arrival, where a later call went on
     simulated: bool = False
@@ -49,6 +50,11 @@ class Journal:
             self.simulated |= outcome.simulated
         if outcome.completion is not None:
             self.answered = outcome
+
+    def queued_for(self, seconds: float) -> None:
+        """It waited that long for a place: not our own work either."""
+        self.queued_s += seconds
+        self.waited_s += seconds
 
     def summaries(self) -> tuple[AttemptSummary, ...]:
         return tuple(
@@ -157,6 +163,7 @@ class Ending:
             stream=request.stream,
             latency_s=self.latency_s,
             overhead_s=self._overhead_s(),
+            queued_s=journal.queued_s,
             time_to_first_token_s=self._time_to_first_token(answered),
             usage=answered.usage if answered else Usage(),
             cost_usd=cost,
@@ -220,7 +227,7 @@ class Ending:
         )
 
     def _overhead_s(self) -> float:
-        """The part of the latency not spent waiting for providers or a back-off."""
+        """The part of the latency not spent waiting: providers, back-offs, places."""
         return max(0.0, self.latency_s - self.journal.waited_s)
 
     def _time_to_first_token(self, answered: Outcome | None) -> float | None:

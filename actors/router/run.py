@@ -10,7 +10,6 @@ from actors.errors import (
     InternalError,
     Interrupted,
     NoProvider,
-    Overloaded,
 )
 from actors.messages.provider import Outcome
 from actors.messages.routing import (
@@ -19,11 +18,12 @@ from actors.messages.routing import (
     RequestRecord,
     RouteResult,
 )
-from actors.policy.admission import Shed
-from actors.policy.attempts import Call, GiveUp
+from actors.policy.attempts import AttemptPlan, Call, GiveUp, Queue
+from actors.policy.waiting_line import Shed
 from actors.router.calls import Calls, tell_failure
 from actors.router.desk import Desk, Plan
 from actors.router.messages import StartRoute
+from actors.router.places import Places
 from actors.router.race import Spawn
 from actors.router.records import Ending, Journal
 from actors.runtime import Backend, Future
@@ -56,8 +56,17 @@ class RequestRun:
         self._stopped_by: GitBridgeError | None = None
         self._plan: Plan | None = None
         self._back_off: Future[None] | None = None
+        self._places = Places(
+            desk.gate, request, self._deadline, self._journal, backend
+        )
         self._calls = Calls(
-            desk, start, self._journal, backend, spawn, deadline=self._deadline
+            desk,
+            start,
+            self._journal,
+            backend,
+            spawn,
+            deadline=self._deadline,
+            places=self._places,
         )
 
     # ---- from outside
@@ -70,11 +79,11 @@ class RequestRun:
             else Cancelled("the caller cancelled the request")
         )
         self._calls.cancel()
-        if self._back_off is not None and not self._back_off.done():
-            self._back_off.set_result(None)
+        self._places.withdraw()
+        self._wake()
 
     async def run(self) -> RouteResult | ErrorInfo:
-        request, desk = self._request, self._desk
+        request = self._request
         error: GitBridgeError | None = None
         try:
             error = await self._admitted_run()
@@ -87,18 +96,16 @@ class RequestRun:
             error = InternalError("the daemon failed on this request; see its log")
             self._calls.cancel()
         finally:
-            desk.admission.release(request.request_id)
+            self._places.leave()
         return self._end(error)
 
     # ---- the steps
 
     async def _admitted_run(self) -> GitBridgeError | None:
+        refused = await self._enter()
+        if refused is not None:
+            return refused
         now = self._backend.now()
-        admitted = self._desk.admission.admit(
-            self._request.request_id, self._deadline, now
-        )
-        if isinstance(admitted, Shed):
-            return _shed_error(admitted)
         self._desk.budget.on_request(now)
         self._desk.hedges.on_request(now)
         error = await self._decided_run()
@@ -106,6 +113,18 @@ class RequestRun:
             # Breakers opened between the ranking and the asking: look again.
             error = await self._decided_run()
         return error
+
+    async def _enter(self) -> GitBridgeError | None:
+        """Get a place in the house, after waiting for it when all are taken."""
+        if self._backend.now() >= self._deadline:
+            return DeadlineExceeded("the deadline had passed before the request came")
+        while not self._places.enter():
+            shed = await self._places.wait_for_the_house()
+            if shed is not None:
+                return self._places.error_of(shed)
+            if self._stopped() is not None:
+                return self._stopped()
+        return None
 
     async def _decided_run(self) -> GitBridgeError | None:
         now = self._backend.now()
@@ -123,28 +142,43 @@ class RequestRun:
     async def _attempt_all(self, plan: Plan) -> GitBridgeError | None:
         attempts = plan.attempts
         assert attempts is not None
-        step = attempts.first(self._backend.now())
-        while isinstance(step, Call):
-            if step.delay_s > 0.0:
-                await self._wait(step.delay_s)
+        step: Call | Queue | GiveUp | None = attempts.first(self._backend.now())
+        while step is not None and self._stopped() is None:
+            if isinstance(step, GiveUp):
+                return self._calls.shown(step.error)
+            if isinstance(step, Queue):
+                step = await self._queue(step, attempts)
+            else:
+                step = await self._call(step, plan, attempts)
+        return self._stopped() if step is not None else None
+
+    async def _queue(self, step: Queue, attempts: AttemptPlan) -> Call | Queue | GiveUp:
+        answer = await self._places.wait_for(step.providers)
+        if isinstance(answer, Shed):
+            return GiveUp(self._places.error_of(answer))
+        tools, now = self._desk.tools, self._backend.now()
+        return attempts.granted(answer, now, tools.draw(), self._desk.budget)
+
+    async def _call(
+        self, step: Call, plan: Plan, attempts: AttemptPlan
+    ) -> Call | Queue | GiveUp | None:
+        """Make one call; ``None`` when it was answered."""
+        tools, budget = self._desk.tools, self._desk.budget
+        if step.delay_s > 0.0:
+            await self._wait(step.delay_s)
             if self._stopped() is not None:
-                break
-            outcome = await self._calls.attempt(step, plan)
-            if outcome.failure is None:
-                return None
-            if self._stopped() is not None:
-                break
-            step = attempts.after(
-                outcome,
-                self._backend.now(),
-                self._desk.tools.draw(),
-                self._desk.budget,
-                self._calls.going_on(),
-            )
-            self._tell(outcome, step if isinstance(step, Call) else None)
-        if isinstance(step, GiveUp):
-            return self._calls.shown(step.error)
-        return self._stopped()
+                return step
+        if not self._places.take(step.target.provider):
+            return attempts.no_place(self._backend.now(), tools.draw(), budget)
+        outcome = await self._calls.attempt(step, plan)
+        if outcome.failure is None:
+            return None
+        if self._stopped() is not None:
+            return step
+        now, draw = self._backend.now(), tools.draw()
+        following = attempts.after(outcome, now, draw, budget, self._calls.going_on())
+        self._tell(outcome, following if isinstance(following, Call) else None)
+        return following
 
     def _stopped(self) -> GitBridgeError | None:
         return self._stopped_by
@@ -224,11 +258,3 @@ class RequestRun:
 
 def _interrupted() -> Interrupted:
     return Interrupted("the daemon stopped before the answer", retry_after_s=RESTART_S)
-
-
-def _shed_error(shed: Shed) -> GitBridgeError:
-    if shed.reason == "deadline":
-        return DeadlineExceeded("the deadline had passed before the request came")
-    return Overloaded(
-        "too many requests are in flight", retry_after_s=shed.retry_after_s
-    )

@@ -10,6 +10,7 @@ from actors.messages.lifecycle import StateKeeper
 from actors.messages.provider import ProviderRef
 from actors.messages.routing import (
     Alias,
+    QueueExit,
     RecordSpool,
     RequestRecord,
     Strategy,
@@ -32,6 +33,7 @@ class RouterSettings(Struct, frozen=True, kw_only=True):
     """The configured routing. ``provider_aliases`` are other names of providers.
 
     ``hedge`` is the share of requests that may have a second call beside the first.
+    ``max_in_flight`` requests are worked on at once, ``max_waiting`` more may wait.
     """
 
     strategy: Strategy = "hybrid"
@@ -43,6 +45,7 @@ class RouterSettings(Struct, frozen=True, kw_only=True):
     retry_budget_ratio: float = 0.1
     retry_budget_min_per_s: float = 1.0
     max_in_flight: int = 1024
+    max_waiting: int = 1024
     deadline_s: float = 600.0
     stream_mode: StreamMode = "passthrough"
     hedge: float = 0.0
@@ -54,8 +57,8 @@ class RouterTools:
     """What the router may not make itself.
 
     ``providers`` are the typed handles by name. ``spool`` takes a record before its
-    answer leaves. ``on_record`` is told of each finished request; it must not block or
-    raise. ``utc`` gives epoch seconds, ``draw`` a number in [0, 1).
+    answer leaves. ``on_record`` is told of each finished request, ``on_queue`` of each
+    that no longer waits for a place; neither may block or raise. ``utc`` gives epoch seconds, ``draw`` a number in [0, 1).
     """
 
     providers: Mapping[str, ProviderRef]
@@ -65,3 +68,4 @@ class RouterTools:
     draw: Callable[[], float]
     new_id: Callable[[], str]
     on_record: Callable[[RequestRecord], None]
+    on_queue: Callable[[QueueExit], None] = lambda _: None

@@ -20,6 +20,7 @@ _FLAGS = {
     "system": "system",
     "deadline": "deadline_s",
     "budget": "budget_usd",
+    "priority": "priority",
 }
 
 

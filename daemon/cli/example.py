@@ -20,6 +20,9 @@ EXAMPLE = """\
 #listen = "127.0.0.1:4180"
 # Seconds to finish what is in flight after SIGTERM.
 #drain_s = 30
+# Requests worked on at once, and how many more may wait for a place.
+#max_requests = 1024
+#max_waiting = 1024
 
 [access]
 # On the socket, by who is on the other side. Root and the daemon's own user are admins.

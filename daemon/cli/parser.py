@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from typing_extensions import override
 
+from actors.messages.routing import PRIORITIES
 from daemon.cli import values
 from daemon.exits import EXIT_USAGE
 
@@ -153,6 +154,11 @@ def _add_ask(commands: "_Commands[Parser]") -> None:
     )
     parser.add_argument(
         "--budget", metavar="USD", type=values.number, help="the most it may cost"
+    )
+    parser.add_argument(
+        "--priority",
+        choices=PRIORITIES,
+        help="who goes first where requests wait for a place (normal)",
     )
     _add_client(parser)
 

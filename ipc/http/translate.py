@@ -28,6 +28,7 @@ REQUEST_HEADERS: Final = (
     "deadline-s",
     "budget-usd",
     "stream-mode",
+    "priority",
     "idempotency-key",
 )
 """The request headers we know, behind ``PREFIX``."""
@@ -125,6 +126,7 @@ def chat_asked(
         ),
         deadline_s=route.parse_deadline(_number(deadline), PREFIX + "deadline-s"),
         budget_usd=route.parse_budget(extra.get("budget-usd"), PREFIX + "budget-usd"),
+        priority=route.parse_priority(extra.get("priority"), PREFIX + "priority"),
         metadata={} if metadata is None else fields.plain_object(metadata, "metadata"),
         user=user,
         door="http",

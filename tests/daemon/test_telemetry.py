@@ -7,7 +7,14 @@ import msgspec
 from actors.messages.chat import Usage
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
-from actors.messages.routing import AttemptRecord, Decision, RequestRecord, Weights
+from actors.messages.routing import (
+    AttemptRecord,
+    Decision,
+    Priority,
+    QueueExit,
+    RequestRecord,
+    Weights,
+)
 from daemon.telemetry import MAX_SERIES, Figure, Telemetry
 
 
@@ -58,8 +65,9 @@ COUNTED = Figure("log_lines_dropped_total", "Lost.", 3, "counter")
 
 def lines(telemetry: Telemetry, *snapshots: ProviderSnapshot) -> list[str]:
     conditions = (CONDITION, CONDITION)
+    waiting: dict[Priority, int] = {"high": 0, "normal": 3, "low": 1}
     return telemetry.render(
-        snapshots, {"router": 2}, conditions, (FIGURE, COUNTED)
+        snapshots, {"router": 2}, waiting, conditions, (FIGURE, COUNTED)
     ).splitlines()
 
 
@@ -157,7 +165,8 @@ def test_hedges_are_counted_by_how_they_ended() -> None:
 
 def test_shed_requests_and_breakers_are_counted() -> None:
     telemetry = Telemetry()
-    telemetry.on_record(record(outcome="overloaded", provider=None, model=None))
+    telemetry.on_queue(QueueExit("low", 1.5, "overloaded"))
+    telemetry.on_queue(QueueExit("low", 0.5, "left"))
     telemetry.on_transition(
         BreakerTransition(
             provider="one", model="m", before="closed", after="open", reason="", at=0.0
@@ -172,6 +181,17 @@ def test_shed_requests_and_breakers_are_counted() -> None:
     )
 
 
+def test_waits_for_a_place_are_timed_when_they_end_well() -> None:
+    telemetry = Telemetry()
+    telemetry.on_queue(QueueExit("high", 1.5, "served"))
+    telemetry.on_queue(QueueExit("high", 9.5, "deadline"))
+    text = lines(telemetry)
+
+    assert 'gitbridge_queue_wait_seconds_sum{priority="high"} 1.5' in text
+    assert 'gitbridge_queue_wait_seconds_count{priority="high"} 1' in text
+    assert 'gitbridge_shed_total{reason="deadline"} 1' in text
+
+
 def test_gauges_are_read_from_the_snapshots() -> None:
     known = ProviderSnapshot(
         provider="one",
@@ -179,14 +199,22 @@ def test_gauges_are_read_from_the_snapshots() -> None:
         version=1,
         default_model="m",
         healthy=False,
+        concurrency_limit=12,
+        in_flight=7,
         models=(ModelSnapshot(provider="one", model="m", breaker="half_open"),),
     )
-    unknown = msgspec.structs.replace(known, provider="two", healthy=None, models=())
+    unknown = msgspec.structs.replace(
+        known, provider="two", healthy=None, concurrency_limit=None, models=()
+    )
     text = lines(Telemetry(), known, unknown)
 
     assert 'gitbridge_provider_up{provider="one"} 0' in text
     assert not any('gitbridge_provider_up{provider="two"}' in line for line in text)
     assert 'gitbridge_breaker_state{provider="one",model="m"} 1' in text
+    assert 'gitbridge_concurrency_limit{provider="one"} 12' in text
+    assert not any('concurrency_limit{provider="two"}' in line for line in text)
+    assert 'gitbridge_provider_in_flight{provider="one"} 7' in text
+    assert 'gitbridge_queue_depth{priority="normal"} 3' in text
 
 
 def test_a_callers_inventions_cannot_grow_the_registry() -> None:

@@ -58,6 +58,7 @@ def test_every_param_arrives() -> None:
         stream_mode="buffered",
         deadline_s=2,
         budget_usd=0.1,
+        priority="low",
         metadata={"a": [1]},
     )
 
@@ -80,6 +81,7 @@ def test_every_param_arrives() -> None:
         stream_mode="buffered",
         deadline_s=2.0,
         budget_usd=Decimal("0.1"),
+        priority="low",
         metadata={"a": [1]},
         user="ann",
         door="json",
@@ -98,7 +100,6 @@ def test_there_is_a_prompt_or_messages_but_not_both() -> None:
     [
         ("cache", True),
         ("idempotency_key", "k"),
-        ("priority", "high"),
         ("hedge", 0.1),
     ],
 )
@@ -117,6 +118,8 @@ def test_not_wanting_a_cache_is_no_mistake() -> None:
         ("provider", ""),
         ("task_type", ""),
         ("strategy", "cheapest"),
+        ("priority", "urgent"),
+        ("priority", "High"),
         ("stream_mode", "slow"),
         ("deadline_s", 0),
         ("deadline_s", "soon"),

@@ -11,6 +11,7 @@ from actors.policy.attempts import (
     AttemptPlan,
     Call,
     GiveUp,
+    Queue,
     RetryBudget,
     RetryConfig,
 )
@@ -79,7 +80,8 @@ class Story:
         took_s: float = 0.0,
         cost_usd: Decimal | None = None,
         draw: float = 0.5,
-    ) -> Call | GiveUp:
+        code: str | None = None,
+    ) -> Call | Queue | GiveUp:
         call = self.call
         self.now += call.delay_s + took_s
         outcome = Outcome(
@@ -92,6 +94,7 @@ class Story:
                 message=f"{call.target.provider} {kind}",
                 owner="caller" if kind == "bad_request" else "provider",
                 retry_after_s=after_s,
+                code=code,
                 neutral=neutral,
                 should_retry=should_retry,
             ),
@@ -100,6 +103,16 @@ class Story:
             cost_usd=cost_usd,
         )
         self.step = self.plan.after(outcome, self.now, draw, self.budget)
+        return self.step
+
+    def finds_no_place(self) -> Call | Queue | GiveUp:
+        """Nobody is called: all places there are taken."""
+        self.step = self.plan.no_place(self.now, 0.5, self.budget)
+        return self.step
+
+    def is_granted(self, provider: str | None) -> Call | Queue | GiveUp:
+        """After waiting in line: a place there."""
+        self.step = self.plan.granted(provider, self.now, 0.5, self.budget)
         return self.step
 
     @property

@@ -18,6 +18,7 @@ from actors.messages.provider import (
 )
 from actors.messages.routing import (
     ErrorInfo,
+    QueueExit,
     RequestRecord,
     RouteHandle,
     RouteRequest,
@@ -96,6 +97,7 @@ class SmallHouse:
     finished: list[RequestRecord] = field(default_factory=list)
     events: list[BreakerTransition | ProbeResult] = field(default_factory=list)
     lives: list[ActorExited | ActorRestarted] = field(default_factory=list)
+    queued: list[QueueExit] = field(default_factory=list)
 
     @property
     def providers(self) -> Mapping[str, ProviderRef]:
@@ -163,6 +165,7 @@ async def small_house(
     finished: list[RequestRecord] = []
     events: list[BreakerTransition | ProbeResult] = []
     lives: list[ActorExited | ActorRestarted] = []
+    queued: list[QueueExit] = []
     prices = PriceBook(
         overrides={
             name: Price(input=Decimal(rank), output=Decimal(4 * rank))
@@ -180,6 +183,7 @@ async def small_house(
             draw=lambda: draw,
             new_id=new_id,
             on_record=finished.append,
+            on_queue=queued.append,
         ),
     )
     async with ActorSystem(on_event=lives.append) as system:
@@ -234,6 +238,7 @@ async def small_house(
             finished=finished,
             events=events,
             lives=lives,
+            queued=queued,
         )
 
 

@@ -102,6 +102,8 @@ def _ending(record: RequestRecord, paint: Paint) -> str:
     times = (
         f"in {seconds(record.latency_s)}, {seconds(record.overhead_s)} of it our own"
     )
+    if record.queued_s:
+        times += f", {seconds(record.queued_s)} of it waiting for a place"
     if record.time_to_first_token_s is not None:
         times += f", first token after {seconds(record.time_to_first_token_s)}"
     mark = paint(outcome.text, outcome.tone)

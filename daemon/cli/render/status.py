@@ -31,8 +31,10 @@ def status(result: StatusResult, paint: Paint) -> str:
     """``gitbridge status``."""
     ready = paint("ready", "good") if result.ready else paint("not ready", "bad")
     simulated = f", {paint('simulated providers', 'warn')}" if result.simulated else ""
+    waiting = sum(result.waiting.values())
+    queued = f" ({waiting} of them waiting for a place)" if waiting else ""
     busy = (
-        f"{result.in_flight} in flight, strategy {result.strategy} "
+        f"{result.in_flight} in flight{queued}, strategy {result.strategy} "
         f"({weights(result.weights)})"
     )
     lines = [
@@ -58,7 +60,7 @@ def _status_table(providers: Sequence[ProviderStatus], paint: Paint) -> str:
             breaker_cell(each.breaker),
             share(each.success_rate),
             seconds(each.latency_avg_s),
-            count(each.in_flight),
+            _of_limit(each.in_flight, each.concurrency_limit),
             count(each.requests),
             count(each.failures),
             money(each.cost_usd),
@@ -67,6 +69,11 @@ def _status_table(providers: Sequence[ProviderStatus], paint: Paint) -> str:
     ]
     headers = ["provider", "model", "health", "breaker", *numbers]
     return table(headers, rows, paint, right=numbers)
+
+
+def _of_limit(in_flight: int, limit: int | None) -> str:
+    """``3`` calls, or ``3/8``: of as many as the provider takes at once."""
+    return count(in_flight) if limit is None else f"{in_flight}/{limit}"
 
 
 def _condition(condition: Condition, paint: Paint) -> str:

@@ -8,12 +8,13 @@ import pytest
 from actors import errors
 from actors.errors import FailureClass
 from actors.messages.chat import Completion
-from actors.messages.provider import Failure, ModelSnapshot, Outcome
+from actors.messages.provider import AT_CAPACITY, Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.attempts import (
     AttemptPlan,
     Call,
     GiveUp,
+    Queue,
     RetryBudget,
     RetryConfig,
 )
@@ -614,3 +615,107 @@ def test_nothing_follows_before_the_first_call() -> None:
 
     with pytest.raises(ValueError, match="a call of this plan"):
         plan.after(lost, 0.0, 0.0, RetryBudget())
+
+
+# Places ------------------------------------------------------------------------------
+
+
+def test_who_has_no_place_is_passed_over() -> None:
+    story = Story([A, B])
+
+    assert story.finds_no_place() == Call(B)
+
+
+def test_when_nobody_has_a_place_the_request_waits_for_any_of_them() -> None:
+    story = Story([A, B])
+    story.finds_no_place()
+
+    assert story.finds_no_place() == Queue(frozenset(("a", "b")))
+    assert story.is_granted("b") == Call(B)
+
+
+def test_waiting_in_line_begins_again_when_things_have_changed() -> None:
+    story = Story([A, B])
+    story.finds_no_place()
+    story.finds_no_place()
+
+    assert story.is_granted(None) == Call(A)
+
+
+def test_a_place_where_nobody_may_be_called_any_more_is_passed_over() -> None:
+    story = Story([A, B], ordered=True)
+    story.fails("timeout")
+    story.finds_no_place()
+
+    assert story.is_granted("a") == Call(B)
+
+
+def test_the_untried_are_waited_for_rather_than_the_tried_repeated() -> None:
+    story = Story([A, B])
+    story.fails()
+
+    assert story.finds_no_place() == Queue(frozenset(("b",)))
+
+
+def test_the_tried_are_repeated_rather_than_waited_for() -> None:
+    story = Story([A, B])
+    story.fails()
+    story.fails()  # the next is a repeat of one of them
+    first = story.call.target
+
+    assert story.finds_no_place() == Call(
+        B if first == A else A, delay_s=0.5, repeat=True, counts=False
+    )
+
+
+def test_a_repeat_that_found_no_place_was_not_made() -> None:
+    story = Story([A], RetryConfig(max_retries=1))
+    story.fails()
+    story.finds_no_place()
+
+    assert story.is_granted("a") == Call(A, repeat=True, counts=False)
+
+
+def test_a_call_that_waited_in_line_is_paid_for_once() -> None:
+    budget = RetryBudget(burst=10.0, min_per_s=0.0, ratio=0.0)
+    story = Story([A, B, C], budget=budget)
+    story.fails()
+    story.finds_no_place()
+    story.finds_no_place()
+    story.is_granted("b")
+
+    assert budget.left(0.0) == 9.0
+
+
+def test_a_call_that_waited_in_line_needs_the_budget_too() -> None:
+    budget = RetryBudget(burst=1.0, min_per_s=0.0, ratio=0.0)
+    story = Story([A, B], budget=budget)
+    story.fails()
+    story.finds_no_place()
+    budget.give_back()
+    while budget.try_take(0.0):
+        pass
+
+    story.is_granted("b")
+
+    assert story.call.target == B  # paid for before it had to wait
+
+
+def test_a_limiter_that_is_full_is_waited_for_and_not_asked_for_ever() -> None:
+    story = Story([A])
+    queue = Queue(frozenset(("a",)))
+
+    assert story.fails("rate_limit", called=False, code=AT_CAPACITY) == queue
+    story.is_granted("a")
+    assert story.fails("rate_limit", called=False, code=AT_CAPACITY) == queue
+    story.is_granted("a")
+    story.fails("rate_limit", called=False, code=AT_CAPACITY)
+    assert story.error.kind == "rate_limited"
+
+
+def test_a_hedge_goes_where_there_is_a_place() -> None:
+    plan = Story([A, B, C]).plan
+    budget, share = RetryBudget(), RetryBudget()
+
+    assert plan.hedge(0.0, budget, share, {"c"}.__contains__) == Call(C, hedge=True)
+    assert plan.hedge(0.0, budget, share, lambda _: False) is None

@@ -143,7 +143,7 @@ def test_an_open_breaker_is_out_until_it_is_due() -> None:
         ({"auth_refused": True}, "auth"),
         ({"healthy": False}, "unhealthy"),
         ({"blocked_until": NOW + 3}, "rate_limited"),
-        ({"concurrency_limit": 2, "in_flight": 2}, "at_capacity"),
+        ({"concurrency_limit": 2, "provider_in_flight": 2}, "at_capacity"),
     ],
 )
 def test_what_stands_in_the_way_now_is_told(
@@ -163,7 +163,7 @@ def test_a_provider_may_be_called_unwell_from_outside() -> None:
 
 
 def test_a_limit_not_reached_and_a_pause_over_stand_in_nobodys_way() -> None:
-    free = replace(GOOD, blocked_until=NOW, concurrency_limit=2, in_flight=1)
+    free = replace(GOOD, blocked_until=NOW, concurrency_limit=2, provider_in_flight=1)
 
     assert names(sort(free)) == ["good"]
 
@@ -176,7 +176,7 @@ def test_the_soft_ones_come_least_bad_first() -> None:
             replace(GOOD, provider="b", breaker="open", breaker_open_until=NOW + 1),
             replace(BAD, provider="c", breaker="open", breaker_open_until=NOW + 1),
             replace(GOOD, provider="d", healthy=False),
-            replace(GOOD, provider="e", in_flight=1, concurrency_limit=1),
+            replace(GOOD, provider="e", provider_in_flight=1, concurrency_limit=1),
             replace(GOOD, provider="f", blocked_until=NOW + 9),
             replace(GOOD, provider="g", blocked_until=NOW + 2),
             replace(GOOD, provider="rest", blocked_until=NOW + 1),

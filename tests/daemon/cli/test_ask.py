@@ -30,6 +30,7 @@ def test_every_flag_becomes_a_param() -> None:
     argv = (
         "ask x --task-type code_review --strategy cost_optimized --provider grok "
         "--model m --max-tokens 5 --temperature 0.5 --system s --deadline 9 --budget 0.1 "
+        "--priority low "
         "--stream"
     )
     typed.type(*argv.split())
@@ -49,6 +50,7 @@ def test_every_flag_becomes_a_param() -> None:
                 "system": "s",
                 "deadline_s": 9.0,
                 "budget_usd": 0.1,
+                "priority": "low",
                 "stream": True,
             },
         )

@@ -103,6 +103,7 @@ def test_headers_say_how_to_route() -> None:
         ("x-gitbridge-deadline-s", "2.5"),
         ("x-gitbridge-budget-usd", "0.00000001"),
         ("x-gitbridge-stream-mode", "buffered"),
+        ("x-gitbridge-priority", "high"),
         ("x-stainless-lang", "python"),
     )
 
@@ -111,6 +112,7 @@ def test_headers_say_how_to_route() -> None:
     assert routed.provider == "claude"
     assert routed.deadline_s == 2.5
     assert routed.budget_usd == Decimal("0.00000001")
+    assert routed.priority == "high"
     assert routed.stream_mode == "buffered"
 
 
@@ -152,6 +154,7 @@ def test_a_wrong_type_names_the_field(body: dict[str, Any], field: str) -> None:
         ("strategy", "luck"),
         ("stream-mode", "slow"),
         ("stream-mode", "fast"),
+        ("priority", "urgent"),
         ("provider", ""),
         ("task-type", "\udcff"),
         ("idempotency-key", "k1"),

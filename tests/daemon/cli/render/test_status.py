@@ -69,6 +69,18 @@ def snapshot(**changes: object) -> ProviderSnapshot:
     return ProviderSnapshot(**{**plain, **changes})  # type: ignore[arg-type] # any field
 
 
+def test_status_says_who_waits_and_how_many_calls_a_provider_takes() -> None:
+    limited = msgspec.structs.replace(AT_A_GLANCE, concurrency_limit=8)
+    result = status_of(
+        in_flight=5, waiting={"high": 1, "normal": 2, "low": 0}, providers=(limited,)
+    )
+
+    shown = rendered.status(result, no_colours)
+
+    assert "5 in flight (3 of them waiting for a place)," in shown
+    assert " 2/8 " in shown
+
+
 def test_status_says_who_and_how() -> None:
     shown = rendered.status(status_of(), no_colours)
 
