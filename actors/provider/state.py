@@ -4,13 +4,11 @@ Changes only through ``admit``, ``settle`` and ``probed``; no clock, no I/O of i
 """
 
 from collections.abc import Callable
-from math import isfinite
 
 import msgspec
 from msgspec.structs import replace
 
 from actors.messages.provider import (
-    AT_CAPACITY,
     NO_FIRST_TOKEN,
     BreakerTransition,
     Failure,
@@ -24,6 +22,7 @@ from actors.policy.breaker import Breaker, Change, Verdict
 from actors.policy.limits import Limiter
 from actors.policy.pricing import PriceBook
 from actors.policy.window import RollingWindow, Sample, WindowSummary
+from actors.provider import refusals
 from actors.provider.kept import ModelDump, ProviderDump, Totals, mean_cost
 from actors.provider.listing import Listing
 from actors.provider.model_state import ModelState
@@ -99,46 +98,21 @@ class ProviderState:
     ) -> Failure | None:
         """Admit a call, or say why not. Every admitted call must be settled."""
         if now < self._no_money_until and not forced:
-            return Failure(
-                failure="quota",
-                message=f"the account at {self.settings.name} was out of money",
-                owner="provider",
-                code="quota",
-                neutral=True,
-            )
+            return refusals.out_of_money(self.settings.name)
         wait_s = self._limiter.admit(call_id, tokens, now)
         if wait_s > 0.0:
-            return self._limited(wait_s, now)
+            limiter, name = self._limiter, self.settings.name
+            if limiter.full(now):
+                return refusals.full(name, limiter.limit(now))
+            return refusals.limited(name, wait_s)
         state = self._model(model)
         if not self._admitted_by_breaker(state, model, call_id, now, forced=forced):
             self._limiter.withdraw(call_id, now)
-            return Failure(
-                failure="overloaded",
-                message=f"the breaker of {self.settings.name}/{model} is open",
-                owner="provider",
-                code="breaker_open",
-                retry_after_s=max(0.0, state.breaker.open_until - now),
-                neutral=True,
-            )
+            wait_s = state.breaker.open_until - now
+            return refusals.breaker_open(self.settings.name, model, wait_s)
         state.in_flight += 1
         self._changes += 1
         return None
-
-    def _limited(self, wait_s: float, now: float) -> Failure:
-        name = self.settings.name
-        full = self._limiter.full(now)
-        return Failure(
-            failure="rate_limit",
-            message=(
-                f"all {self._limiter.limit(now)} places at {name} are taken"
-                if full
-                else f"{name} admits nothing for {wait_s:.3g} s"
-            ),
-            owner="provider",
-            code=AT_CAPACITY if full else "limited",
-            retry_after_s=wait_s if isfinite(wait_s) and not full else None,
-            neutral=True,
-        )
 
     def _admitted_by_breaker(
         self, state: ModelState, model: str, call_id: str, now: float, *, forced: bool
