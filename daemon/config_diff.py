@@ -16,10 +16,8 @@ from ipc.control import SettingChange
 
 RESTART: Mapping[str, str] = {
     "server.socket": "callers and the lock beside it hold on to the socket there is",
-    "server.socket_mode": "the socket's file is made at start",
     "server.listen": "the address is bound at start",
     "ledger.sync": "the spool and the database are opened with it",
-    "ledger.retention_days": "the ledger reads it when it starts",
     "log.format": "whoever reads the log would have to change in the same moment",
 }
 """Key -> why a new value holds only after a restart. All others hold at once."""

@@ -112,7 +112,12 @@ class OpenDoors:
 
     def configure(self, config: Config) -> None:
         """Let in who may come in by this configuration, and judge health by it."""
-        self._local.access = _local_access(config)
+        self._entrance.set_mode(config.server.mode)
+        access = _local_access(config)
+        if access != self._local.access:
+            self._local.access = access
+            self._native.identify_anew(self._local)
+            self._http.identify_anew(self._local)
         hosts = self._http.access.hosts
         self._http.access = _remote_access(config, hosts)
         self.service.max_latency_s = config.health.max_latency_s
@@ -189,6 +194,10 @@ class Entrance:
             self._listener.leave(self._server)
         self._server = None
         self._listening.withdraw()
+
+    def set_mode(self, mode: int) -> None:
+        """Whom the file lets in."""
+        self._listening.set_mode(mode)
 
     async def look_after(self) -> None:
         """Put the socket back where somebody has removed its file."""

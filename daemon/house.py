@@ -127,6 +127,7 @@ class House:
             self.desk.configure(router_settings(config))
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
+            self.ledger.retain(config.ledger.retention_days)
             on_switch()
 
         told = _told(config, credentials, simulated)

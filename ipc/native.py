@@ -21,6 +21,7 @@ from actors.messages.routing import RouteHandle, error_info
 from ipc.frames import MAX_MESSAGE_BYTES, Framing
 from ipc.listener import linger
 from ipc.methods import Peer, Service
+from ipc.peers import Identify, known_again
 from ipc.session import Call, CancelCall, Event, Session, StartCall, StartRoute
 from ipc.stopping import stopped
 
@@ -81,6 +82,7 @@ class NativeProtocol(asyncio.Protocol):
         self._eof = False
         self._ending = False  # close as soon as nothing is in flight
         self._draining = False  # the daemon takes nothing new
+        self._deaf = False  # the peer may not ask for anything any more
         self._watch: asyncio.TimerHandle | None = None
 
     @property
@@ -99,8 +101,9 @@ class NativeProtocol(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        self._unread += data
-        self._take_in()
+        if not self._deaf:
+            self._unread += data
+            self._take_in()
 
     @override
     def eof_received(self) -> bool:
@@ -312,6 +315,16 @@ class NativeProtocol(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+    def identify_anew(self, identify: Identify) -> None:
+        """See what the peer may do now; who may not be here is answered and let go."""
+        peer = known_again(self._peer, identify)
+        if peer is not None:
+            self._peer = self._session.peer = peer
+            return
+        self._ending = self._deaf = True
+        self._unread = b""
+        self._settle()
 
     # Stopping the daemon --------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ipc.methods import Peer, Tier
 
@@ -74,6 +74,14 @@ class LocalIdentity:
             pid=credentials.pid,
             user=user,
         )
+
+
+def known_again(peer: Peer, identify: Identify) -> Peer | None:
+    """Who a local peer is now; ``None``: nobody we serve any more."""
+    if peer.pid is None or peer.uid is None or peer.gid is None:
+        return peer
+    now = identify(Credentials(peer.pid, peer.uid, peer.gid))
+    return None if now is None else structs.replace(now, door=peer.door)
 
 
 def identify_remote(credentials: Credentials | None) -> Peer | None:

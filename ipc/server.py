@@ -10,6 +10,7 @@ import anyio.lowlevel
 from ipc.frames import JsonLines, MsgpackFrames
 from ipc.methods import Peer, Service
 from ipc.native import HANGUP_CHECK_S, Limits, NativeProtocol
+from ipc.peers import Identify
 
 GRACE_S: Final = 1.0
 """How long work that was cut short has to end."""
@@ -41,6 +42,11 @@ class NativeServer:
     @property
     def in_flight(self) -> int:
         return sum(connection.busy for connection in self.connections)
+
+    def identify_anew(self, identify: Identify) -> None:
+        """Others may come in now, or do other things: see who is inside."""
+        for connection in tuple(self.connections):
+            connection.identify_anew(identify)
 
     async def finish(self, timeout_s: float) -> int:
         """Wait until nothing is in flight; the service refuses new requests by now.

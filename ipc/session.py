@@ -94,7 +94,10 @@ Event = StartRoute | StartCall | CancelCall
 
 
 class Session:
-    """One connection's state: the framing, who is there, what is in flight."""
+    """One connection's state: the framing, who is there, what is in flight.
+
+    ``peer`` may be replaced at any time: it is looked at for each request.
+    """
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class Session:
         new_id: Callable[[], str],
     ) -> None:
         self._framing = framing
-        self._peer = peer
+        self.peer = peer
         self._version = version
         self._new_id = new_id
         self._calls: dict[Call, None] = {}  # in flight, oldest first
@@ -180,7 +183,7 @@ class Session:
         if asked is None or asked.id in self._by_id:
             return None
         request = plain_route(
-            asked.params, request_id=self._new_id(), user=self._peer.user, door=door
+            asked.params, request_id=self._new_id(), user=self.peer.user, door=door
         )
         if request is None:
             return None
@@ -231,8 +234,8 @@ class Session:
         if method is None:
             unknown = unknown_method(request.method)
             raise RefusedError(request.id, UNKNOWN_METHOD, unknown)
-        if not self._peer.may(method):
-            user = self._peer.user or "this user"
+        if not self.peer.may(method):
+            user = self.peer.user or "this user"
             denied = NotPermitted(
                 f"{method.name} is for administrators, not for {user}"
             )
@@ -251,7 +254,7 @@ class Session:
         request = route_request(
             params,
             request_id=self._new_id(),
-            user=self._peer.user,
+            user=self.peer.user,
             door=self._framing.door,
         )
         self._enter(call)
@@ -276,9 +279,9 @@ class Session:
             server="gitbridge",
             version=self._version,
             protocol=PROTOCOL,
-            methods=tuple(m.name for m in METHODS.values() if self._peer.may(m)),
-            user=self._peer.user,
-            tier=self._peer.tier,
+            methods=tuple(m.name for m in METHODS.values() if self.peer.may(m)),
+            user=self.peer.user,
+            tier=self.peer.tier,
         )
 
     def _answer(self, call: Call, result: object) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -109,6 +110,13 @@ class ListeningSocket:
     def lost(self) -> bool:
         """Whether its file was removed or replaced: nobody finds it any more."""
         return self._identity is not None and _identity(self.path) != self._identity
+
+    def set_mode(self, mode: int) -> None:
+        """Give the file these permissions; systemd's own keeps those of its unit."""
+        self._mode = mode
+        if not self.adopted and not self.lost:
+            with suppress(OSError):  # it went away meanwhile, and is made anew
+                os.chmod(self.path, mode)  # noqa: PTH101 - a plain path throughout
 
     def restore(self) -> None:
         """Bind a new socket, not yet listening, in place of one that is lost.

@@ -26,6 +26,10 @@ class Sweep(Struct, frozen=True):
     """Command to itself: delete what is older than the retention time."""
 
 
+class Retain(Struct, frozen=True):
+    """Event: the retention time is another one."""
+
+
 class Flush(Struct, frozen=True):
     """Command: fold everything. Answered with whether that worked."""
 
@@ -55,7 +59,7 @@ class GetTotals(Struct, frozen=True):
 
 
 Question = Flush | GetHistory | Explain | GetUsage | GetTotals
-LedgerMessage = Wake | FoldNow | Sweep | Question
+LedgerMessage = Wake | FoldNow | Sweep | Retain | Question
 
 
 class _Asked(Struct, frozen=True):
@@ -82,13 +86,13 @@ class Ledger(Actor[LedgerMessage]):
         self._damaged = 0
         self._timer: TimerHandle | None = None
         self._export_timer: TimerHandle | None = None
+        self._sweep_timer: TimerHandle | None = None
         self._asked: list[_Asked] = []
 
     @override
     def on_start(self) -> None:
         self._begin()
-        if self._settings.retention_days is not None:
-            self.context.call_later(self._settings.sweep_every_s, Sweep())
+        self._sweep_in(self._settings.sweep_every_s)
 
     @override
     def handle(self, message: LedgerMessage, reply: Reply) -> None:
@@ -99,6 +103,8 @@ class Ledger(Actor[LedgerMessage]):
                 self._begin()
             case Sweep():
                 self.context.spawn(self._sweep())
+            case Retain():  # not at once: it may be a slip of somebody's pen
+                self._sweep_in(self._settings.sweep_every_s)
             case _:
                 deadline = self.context.now() + self._settings.patience_s
                 needs = self._round_number + 1
@@ -244,15 +250,23 @@ class Ledger(Actor[LedgerMessage]):
             case Flush():
                 return True
 
+    def _sweep_in(self, delay_s: float) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        if self._desk.retention_days is not None:
+            self._sweep_timer = self.context.call_later(delay_s, Sweep())
+
     async def _sweep(self) -> None:
-        settings = self._settings
-        before = self._desk.wall() - (settings.retention_days or 0) * _DAY_S
+        settings, days = self._settings, self._desk.retention_days
+        if days is None:
+            return
+        before = self._desk.wall() - days * _DAY_S
         try:
             deleted = await self._store.sweep(before, settings.sweep_batch)
         except Exception:  # noqa: BLE001 - what ails the database is told by folding
             deleted = 0
-        pause_s = settings.sweep_pause_s if deleted else settings.sweep_every_s
-        self.context.call_later(pause_s, Sweep())
+        self._sweep_in(settings.sweep_pause_s if deleted else settings.sweep_every_s)
 
 
 def _named(error: Exception) -> str:

@@ -37,17 +37,25 @@ class Desk:
         kept: Every small value, newest; what ``load`` answers from.
         unsaved: Those of them that are not in the database yet.
         troubles: What an operator should know.
+        retention_days: As in the settings, until somebody says otherwise.
 
     Args:
         wall: UTC epoch seconds.
         kept: Values saved by earlier processes.
+        retention_days: See ``LedgerSettings``.
     """
 
-    def __init__(self, wall: Callable[[], float], kept: dict[str, bytes]) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        kept: dict[str, bytes],
+        retention_days: float | None = None,
+    ) -> None:
         self.woken = 0
         self.kept = dict(kept)
         self.unsaved: dict[str, bytes] = {}
         self.troubles = Troubles()
+        self.retention_days = retention_days
         self.wall = wall
 
     def saved(self, states: dict[str, bytes]) -> None:

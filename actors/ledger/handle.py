@@ -13,6 +13,7 @@ from actors.ledger.actor import (
     Ledger,
     LedgerMessage,
     Question,
+    Retain,
     Wake,
 )
 from actors.ledger.desk import Desk, LedgerSettings
@@ -57,7 +58,7 @@ class LedgerHandle:
     ) -> None:
         self._settings = settings or LedgerSettings()
         self._store = store
-        self._desk = Desk(wall, dict(kept or {}))
+        self._desk = Desk(wall, dict(kept or {}), self._settings.retention_days)
         self._ref: ActorRef[LedgerMessage] | None = None
 
     def spec(self) -> ChildSpec:
@@ -71,6 +72,12 @@ class LedgerHandle:
     def connect(self, ref: ActorRef[LedgerMessage]) -> None:
         """Say where the actor is, once it has been started."""
         self._ref = ref
+
+    def retain(self, days: float | None) -> None:
+        """Delete what is older than this from now on; ``None`` keeps everything."""
+        if days != self._desk.retention_days:
+            self._desk.retention_days = days
+            self._tell(Retain())
 
     def wake(self) -> None:
         """Something was spooled: fold it soon. Costs a counter most of the time."""

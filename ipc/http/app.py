@@ -20,6 +20,7 @@ from ipc.http.flight import explain
 from ipc.http.routes import Backing, Call, Routes
 from ipc.http.schema import ModelEntry
 from ipc.methods import Peer, Service
+from ipc.peers import Identify, known_again
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -98,6 +99,16 @@ class HttpDoor:
     def in_flight(self) -> int:
         """How many HTTP requests are being answered."""
         return self._busy
+
+    def identify_anew(self, identify: Identify) -> None:
+        """Others may come in over the Unix socket now: see who is inside."""
+        for connection in self._running().connections:
+            if isinstance(connection, Connection) and not connection.remote:
+                peer = known_again(connection.peer, identify)
+                if peer is None:
+                    connection.close()  # after the answer that is on its way
+                else:
+                    connection.peer = peer
 
     async def finish(self, timeout_s: float) -> int:
         """Wait until nothing is being answered; the service refuses new work by now.

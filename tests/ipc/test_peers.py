@@ -6,6 +6,7 @@ import pwd
 import socket
 
 import pytest
+from msgspec import structs
 
 from ipc.methods import Peer
 from ipc.peers import (
@@ -14,10 +15,14 @@ from ipc.peers import (
     LocalIdentity,
     credentials_of,
     identify_remote,
+    known_again,
     user_name,
 )
 
 NOBODY = Credentials(pid=9, uid=pwd.getpwnam("nobody").pw_uid, gid=65534)
+PEER_OF_NOBODY = Peer(
+    door="internal", uid=NOBODY.uid, gid=NOBODY.gid, pid=9, user="nobody"
+)
 GROUP = grp.getgrgid(NOBODY.gid).gr_name
 
 
@@ -80,3 +85,13 @@ def test_users_and_groups_without_a_name_are_numbers() -> None:
     assert user_name(3_999_999) == "3999999"
     unknown = Credentials(1, 3_999_999, 3_999_998)
     assert tier(Access(user_groups=("3999998",)), unknown) == "user"
+
+
+def test_a_peer_is_known_again_by_what_the_kernel_said_once() -> None:
+    before = structs.replace(PEER_OF_NOBODY, door="json")
+    promoted = LocalIdentity(Access(admin_users=("nobody",)), own_uid=4242)
+    shut_out = LocalIdentity(Access(user_groups=("none",)), own_uid=4242)
+
+    assert known_again(before, promoted) == structs.replace(before, tier="admin")
+    assert known_again(before, shut_out) is None
+    assert known_again(Peer(door="http"), shut_out) == Peer(door="http")

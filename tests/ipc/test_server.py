@@ -9,7 +9,9 @@ import pytest
 
 from actors.errors import Interrupted, InvalidRequest, NoProvider
 from ipc.frames import MsgpackFrames
+from ipc.methods import Peer
 from ipc.native import Limits
+from ipc.peers import Credentials
 from ipc.server import NativeServer
 from ipc.stopping import draining
 from tests.support.door import Door, drained, open_door
@@ -442,6 +444,52 @@ async def test_the_caller_is_known_to_the_service(door: Door) -> None:
     [(method, _, peer)] = door.service.calls
     assert (method, peer.door) == ("status", "json")
     assert peer.user
+
+
+# Another configuration
+
+
+def as_user(_: Credentials | None) -> Peer | None:
+    return Peer(door="internal", user="ann")
+
+
+def as_nobody(_: Credentials | None) -> Peer | None:
+    return None
+
+
+async def test_who_is_no_administrator_any_more_is_refused_from_then_on(
+    door: Door,
+) -> None:
+    client = await door.connect()
+    client.ask(1, "strategy.set", strategy="cost")
+    assert (await client.answer())["id"] == 1
+
+    door.native.identify_anew(as_user)
+
+    client.ask(2, "strategy.set", strategy="cost")
+    assert kind_of(await client.answer()) == "not_permitted"
+    client.ask(3, "status")
+    assert (await client.answer())["id"] == 3
+    assert [peer.user for _, _, peer in door.service.calls][1:] == ["ann"]
+
+
+async def test_who_may_not_be_here_any_more_is_answered_and_let_go(door: Door) -> None:
+    door.service.hold = True
+    busy, idle = await door.connect(), await door.connect()
+    idle.ask(1, "status")
+    await idle.answer()
+    busy.ask(1, "route", prompt="x")
+    await door.service.arrived(1)
+
+    door.native.identify_anew(as_nobody)
+
+    assert await idle.rest() == b""
+    busy.ask(2, "route", prompt="late")
+    busy.ask(3, "status")
+    await until(lambda: door.native.in_flight == 1)
+    door.service.answer(door.service.handles[0])
+    assert [reply["id"] for reply in lines(await busy.rest())] == [1]
+    assert len(door.service.handles) == 1
 
 
 # Stopping

@@ -195,6 +195,33 @@ def test_a_file_with_the_number_of_ours_is_left_alone(
     assert (folder / "s").read_text() == "precious"
 
 
+def test_the_mode_may_change_later_and_is_that_of_a_restored_file(folder: Path) -> None:
+    ours = create(folder / "s", mode=0o660)
+    ours.set_mode(0o600)
+    assert stat.S_IMODE((folder / "s").stat().st_mode) == 0o600
+    (folder / "s").unlink()
+
+    ours.set_mode(0o666)
+    assert not (folder / "s").exists()
+    ours.restore()
+
+    assert stat.S_IMODE((folder / "s").stat().st_mode) == 0o666
+    ours.close()
+
+
+def test_the_mode_of_an_adopted_socket_is_not_ours_to_change(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as systemd:
+        systemd.bind(str(folder / "s"))
+        systemd.listen()
+        before = (folder / "s").stat().st_mode
+        adopted = adopt(os.dup(systemd.fileno()))
+
+        adopted.set_mode(0o600)
+
+        assert (folder / "s").stat().st_mode == before
+        adopted.close()
+
+
 def test_a_socket_whose_file_was_removed_is_restored(folder: Path) -> None:
     ours = create(folder / "s", mode=0o600)
     (folder / "s").unlink()

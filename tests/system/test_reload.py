@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -231,6 +232,59 @@ async def test_what_only_a_restart_changes_is_named_until_it_comes(
         codes = {c.code: c.text for c in (await client.status()).conditions}
         assert "restart_needed" not in codes
         assert await daemon.stop() == EXIT_OK
+
+
+async def test_the_sockets_mode_follows(
+    tmp_path: Path, providers: dict[str, SimulatedProvider]
+) -> None:
+    async with (
+        daemon_process(tmp_path, some(providers, "openai")) as daemon,
+        Client([daemon.socket]) as client,
+    ):
+        more = '[server]\nsocket_mode = "0600"\n[ledger]\nretention_days = 7\n'
+        daemon.config.write_text(some(providers, "openai", more=more))
+
+        result = await reloaded(client)
+
+        assert {each.key for each in result.changes} == {
+            *("server.socket_mode", "ledger.retention_days")
+        }
+        assert result.restart_needed == ()
+        assert daemon.socket.stat().st_mode & 0o777 == 0o600
+        assert await daemon.stop() == EXIT_OK
+
+
+async def test_a_token_holds_or_not_from_one_request_to_the_next(
+    tmp_path: Path, providers: dict[str, SimulatedProvider]
+) -> None:
+    def tokens(*names: str) -> str:
+        rows = ", ".join(
+            f'{{ name = "{name}", sha256 = "{sha256(name.encode()).hexdigest()}" }}'
+            for name in names
+        )
+        more = f'[server]\nlisten = "127.0.0.1:0"\n[access]\ntokens = [{rows}]\n'
+        return some(providers, "openai", more=more)
+
+    async with (
+        daemon_process(tmp_path, tokens("ann", "bob")) as daemon,
+        Client([daemon.socket]) as client,
+        aiohttp.ClientSession() as session,
+    ):
+        url = f"http://{daemon.logs('ready')[0]['listen']}/v1/models"
+
+        async def status(name: str) -> int:
+            headers = {"authorization": f"Bearer {name}"}
+            async with session.get(url, headers=headers) as answer:
+                await answer.read()
+                return answer.status
+
+        assert [await status(x) for x in ("ann", "bob", "eve")] == [200, 200, 401]
+        daemon.config.write_text(tokens("bob", "eve"))
+        result = await reloaded(client)
+        assert [await status(x) for x in ("ann", "bob", "eve")] == [401, 200, 200]
+        assert sha256(b"eve").hexdigest() not in str(result)
+        assert await daemon.stop() == EXIT_OK
+        assert sha256(b"eve").hexdigest() not in daemon.everything_said()
 
 
 async def test_a_run_time_override_holds_over_what_was_read(

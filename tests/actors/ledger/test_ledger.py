@@ -361,6 +361,25 @@ async def test_old_requests_are_deleted_every_hour_in_small_batches() -> None:
         assert {before for _, before in store.sweeps} == {WALL - 7 * 86_400}
 
 
+async def test_the_retention_time_may_change_and_is_followed_an_hour_later() -> None:
+    store = MemoryStore()
+    store.records = [record(n, at=WALL - n * 86_400) for n in range(10)]
+    async with house(store) as ledger:
+        await anyio.sleep(1800.0)
+        ledger.handle.retain(7)
+        ledger.handle.retain(7)
+        await anyio.sleep(3500.0)
+        assert store.sweeps == []
+        await anyio.sleep(200.0)
+        assert {before for _, before in store.sweeps} == {WALL - 7 * 86_400}
+        ledger.handle.retain(None)
+        swept = len(store.sweeps)
+        await anyio.sleep(86_400.0)
+
+        assert len(store.sweeps) == swept
+        assert [r.request_id for r in store.records] == [f"r{n}" for n in range(8)]
+
+
 async def test_nothing_is_deleted_without_a_retention_time() -> None:
     async with house() as ledger:
         await anyio.sleep(86_400.0)

@@ -22,6 +22,7 @@ from tests.support.fake_service import FakeService, route_result
 from tests.support.http_door import (
     CHAT,
     OpenDoor,
+    Wire,
     chat,
     events,
     open_door,
@@ -191,6 +192,29 @@ async def test_a_slow_client_that_reads_in_the_end_misses_nothing(
         got += await wire.reader.read(1 << 20)
 
     assert [got.count(f"<{number}>".encode()) for number in range(30)] == [1] * 30
+    wire.close()
+
+
+# Another configuration
+
+
+async def test_kept_connections_follow_who_may_do_what(opened: OpenDoor) -> None:
+    async def kept(wire: Wire, method: str) -> bytes:
+        body = b'{"id":1,"method":"%s","params":{"reset":true}}' % method.encode()
+        head = b"POST /rpc HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
+        wire.writer.write(head % len(body) + body)
+        return await wire.reader.readuntil(b"}}")
+
+    wire = await opened.say("GET", "/health")
+    await wire.reader.readuntil(b"}")
+    assert b" 200 " in await kept(wire, "strategy.set")
+
+    opened.door.identify_anew(lambda _: Peer(door="internal", user="ann"))
+    assert b" 403 " in await kept(wire, "strategy.set")
+
+    opened.door.identify_anew(lambda _: None)
+    await wire.rest()
+    assert (await opened.ask("GET", "/health", tcp=True)).status == 200
     wire.close()
 
 
