@@ -24,6 +24,7 @@ from actors.runtime import RestartsExceeded
 from daemon.allocator import limit_freed_memory, return_memory_when_idle
 from daemon.config import Config, ServeOptions
 from daemon.credentials import Resolved
+from daemon.descriptors import raise_limit
 from daemon.doors import OpenDoors, open_doors, open_sockets
 from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
 from daemon.heartbeat import ask_for_time, keep_informed, status_line
@@ -79,6 +80,7 @@ def serve(options: ServeOptions) -> int:
 
 def _run(plan: Plan) -> int:
     limit_freed_memory()
+    raise_limit()
     dump_stacks_on_signals()
     pipeline = configure_logging(
         plan.resolved.settings.config.log, secrets=plan.resolved.secrets()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import anyio
 import structlog
 
 from daemon.config import Config
+from daemon.descriptors import room_for_clients
 from daemon.house import House
 from daemon.ids import utc
 from daemon.model_list import list_models
@@ -240,7 +242,8 @@ async def open_doors(
     )
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service)
-    listener = Listener()
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    listener = Listener(room=room_for_clients(limit))
     async with AsyncExitStack() as stack:
         await http.start()
         stack.push_async_callback(http.close)

@@ -1,7 +1,6 @@
-"""Measures the process itself, once a second, and the machine around it now and then."""
+"""Measures the process itself and the machine around it, once a second."""
 
 import os
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +10,11 @@ import anyio
 import anyio.to_thread
 from msgspec import Struct
 
+from daemon.descriptors import open_descriptors
 from daemon.ids import utc
 from daemon.vitals import Descriptors, DiskSpace, Reading, Vitals
 
 EVERY_S: Final = 1.0
-AROUND_EVERY: Final = 5
-"""Disk and descriptors are looked at every so many times."""
 
 
 class Around(Struct, frozen=True):
@@ -62,12 +60,8 @@ class SelfWatch:
 
     async def run(self) -> None:
         """Measure again and again; never ends."""
-        turn = 0
         while True:
-            around = Around(None, None)
-            if turn % AROUND_EVERY == 0:
-                around = await anyio.to_thread.run_sync(self._tools.look_around)
-            turn += 1
+            around = await anyio.to_thread.run_sync(self._tools.look_around)
             began = self._tools.monotonic()
             await anyio.sleep(EVERY_S)
             self._measure(began, around)
@@ -98,15 +92,3 @@ def disk_space(folder: Path) -> DiskSpace | None:
         free_files=seen.f_favail,
         files=seen.f_files,
     )
-
-
-def open_descriptors() -> Descriptors | None:
-    """Of this process. Needs no descriptor itself on Linux from 6.2."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    folder = "/proc/self/fd"
-    try:
-        # Since Linux 6.2 the folder's size is their number; before, it is 0.
-        used = os.stat(folder).st_size or len(os.listdir(folder)) - 1  # noqa: PTH116, PTH208 - a Path costs more than the look
-    except OSError:
-        return None
-    return Descriptors(used, limit)

@@ -9,23 +9,22 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable
-from typing import Final, Literal, cast
+from typing import Final, cast
 
-import msgspec
 from msgspec import Struct, structs
 from typing_extensions import override
 
-from actors.messages.routing import ErrorInfo
-from ipc.frames import FrameError, JsonLines, MsgpackFrames
 from ipc.methods import Peer
 from ipc.peers import Credentials, Identify, credentials_of
-from ipc.rpc import FAILED, error_reply, unreadable
+from ipc.refusals import NO_ROOM, Spoken, not_spoken, refusal, turned_away
 
-Spoken = Literal["http", "json", "msgpack"]
 ProtocolFactory = Callable[[Peer], asyncio.Protocol]
 
 FIRST_BYTE_S: Final = 10.0
 """How long a client may be silent before it says what it speaks."""
+
+CROWDED_S: Final = 1.0
+"""How long it may be silent that is only to be told that there is no room."""
 
 LINGER_S: Final = 1.0
 """How long a connection that is closed may go on sending before it is cut."""
@@ -45,11 +44,29 @@ class Doors(Struct, frozen=True):
     msgpack: ProtocolFactory | None = None
 
 
+class Room(Struct, frozen=True):
+    """From which descriptor on connections are refused, and from which on dropped.
+
+    To be told so, a client may keep its descriptor for a moment; what is left between
+    the two is for that.
+    """
+
+    refuse_from: int = sys.maxsize
+    drop_from: int = sys.maxsize
+
+
+ROOM: Final = Room()
+"""Enough for everybody."""
+
+
 class Listener:
     """Any number of listening sockets and their connections that said nothing yet."""
 
-    def __init__(self, *, first_byte_s: float = FIRST_BYTE_S) -> None:
+    def __init__(
+        self, *, first_byte_s: float = FIRST_BYTE_S, room: Room = ROOM
+    ) -> None:
         self._first_byte_s = first_byte_s
+        self._room = room
         self._servers: list[asyncio.Server] = []
         self._sniffing: set[SniffProtocol] = set()
 
@@ -106,7 +123,7 @@ class Listener:
         self, doors: Doors, identify: Identify
     ) -> Callable[[], asyncio.Protocol]:
         return lambda: SniffProtocol(
-            doors, identify, self._first_byte_s, self._sniffing
+            doors, identify, self._first_byte_s, self._sniffing, self._room
         )
 
 
@@ -119,11 +136,14 @@ class SniffProtocol(asyncio.Protocol):
         identify: Identify,
         first_byte_s: float,
         waiting: set["SniffProtocol"],
+        room: Room = ROOM,
     ) -> None:
         self._doors = doors
         self._identify = identify
         self._first_byte_s = first_byte_s
         self._waiting = waiting
+        self._room = room
+        self._crowded = False
         self._credentials: Credentials | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -132,10 +152,17 @@ class SniffProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none by inheritance
         transport = self._transport = cast("asyncio.Transport", transport)
-        self._credentials = credentials_of(transport.get_extra_info("socket"))
+        sock = transport.get_extra_info("socket")
+        number = sock.fileno()
+        if number >= self._room.drop_from:
+            transport.abort()
+            return
+        self._crowded = number >= self._room.refuse_from
+        self._credentials = credentials_of(sock)
         self._waiting.add(self)
+        patience_s = CROWDED_S if self._crowded else self._first_byte_s
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._first_byte_s, self.drop)
+        self._timer = loop.call_later(patience_s, self.drop)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -148,9 +175,12 @@ class SniffProtocol(asyncio.Protocol):
         factory = None if spoken is None else _factory_of(self._doors, spoken)
         peer = self._identify(self._credentials)
         if spoken is None or factory is None:
-            close_with(transport, _not_spoken(data, self._doors))
+            close_with(transport, not_spoken(data, _spoken_at(self._doors)))
+        elif self._crowded:
+            close_with(transport, refusal(spoken, NO_ROOM, "503 Service Unavailable"))
         elif peer is None:
-            close_with(transport, _turned_away(spoken, self._credentials))
+            info = turned_away(self._credentials)
+            close_with(transport, refusal(spoken, info, "403 Forbidden"))
         else:
             protocol = factory(structs.replace(peer, door=spoken))
             transport.set_protocol(protocol)
@@ -240,42 +270,6 @@ def _factory_of(doors: Doors, spoken: Spoken) -> ProtocolFactory | None:
     return doors.json if spoken == "json" else doors.msgpack
 
 
-def _not_spoken(data: bytes, doors: Doors) -> bytes:
-    wanted = [name for name in ("http", "json", "msgpack") if _factory_of(doors, name)]
-    error = FrameError(
-        message="this protocol is not spoken here",
-        got=f"a connection that begins with {data[:8]!r}",
-        wanted=" or ".join(_DESCRIBED[name] for name in wanted),
-    )
-    return JsonLines().encode(unreadable(error))
-
-
-_DESCRIBED: Final = {
-    "http": "HTTP",
-    "json": "JSON lines, beginning with {",
-    "msgpack": "msgpack frames, beginning with a zero byte",
-}
-
-
-def _turned_away(spoken: Spoken, who: Credentials | None) -> bytes:
-    """The error for a user we do not serve, in the protocol that is spoken."""
-    uid = "nobody" if who is None else f"the user with number {who.uid}"
-    info = ErrorInfo(
-        kind="not_permitted",
-        message=f"{uid} may not use this socket",
-        owner="caller",
-        retryable=False,
-    )
-    reply = error_reply(None, FAILED, info)
-    if spoken == "msgpack":
-        return MsgpackFrames().encode(reply)
-    if spoken == "json":
-        return JsonLines().encode(reply)
-    error = {"message": info.message, "type": "permission_error", "code": info.kind}
-    body = msgspec.json.encode({"error": error})
-    head = (
-        "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nx-gitbridge-error-kind: {info.kind}\r\n"
-        "connection: close\r\n\r\n"
-    )
-    return head.encode() + body
+def _spoken_at(doors: Doors) -> list[Spoken]:
+    names: tuple[Spoken, ...] = ("http", "json", "msgpack")
+    return [name for name in names if _factory_of(doors, name)]

@@ -190,8 +190,8 @@ _PROCESS: Mapping[str, Kind] = {
         severity="error",
         title="File descriptors nearly exhausted",
         text="{used} of {limit} file descriptors are in use",
-        advice="New connections are refused when none is left; those that are open go"
-        " on. Raise LimitNOFILE (ulimit -n), or find the client that leaves"
+        advice="New connections are refused, the last ones are for providers and files;"
+        " clients that are connected go on. Raise LimitNOFILE (ulimit -n), or find the client that leaves"
         " connections open.",
     ),
     "log_lines_dropped": Kind(

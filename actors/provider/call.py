@@ -10,7 +10,12 @@ import anyio
 import structlog
 from msgspec.structs import replace
 
-from actors.errors import CallerError, ProviderConnectionError, ProviderError
+from actors.errors import (
+    CallerError,
+    OurError,
+    ProviderConnectionError,
+    ProviderError,
+)
 from actors.messages.chat import Completion, Delta
 from actors.messages.provider import Attempt, Failure, Outcome
 from actors.provider.billing import bill
@@ -91,14 +96,12 @@ class UpstreamCall:
         if isinstance(error, CallerError):
             self._called = False  # this dialect cannot carry it; another one may
             return Failure(failure="bad_request", message=error.message, owner="caller")
+        if isinstance(error, OurError):
+            self._called = False  # we have no means to call: nothing was sent
+            return _ours(error.message)
         # Our bug must neither look like theirs nor take the actor down.
         log.error("attempt_bug", provider=self._settings.name, exc_info=error)
-        return Failure(
-            failure="internal",
-            message=f"{type(error).__name__} while talking to the provider",
-            owner="us",
-            neutral=True,
-        )
+        return _ours(f"{type(error).__name__} while talking to the provider")
 
     def stop(self, reason: StopReason) -> None:
         """End the call now; ``run`` returns an outcome that says why.
@@ -304,3 +307,7 @@ def _provider_request_id(response: Response) -> str | None:
         if value is not None:
             return value[:128]
     return None
+
+
+def _ours(message: str) -> Failure:
+    return Failure(failure="internal", message=message, owner="us", neutral=True)

@@ -4,7 +4,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.errors import ProviderError
+from actors.errors import OurError, ProviderError
 from actors.messages.chat import ChatRequest, Message, ModelInfo
 from actors.messages.provider import Attempt, Failure, ProbeResult
 from actors.provider.call import UpstreamCall, is_simulated
@@ -39,12 +39,11 @@ async def probe_models(
         listing = await _list_models(settings, tools)
     except ProviderError as error:
         listing = _Listing(failure=failure_of(error))
+    except OurError as error:
+        listing = _Listing(failure=_ours(error.message))
     except Exception as error:
         log.exception("probe_bug", provider=settings.name)
-        bug = type(error).__name__
-        listing = _Listing(
-            failure=Failure(failure="internal", message=bug, owner="us", neutral=True)
-        )
+        listing = _Listing(failure=_ours(type(error).__name__))
     return ProbeResult(
         provider=settings.name,
         healthy=listing.failure is None,
@@ -56,6 +55,10 @@ async def probe_models(
         listed=listing.listed,
         simulated=settings.simulated or listing.simulated,
     )
+
+
+def _ours(message: str) -> Failure:
+    return Failure(failure="internal", message=message, owner="us", neutral=True)
 
 
 async def _list_models(settings: ProviderSettings, tools: ProviderTools) -> _Listing:

@@ -211,7 +211,12 @@ class ProviderState:
         )
 
     def probed(self, result: ProbeResult, now: float) -> None:
-        """Take a health probe's result: it brings half-open forward, never closes."""
+        """Take a health probe's result: it brings half-open forward, never closes.
+
+        One that failed by a fault of ours says nothing about the provider.
+        """
+        if result.failure is not None and result.failure.owner == "us":
+            return
         self._probe = result
         self._simulated |= result.simulated
         if result.listed:

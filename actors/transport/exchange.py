@@ -12,6 +12,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from actors.errors import (
+    OurError,
     ProviderConnectionError,
     ProviderError,
     ProviderResponseError,
@@ -238,7 +239,7 @@ class Exchange:
 
     def _explain(
         self, error: Exception, phase: Literal["head", "body"]
-    ) -> ProviderError:
+    ) -> ProviderError | OurError:
         provider = self._pool.provider
         return explain(error, self._target.label, provider, self._timeouts, phase)
 

@@ -4,6 +4,7 @@ Never with anything of the request in it: its headers hold the key. For the same
 they are raised ``from None``: aiohttp's errors hold the whole request.
 """
 
+import errno
 from os import strerror
 from typing import Final, Literal
 
@@ -11,6 +12,8 @@ import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from actors.errors import (
+    OurError,
+    Overloaded,
     ProviderConnectionError,
     ProviderError,
     ProviderResponseError,
@@ -30,6 +33,11 @@ _PHRASES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ClientResponseError, "what answers does not speak HTTP"),
     (HttpProcessingError, "what answers does not speak HTTP"),
 )
+_OURS: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+)
+"""What this machine or process has too little of is nobody else's fault."""
+
 _NEVER_SENT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
@@ -42,8 +50,12 @@ def explain(
     provider: str | None,
     timeouts: Timeouts,
     phase: Literal["head", "body"],
-) -> ProviderError:
+) -> ProviderError | OurError:
     """The error to raise; ``phase`` is what was being waited for."""
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return Overloaded(
+            f"there is no connection left for {where}: {strerror(error.errno)}"
+        )
     if isinstance(error, TimeoutError):
         text = f"{where}: {_which_timeout(error, timeouts, phase)}"
         return ProviderTimeout(text, provider=provider)

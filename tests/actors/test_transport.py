@@ -1,6 +1,7 @@
 """The HTTP client against servers that behave, and servers that do not."""
 
 import asyncio
+import errno
 import gzip
 import ssl
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from actors.errors import (
+    Overloaded,
     ProviderConnectionError,
     ProviderResponseError,
     ProviderTimeout,
@@ -684,6 +686,14 @@ class TestErrors:
         assert made.message.startswith("host:443: ")
         assert words in made.message
         assert made.sent == sent
+
+    @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS])
+    def test_what_we_have_too_little_of_is_not_their_fault(self, number: int) -> None:
+        error = aiohttp.ClientConnectorError(KEY, OSError(number, "x"))
+        made = explain(error, "host:443", "p", TIMEOUTS, "head")
+
+        assert isinstance(made, Overloaded)
+        assert made.message.startswith("there is no connection left for host:443: ")
 
     async def test_proxy_that_refuses_is_told_without_its_address(
         self, closing: AsyncExitStack, monkeypatch: pytest.MonkeyPatch

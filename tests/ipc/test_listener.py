@@ -12,7 +12,7 @@ import pytest
 from typing_extensions import override
 
 from ipc.frames import MsgpackFrames
-from ipc.listener import Doors, Listener, close_with, protocol_of
+from ipc.listener import Doors, Listener, Room, close_with, protocol_of
 from ipc.methods import Peer
 from ipc.peers import Access, Identify, LocalIdentity, identify_remote
 from ipc.sockets import bind_tcp
@@ -225,6 +225,44 @@ async def test_strangers_are_turned_away_in_their_own_protocol() -> None:
     assert error_of(body)["code"] == "not_permitted"
     assert isinstance(frame, bytes)
     assert "not_permitted" in str(framing.decode(frame))
+
+
+async def test_without_room_a_client_is_told_so_in_its_own_protocol() -> None:
+    async with open_door(http=Web, room=Room(refuse_from=0)) as door:
+        line = await door.exchange(b'{"id":1,"method":"status"}\n')
+        page = await door.exchange(b"GET / HTTP/1.1\r\n\r\n")
+        framing = MsgpackFrames()
+        [frame] = framing.feed(await door.exchange(framing.encode({"id": 1})))
+
+    head, _, body = page.partition(b"\r\n\r\n")
+    assert error_of(line)["message"] == "there are too many connections to the daemon"
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nretry-after: 1\r\n" in head
+    assert error_of(body)["code"] == "overloaded"
+    assert isinstance(frame, bytes)
+    assert "overloaded" in str(framing.decode(frame))
+
+
+async def test_without_room_nobody_waits_for_the_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ipc.listener.CROWDED_S", 0.01)
+    async with open_door(http=Web, room=Room(refuse_from=0)) as door:
+        silent = await door.connect()
+
+        assert await silent.rest() == b""
+
+
+async def test_without_any_room_a_client_is_dropped_at_once() -> None:
+    async with open_door(http=Web, room=Room(0, drop_from=0)) as door:
+        client = await door.connect()
+
+        assert await client.rest() == b""
+
+
+async def test_while_there_is_room_everybody_gets_in() -> None:
+    async with open_door(http=Web, room=Room(1000, 1001)) as door:
+        assert b"http" in await door.exchange(b"GET / HTTP/1.1\r\n\r\n")
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,14 @@ from typing import Protocol
 
 import msgspec
 
-from ipc.listener import FIRST_BYTE_S, Doors, Listener, ProtocolFactory
+from ipc.listener import (
+    FIRST_BYTE_S,
+    ROOM,
+    Doors,
+    Listener,
+    ProtocolFactory,
+    Room,
+)
 from ipc.native import Limits
 from ipc.peers import Access, Identify, LocalIdentity
 from ipc.server import NativeServer
@@ -95,6 +102,7 @@ async def open_door(
     http: ProtocolFactory | None = None,
     identify: Identify | None = None,
     first_byte_s: float = FIRST_BYTE_S,
+    room: Room = ROOM,
 ) -> AsyncIterator[Door]:
     """A door on a socket in a folder of its own; everything is closed at the end."""
     folder = short_folder()
@@ -102,7 +110,7 @@ async def open_door(
     service = FakeService()
     native = NativeServer(service, version="1.2.3", limits=limits)
     door = Door(folder / "s.sock", service, native)
-    door.listener = Listener(first_byte_s=first_byte_s)
+    door.listener = Listener(first_byte_s=first_byte_s, room=room)
     try:
         await door.listener.serve_unix(
             listening.sock,

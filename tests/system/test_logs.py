@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from daemon.simulator import ProviderSpec, simulate
+from tests.support.conditions import conditions, listens
 from tests.support.daemon_process import (
     DaemonProcess,
     configuration,
@@ -86,15 +87,7 @@ async def unread_daemon(
             daemon.stdout = pipe.writing
             daemon.spawn()
             os.close(pipe.writing)
-
-            async def listening() -> bool:
-                try:
-                    async with wire_client(daemon.socket):
-                        return True
-                except OSError:
-                    return False
-
-            await eventually(listening, PATIENCE_S)
+            await eventually(lambda: listens(daemon.socket), PATIENCE_S)
             async with wire_client(daemon.socket) as client:
                 await fill(client)
                 yield daemon, client
@@ -118,12 +111,6 @@ async def dropped(client: WireClient) -> int:
     found = await conditions(client)
     text = found.get("log_lines_dropped", "0 lines")
     return int(text.split()[0])
-
-
-async def conditions(client: WireClient) -> dict[str, str]:
-    status = (await client.call("status")).result
-    held = cast("list[dict[str, str]]", status["conditions"])
-    return {each["code"]: each["text"] for each in held}
 
 
 async def test_a_reader_that_stalls_costs_lines_and_nobodys_time(

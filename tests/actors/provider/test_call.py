@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from actors.errors import ProviderConnectionError
+from actors.errors import Overloaded, ProviderConnectionError
 from actors.messages.chat import ChatRequest, Delta, Message
 from actors.messages.provider import Attempt, CancelAttempt, Outcome
 from actors.wire.base import Timeouts
@@ -235,6 +235,27 @@ async def test_a_bug_of_ours_is_an_internal_failure_that_says_nothing_of_the_pro
     assert outcome.failure is not None
     assert outcome.failure.failure == "internal"
     assert outcome.failure.owner == "us"
+
+
+async def test_what_we_lack_to_call_is_no_call_and_no_fault_of_theirs() -> None:
+    transport = FakeTransport(completion())
+
+    def none_left(_request: object) -> None:
+        raise Overloaded("there is no connection left for one.test:80: no descriptor")
+
+    async with house(transport) as small:
+        transport.on_request = none_left
+        outcomes = [await small.providers["one"].attempt(attempt()) for _ in range(5)]
+        snapshot = small.snapshot("one")
+        asked = await small.error()
+
+    assert {(o.called, o.failure.owner) for o in outcomes if o.failure} == {
+        (False, "us")
+    }
+    assert snapshot.models[0].breaker == "closed"
+    assert snapshot.models[0].failures == 0
+    assert (asked.kind, asked.retryable) == ("no_provider", True)
+    assert "no connection left" in asked.message
 
 
 async def test_an_answer_says_whether_it_was_pretended() -> None:

@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
-from actors.errors import FailureClass
+from actors.errors import FailureClass, Owner
 from actors.messages.provider import Failure, Outcome, ProbeResult
 from actors.policy.pricing import Price, PriceBook, TableEntry
 from actors.provider.state import MAX_MODELS, ProviderState
@@ -49,6 +50,36 @@ def test_a_dump_that_cannot_be_read_is_left_aside() -> None:
 
     assert not known.restore(b"\xc1 nonsense", 0.0)
     assert known.restore(known.dump(0.0), 0.0)
+
+
+@pytest.mark.parametrize(("owner", "healthy"), [("us", True), ("provider", False)])
+def test_a_probe_that_failed_by_our_fault_says_nothing_of_the_provider(
+    owner: Owner, healthy: bool
+) -> None:
+    known = state(PriceBook())
+    passed = ProbeResult(
+        provider="one", healthy=True, at=1.0, latency_s=0.1, probe="models"
+    )
+    known.probed(passed, 1.0)
+    failure = Failure(failure="internal", message="x", owner=owner, neutral=True)
+    known.probed(replace(passed, healthy=False, failure=failure), 2.0)
+
+    assert known.snapshot(2.0, 0).healthy is healthy
+
+
+def test_an_account_is_out_of_money_until_a_call_succeeds() -> None:
+    known = state(PriceBook())
+    assert not known.snapshot(0.0, 0).out_of_money
+    empty = Failure(failure="quota", message="x", owner="provider")
+    call = Outcome(attempt_id="a", provider="one", model="gpt-4o", latency_s=0.1)
+    assert known.admit("a", "gpt-4o", 0, 0.0, forced=False) is None
+    known.settle(replace(call, failure=empty), counted=True, now=0.0, at=0.0, draw=0.5)
+    assert known.snapshot(0.0, 0).out_of_money
+    assert known.snapshot(1e6, 0).out_of_money  # nobody has tried since
+    assert known.admit("a", "gpt-4o", 0, 1e6, forced=False) is None
+    known.settle(call, counted=True, now=1e6, at=0.0, draw=0.5)
+
+    assert not known.snapshot(1e6, 0).out_of_money
 
 
 def test_whoever_answers_as_a_pretended_provider_is_one_from_then_on() -> None:
