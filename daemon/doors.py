@@ -81,6 +81,12 @@ def open_sockets(
         ListenError: It cannot be listened on.
     """
     passed = passed_descriptors(environ, os.getpid())
+    if len(passed) > 1:
+        names = ", ".join(each.name for each in passed)
+        raise ListenError(
+            f"systemd passed {len(passed)} sockets ({names}), and one is served: leave "
+            "one ListenStream= in the socket unit; TCP is server.listen's"
+        )
     unix = adopt(passed[0].fd) if passed else create(path, mode=config.server.mode)
     tcp: socket | None = None
     try:

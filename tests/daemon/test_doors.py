@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,7 +13,7 @@ from daemon.doors import Entrance, open_sockets
 from ipc.listener import Doors, Listener
 from ipc.peers import Access, LocalIdentity
 from ipc.server import NativeServer
-from ipc.sockets import ListeningSocket, create
+from ipc.sockets import ListenError, ListeningSocket, create
 from tests.support.door import drained, short_folder
 from tests.support.fake_service import FakeService
 
@@ -116,3 +117,16 @@ async def test_a_closed_entrance_is_found_no_more_and_not_put_back(
     with pytest.raises(FileNotFoundError):
         await place.connect()
     inside.close()
+
+
+def test_two_sockets_of_systemd_are_one_too_many() -> None:
+    environ = {
+        "LISTEN_FDS": "2",
+        "LISTEN_PID": str(os.getpid()),
+        "LISTEN_FDNAMES": "api:more",
+    }
+    with (
+        pytest.raises(ListenError, match=r"2 sockets \(api, more\), and one"),
+        open_sockets(Config(), Path("/nonexistent/s"), environ),
+    ):
+        pass

@@ -69,7 +69,9 @@ class Sandbox:
         nsenter = ["nsenter", "--target", str(self._pid), "--all", "--root"]
         return [*nsenter, "--wdns=/", "--", "env", "-i", *variables]
 
-    def as_user(self, name: str, *argv: str, check: bool = True) -> Done:
+    def as_user(
+        self, name: str, *argv: str, check: bool = True, stdin: str = ""
+    ) -> Done:
         """Run a command as that user, with the groups they have now."""
         uid = self.run("id", "-u", name).stdout.strip()
         own = {
@@ -78,7 +80,7 @@ class Sandbox:
             "XDG_RUNTIME_DIR": f"/run/user/{uid}",
         }
         become = ("setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups")
-        return self.run(*become, *argv, check=check, environ=own)
+        return self.run(*become, *argv, check=check, environ=own, stdin=stdin)
 
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
         path = self.path(inside)

@@ -9,9 +9,12 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from daemon.simulator import SimulatedProvider
+from tests.support.daemon_process import configuration
 from tests.support.installed import LIBRARY_PATH, PROGRAM, installed
 from tests.support.sandbox import Done, Entry, Sandbox, messages, sandbox
 from tests.support.waiting import eventually
+from tests.support.wire_client import Exchange, wire_client
 
 UNIT = "gitbridge.service"
 SOCKET_UNIT = "gitbridge.socket"
@@ -154,6 +157,22 @@ def installed_service(folder: Path, journal: Path) -> Iterator[Service]:
             box.write(path, INTERPRETER_LIBRARIES)
         box.run(PROGRAM, "service", "install")
         yield Service(box)
+
+
+def patient(provider: SimulatedProvider, more: str = "") -> str:
+    """A configuration whose only provider may take a minute."""
+    config = configuration({provider.name: provider}, more)
+    return config.replace(
+        "first_token_s = 0.5, idle_s = 0.5, total_s = 1.5",
+        "first_token_s = 60.0, idle_s = 60.0, total_s = 60.0",
+    )
+
+
+async def asked(service: Service, number: int = 0) -> Exchange:
+    """One client's whole visit."""
+    async with wire_client(service.socket) as client:
+        prompt = f"{CANARY_PROMPT} {number}"
+        return await client.call("route", {"prompt": prompt}, timeout_s=40)
 
 
 def secrets_in(journal: Path, more: Sequence[str] = ()) -> list[str]:

@@ -1,17 +1,15 @@
 """The service under a real systemd: it starts, says how it is, hangs, dies, comes back.
 
-One sandbox for all; each test puts the service back to its beginning.
+One sandbox for all (``conftest``); each test puts the service back to its beginning.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from time import monotonic
 
 import anyio
 import pytest
 
-from daemon.simulator import Latency, SimulatedProvider, simulate
-from tests.support.daemon_process import configuration
+from daemon.simulator import Fault, Latency, SimulatedProvider
 from tests.support.installed import HOOKS, PROGRAM, PYTHON
 from tests.support.ledger_file import LedgerFile
 from tests.support.raw_server import Caller, raw_server
@@ -20,7 +18,8 @@ from tests.support.sandboxed_service import (
     CANARY_PROMPT,
     UNIT,
     Service,
-    installed_service,
+    asked,
+    patient,
     secrets_in,
 )
 from tests.support.waiting import until
@@ -31,45 +30,6 @@ WELL = "1/1 simulated providers healthy"
 REFUSED = f"0 active, {WELL}; configuration refused at the last reload"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """At the end the whole journal is searched for what must never be in it."""
-    folder = tmp_path_factory.mktemp("service")
-    journal = folder / "journal"
-    with installed_service(folder / "prefix", journal) as service:
-        yield service
-    assert "request_finished" in journal.read_text()
-    assert secrets_in(journal) == []
-
-
-@pytest.fixture
-def service(installed: Service) -> Service:
-    installed.reset()
-    return installed
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[SimulatedProvider]:
-    async with simulate(["openai"]) as providers:
-        yield providers["openai"]
-
-
-def patient(provider: SimulatedProvider, more: str = "") -> str:
-    """A configuration whose only provider may take a minute."""
-    config = configuration({"openai": provider}, more)
-    return config.replace(
-        "first_token_s = 0.5, idle_s = 0.5, total_s = 1.5",
-        "first_token_s = 60.0, idle_s = 60.0, total_s = 60.0",
-    )
-
-
-async def asked(service: Service, number: int = 0) -> Exchange:
-    """One client's whole visit."""
-    async with wire_client(service.socket) as client:
-        prompt = f"{CANARY_PROMPT} {number}"
-        return await client.call("route", {"prompt": prompt}, timeout_s=40)
 
 
 async def test_it_says_that_it_is_ready_and_how_it_is(
@@ -110,6 +70,11 @@ async def test_keys_come_from_the_credentials_folder_and_new_ones_at_a_restart(
 
         seen.clear()
         service.key("openai", CANARIES["grok"])
+        await service.do("reload", UNIT)
+        await asked(service)
+        assert set(seen) == {f"Bearer {CANARIES['openai']}"}
+
+        seen.clear()
         await service.do("restart", UNIT)
         await asked(service)
         assert set(seen) == {f"Bearer {CANARIES['grok']}"}
@@ -215,13 +180,14 @@ async def test_kill_nine_loses_what_was_in_flight_and_nothing_else(
 ) -> None:
     service.configure(patient(provider))
     await service.start()
-    done = [await asked(service, number) for number in range(3)]
     await provider.change(latency=Latency(median_s=60.0))
     async with wire_client(service.socket) as client:
         lost = client.start("route", {"prompt": CANARY_PROMPT})
         await until(lambda: provider.stats.in_flight == 1)
-        service.kill("SIGKILL")
         await provider.change(latency=Latency(median_s=0.01))
+        done = [await asked(service, number) for number in range(5)]
+        # Their records are in the spool: nobody has had the time to fold them.
+        service.kill("SIGKILL")
         answers: list[Exchange] = []
 
         async def visit(number: int) -> None:
@@ -366,3 +332,23 @@ async def test_members_of_the_group_get_in_and_strangers_do_not(
     assert (code, "ask for the group that owns it" in said) == (77, True), said
     # Who asked is known by number, which DynamicUser= leaves as it is.
     assert {line["user"] for line in service.logs("request_finished")} == {"member"}
+
+
+async def test_neither_keys_nor_prompts_are_anywhere_in_the_journal(
+    service: Service, provider: SimulatedProvider, tmp_path: Path
+) -> None:
+    service.configure(patient(provider, '[log]\nlevel = "debug"\n'))
+    await service.start()
+    assert (await asked(service)).result["provider"] == "openai"
+    await provider.fail(Fault(kind="down"))
+    assert (await asked(service)).error is not None
+    service.kill("SIGQUIT")
+    await service.has_said("daemon/app.py")
+    await service.do("reload", UNIT)
+    await service.do("stop", UNIT)
+    whole = tmp_path / "journal"
+    whole.write_text(service.box.run("journalctl", "-a", "-o", "json").stdout)
+
+    assert whole.read_text().count("request_finished") >= 2
+    assert secrets_in(whole) == []
+    assert secrets_in(whole, ["request_finished"]) == ["request_finished"]
