@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from daemon.simulator import Fault, Latency, SimulatedProvider
@@ -154,6 +155,31 @@ async def test_a_wrong_configuration_fails_the_reload_and_changes_nothing(
     assert (await asked(service)).result["provider"] == "openai"
 
 
+async def test_taking_it_away_and_installing_it_again_loses_nothing(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    box = service.box
+    service.configure(patient(provider))
+    await service.start()
+    answer = await asked(service)
+
+    def gitbridge(*argv: str) -> str:
+        return box.run(PROGRAM, *argv).stdout
+
+    try:
+        await anyio.to_thread.run_sync(gitbridge, "service", "uninstall")
+        assert not service.socket.exists()
+        assert service.show("LoadState") == "not-found"
+        assert box.path("/etc/gitbridge/credentials/openai").exists()
+    finally:
+        said = await anyio.to_thread.run_sync(
+            gitbridge, "service", "install", "--now", "--json"
+        )
+    assert '"what":"/etc/gitbridge/gitbridge.toml","note":"yours"' in said
+    known = await anyio.to_thread.run_sync(gitbridge, "history", "--json")
+    assert str(answer.result["decision_id"]) in known
+
+
 async def test_nobody_who_connects_during_a_restart_fails(
     service: Service, provider: SimulatedProvider
 ) -> None:
@@ -273,6 +299,23 @@ async def test_a_request_in_flight_is_answered_before_it_stops(
     assert waiting.result["provider"] == "openai"
     assert service.show("Result") == "success"
     assert service.show("ExecMainStatus") == "0"
+
+
+async def test_systemd_waits_longer_for_who_asks_for_the_time(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    await provider.change(latency=Latency(median_s=2.5))
+    service.configure(patient(provider))
+    service.drop_in("TimeoutStopSec=1")
+    await service.start()
+    async with wire_client(service.socket) as client:
+        waiting = client.start("route", {"prompt": CANARY_PROMPT})
+        await until(lambda: provider.stats.in_flight == 1)
+        await service.do("stop", UNIT)
+        await waiting.ended.wait()
+
+    assert waiting.result["provider"] == "openai"
+    assert service.show("Result") == "success"
 
 
 async def test_past_the_deadline_a_request_is_told_and_the_stop_is_clean(

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,7 +20,7 @@ _SHOWN = (
     *("StatusText", "MainPID", "NRestarts", "Result", "ExecMainStatus"),
     *("InvocationID", "NeedDaemonReload"),
 )
-_WHY = {
+WHY: Final = {
     78: "its configuration is wrong",
     203: "its program cannot be started: a system service sees no home folder",
     217: "its user could not be made",
@@ -27,6 +28,7 @@ _WHY = {
     226: "its view of the files could not be made",
     243: "its keys could not be copied: the credentials folder must exist",
 }
+"""What exit statuses of the service mean, beside those of the daemon systemd's own."""
 
 
 class Unit(Struct, frozen=True):
@@ -56,7 +58,7 @@ class Unit(Struct, frozen=True):
         if result == "watchdog":
             return "it hung and was ended: where, says the stack in its journal"
         code = int(status) if status.isdecimal() else 0
-        why = _WHY.get(code, f"it ended ({result})")
+        why = WHY.get(code, f"it ended ({result})")
         return f"{why}, exit status {code}" if code else why
 
 
