@@ -27,6 +27,11 @@ CANARIES = {
 }
 """The keys in the credentials folder: they must be nowhere in the journal."""
 
+NOWHERE = "".join(
+    f'[providers.{name}]\nbase_url = "http://127.0.0.1:9/v1"\n' for name in CANARIES
+)
+"""A configuration that asks no real provider, whatever the network."""
+
 CANARY_PROMPT = "canary-in-the-prompt"
 """Part of every prompt: likewise."""
 
@@ -48,7 +53,7 @@ class Service:
         self.systemctl("reset-failed", check=False)
         shutil.rmtree(self.state, ignore_errors=True)
         self.box.path(f"/run/systemd/system/{UNIT}.d/test.conf").unlink(missing_ok=True)
-        self.configure("")
+        self.configure(NOWHERE)
         for name, key in CANARIES.items():
             self.key(name, key)
         self.systemctl("daemon-reload")

@@ -11,6 +11,7 @@ from tests.support.sandbox import Done, messages
 from tests.support.sandboxed_service import (
     CANARIES,
     CANARY_PROMPT,
+    SOCKET_UNIT,
     UNIT,
     Service,
     patient,
@@ -55,6 +56,7 @@ class Alice:
 
 @pytest.fixture
 async def alice(service: Service) -> AsyncIterator[Alice]:
+    service.systemctl("stop", SOCKET_UNIT)  # which clients would try first
     user = Alice(service)
     yield user
     await user.type(PROGRAM, "service", "uninstall", "--user")

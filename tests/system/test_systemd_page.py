@@ -48,10 +48,11 @@ async def test_the_commands_for_users_work_one_after_the_other(
     service: Service, provider: SimulatedProvider
 ) -> None:
     box = service.box
-    box.write("/run/sysusers.d/alice.conf", f"u alice 2003 - {HOME}\n")
-    box.run("systemd-sysusers", "/run/sysusers.d/alice.conf")
-    box.run("install", "-d", "-m700", "--owner=alice", "--group=alice", HOME)
-    box.run("systemctl", "start", "user@2003.service")
+    box.write("/run/sysusers.d/carol.conf", "u carol 2004 - /home/carol\n")
+    box.run("systemd-sysusers", "/run/sysusers.d/carol.conf")
+    box.run("install", "-d", "-m700", "--owner=carol", "--group=carol", "/home/carol")
+    box.run("systemctl", "start", "user@2004.service")
+    service.systemctl("stop", "gitbridge.socket")  # which clients would try first
     base = f"[Service]\nEnvironment=OPENAI_BASE_URL={provider.base_url}\n"
     path = "/etc/systemd/user/gitbridge.service.d/provider.conf"
     box.write(path, base)
@@ -63,7 +64,7 @@ async def test_the_commands_for_users_work_one_after_the_other(
 
     def run() -> str:
         sh = ("env", key, search, "sh", "-eux", "-c", code)
-        return box.as_user("alice", *sh).stdout
+        return box.as_user("carol", *sh).stdout
 
     try:
         said = await anyio.to_thread.run_sync(run)
@@ -72,7 +73,7 @@ async def test_the_commands_for_users_work_one_after_the_other(
 
     assert "the daemon answers" in said
     assert provider.stats.requests == 1
-    assert box.path(f"{HOME}/.config/gitbridge/credentials/openai").exists()
+    assert box.path("/home/carol/.config/gitbridge/credentials/openai").exists()
 
 
 def test_every_status_that_status_explains_is_on_the_page() -> None:
