@@ -103,7 +103,7 @@ class Service:
     def pid(self) -> int:
         return int(self.show("MainPID"))
 
-    async def shows(self, name: str, value: str, timeout_s: float = 15.0) -> None:
+    async def shows(self, name: str, value: str, timeout_s: float = 30.0) -> None:
         """Wait until a property has that value."""
 
         async def is_so() -> bool:
@@ -111,7 +111,15 @@ class Service:
 
         await eventually(is_so, timeout_s)
 
-    async def says_it_is(self, beginning: str, timeout_s: float = 15.0) -> None:
+    async def restarted(self, timeout_s: float = 30.0) -> None:
+        """Wait until systemd has started it again, however often."""
+
+        async def is_so() -> bool:
+            return await anyio.to_thread.run_sync(self.show, "NRestarts") != "0"
+
+        await eventually(is_so, timeout_s)
+
+    async def says_it_is(self, beginning: str, timeout_s: float = 30.0) -> None:
         """Wait until its status begins so; conditions may follow."""
 
         async def is_so() -> bool:
@@ -141,7 +149,7 @@ class Service:
         found = [msgspec.json.decode(m, type=dict[str, object]) for m in lines]
         return [each for each in found if each["event"] == event]
 
-    async def has_said(self, *words: str, timeout_s: float = 15.0) -> str:
+    async def has_said(self, *words: str, timeout_s: float = 30.0) -> str:
         """Wait until all of this is in its journal."""
 
         async def is_so() -> bool:

@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 NAME = "alice"
 HOME = f"/home/{NAME}"
 CONFIG = f"{HOME}/.config/gitbridge"
-WATCHED = "[Service]\nWatchdogSec=1\nRestartSec=100ms\n"
+WATCHED = "[Service]\nWatchdogSec=2\nRestartSec=100ms\n"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -82,7 +82,7 @@ async def test_it_is_installed_answers_reloads_hangs_stops_and_goes(
     async def is_well() -> bool:
         return "1/1 simulated providers" in await alice.show("StatusText")
 
-    await eventually(is_well, 20)
+    await eventually(is_well, 30)
 
     await alice.systemctl("reload", UNIT)
     alice.write(f"{HOME}/.config/systemd/user/{UNIT}.d/short.conf", WATCHED)
@@ -91,9 +91,9 @@ async def test_it_is_installed_answers_reloads_hangs_stops_and_goes(
     await alice.systemctl("kill", "--kill-whom=main", "--signal=STOP", UNIT)
 
     async def came_back() -> bool:
-        return await alice.show("NRestarts") == "1"
+        return await alice.show("NRestarts") != "0"
 
-    await eventually(came_back, 20)
+    await eventually(came_back, 40)
     await alice.type(PROGRAM, "ask", CANARY_PROMPT)
 
     await alice.systemctl("stop", UNIT)
