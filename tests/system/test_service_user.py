@@ -106,5 +106,5 @@ async def test_it_is_installed_answers_reloads_hangs_stops_and_goes(
     assert state.exists()
     assert alice.box.path(f"{CONFIG}/credentials/openai").exists()
     assert await alice.show("LoadState") == "not-found"
-    said = messages(alice.box.journal(f"_SYSTEMD_USER_UNIT={UNIT}"))
+    said = messages(alice.box.journal(f"_SYSTEMD_USER_UNIT={UNIT}", "_UID=2003"))
     assert sum("request_finished" in line for line in said) == 2
