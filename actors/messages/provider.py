@@ -50,6 +50,24 @@ class TimeoutLimits(Struct, frozen=True, kw_only=True):
     total_s: float | None = None
 
 
+class Allowance(Struct, frozen=True, gc=False, kw_only=True):
+    """What may still be asked; ``None`` where the provider does not say.
+
+    ``reset_s`` are the seconds until ``remaining`` is ``limit`` again.
+    """
+
+    limit: float | None = None
+    remaining: float | None = None
+    reset_s: float | None = None
+
+
+class RateLimits(Struct, frozen=True, gc=False, kw_only=True):
+    """What one answer's headers say about our limits with the model that was asked."""
+
+    requests: Allowance = Allowance()
+    tokens: Allowance = Allowance()
+
+
 class Attempt(Struct, frozen=True, kw_only=True):
     """Command: make exactly one upstream call. Answered with an ``Outcome``.
 

@@ -1,5 +1,6 @@
 """The provider actor: a mailbox around ``ProviderState`` and its running calls."""
 
+from functools import partial
 from typing import assert_never
 
 import structlog
@@ -16,6 +17,7 @@ from actors.messages.provider import (
     Outcome,
     ProbeResult,
     ProviderSnapshot,
+    RateLimits,
 )
 from actors.policy.tokens import estimate_prompt_tokens
 from actors.provider.call import UpstreamCall
@@ -165,7 +167,7 @@ class ProviderActor(Actor[Message]):
 
     def _attempt(self, attempt: Attempt, reply: Reply) -> None:
         tokens = 0
-        if self._settings.limits.tokens_per_minute is not None:
+        if self._state.counts_tokens(attempt.model):
             tokens = estimate_prompt_tokens(attempt.request, self._settings.kind)
         failure = self._state.admit(
             attempt.attempt_id,
@@ -177,7 +179,13 @@ class ProviderActor(Actor[Message]):
         if failure is not None:
             reply.send(self._not_called(attempt, failure))
             return
-        call = UpstreamCall(attempt, self._settings, self._tools, self.context.backend)
+        call = UpstreamCall(
+            attempt,
+            self._settings,
+            self._tools,
+            self.context.backend,
+            partial(self._heard, attempt),
+        )
         self._calls[attempt.attempt_id] = call
         call.task = self.context.spawn(self._run(call, attempt, reply), name="call")
 
@@ -193,6 +201,10 @@ class ProviderActor(Actor[Message]):
         )
         reply.send(outcome)
         self._tell_if_idle()
+
+    def _heard(self, attempt: Attempt, limits: RateLimits) -> None:
+        now = self.context.now()
+        self._state.heard(attempt.attempt_id, attempt.model, limits, now)
 
     def _not_called(self, attempt: Attempt, failure: Failure) -> Outcome:
         return Outcome(

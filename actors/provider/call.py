@@ -6,6 +6,8 @@ own bound both. Whoever stops a call says why first, so that the cancellation th
 reaches the coroutine can be told from the actor being stopped itself.
 """
 
+from collections.abc import Callable
+
 import anyio
 import structlog
 from msgspec.structs import replace
@@ -17,13 +19,14 @@ from actors.errors import (
     ProviderError,
 )
 from actors.messages.chat import Completion, Delta
-from actors.messages.provider import Attempt, Failure, Outcome
+from actors.messages.provider import Attempt, Failure, Outcome, RateLimits
 from actors.provider.billing import bill
 from actors.provider.discretion import discreet
 from actors.provider.settings import ProviderSettings, ProviderTools
 from actors.provider.stopping import StopReason, narrowed, stop_failure
 from actors.runtime import Backend, TaskHandle, TimerHandle
 from actors.wire.base import EncodedChat, Response, StreamDecoder, failure_of
+from actors.wire.rate_limits import NOTHING, read_rate_limits
 
 TAIL_S = 0.25
 """How long the end of the body is awaited after the terminal event: a connection whose
@@ -43,8 +46,10 @@ class UpstreamCall:
         settings: ProviderSettings,
         tools: ProviderTools,
         backend: Backend,
+        on_limits: Callable[[RateLimits], None] = lambda _: None,
     ) -> None:
         self._attempt = attempt
+        self._on_limits = on_limits
         self._settings = settings
         self._tools = tools
         self._backend = backend
@@ -130,11 +135,18 @@ class UpstreamCall:
             self._last_byte = self._backend.now()
             self._request_id = _provider_request_id(response)
             self._simulated |= is_simulated(response)
+            self._hear(response)
             if not 200 <= response.head.status < 300:
                 raise _Refused(await self._read_error(response))
             if streamed:
                 return await self._read_stream(response)
             return dialect.decode_chat(response.head, await response.read())
+
+    def _hear(self, response: Response) -> None:
+        """Told at once: a stream's end may be minutes away."""
+        limits = read_rate_limits(response.head.headers, self._tools.utc())
+        if limits is not NOTHING:
+            self._on_limits(limits)
 
     async def _read_error(self, response: Response) -> Failure:
         body = b""

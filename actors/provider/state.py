@@ -17,11 +17,12 @@ from actors.messages.provider import (
     ProbeResult,
     ProviderSnapshot,
     ProviderTotals,
+    RateLimits,
 )
 from actors.policy.breaker import Breaker, Change, Verdict
 from actors.policy.limits import Limiter
 from actors.policy.pricing import PriceBook
-from actors.policy.window import RollingWindow, Sample, WindowSummary
+from actors.policy.window import RollingWindow, WindowSummary
 from actors.provider import refusals
 from actors.provider.kept import ModelDump, ProviderDump, Totals, mean_cost
 from actors.provider.listing import Listing
@@ -36,10 +37,6 @@ QUOTA_PAUSE_S = 60.0
 
 OVERLOADED_STATUS = 529
 """Anthropic's word for having no capacity left: too many calls at once."""
-
-BREAKER_FAILURES = frozenset(
-    {"connect", "timeout", "server_error", "overloaded", "bad_response"}
-)
 
 
 class ProviderState:
@@ -99,9 +96,15 @@ class ProviderState:
         """Admit a call, or say why not. Every admitted call must be settled."""
         if now < self._no_money_until and not forced:
             return refusals.out_of_money(self.settings.name)
-        wait_s = self._limiter.admit(call_id, tokens, now)
+        limiter, name, known = (
+            self._limiter,
+            self.settings.name,
+            self._models.get(model),
+        )
+        wait_s = known.allowances.would_wait(tokens, now) if known else 0.0
+        if wait_s <= 0.0:
+            wait_s = limiter.admit(call_id, tokens, now)
         if wait_s > 0.0:
-            limiter, name = self._limiter, self.settings.name
             if limiter.full(now):
                 return refusals.full(name, limiter.limit(now))
             return refusals.limited(name, wait_s)
@@ -109,10 +112,24 @@ class ProviderState:
         if not self._admitted_by_breaker(state, model, call_id, now, forced=forced):
             self._limiter.withdraw(call_id, now)
             wait_s = state.breaker.open_until - now
-            return refusals.breaker_open(self.settings.name, model, wait_s)
+            return refusals.breaker_open(name, model, wait_s)
+        state.allowances.sent(call_id, tokens, now)
         state.in_flight += 1
         self._changes += 1
         return None
+
+    def counts_tokens(self, model: str) -> bool:
+        """Whether it matters how many tokens a call to that model takes."""
+        state = self._models.get(model)
+        learned = state is not None and state.allowances.counts_tokens
+        return learned or self.settings.limits.tokens_per_minute is not None
+
+    def heard(self, call_id: str, model: str, limits: RateLimits, now: float) -> None:
+        """An answer has begun to an admitted call; what its headers say holds."""
+        state = self._models.get(model)
+        if state is not None:
+            state.allowances.heard(call_id, limits, now)
+            self._changes += 1
 
     def _admitted_by_breaker(
         self, state: ModelState, model: str, call_id: str, now: float, *, forced: bool
@@ -132,6 +149,7 @@ class ProviderState:
         """Count an admitted call's outcome in breaker, limiter, window and totals."""
         state = self._model(outcome.model)
         state.in_flight -= 1
+        state.allowances.ended(outcome.attempt_id)
         failure = outcome.failure
         verdict = self._verdict(state, outcome)
         self._settle_limits(outcome, now)
@@ -149,7 +167,7 @@ class ProviderState:
             self._auth_refused = True
         self._simulated |= outcome.simulated
         if verdict not in {"neutral", "limited"} or outcome.completion is not None:
-            self._record(state, outcome, now)
+            state.record(outcome, now)
         elif failure is not None and failure.code == NO_FIRST_TOKEN:
             state.window.waited(outcome.latency_s, now)  # another call was faster
         self._totals.count(outcome, at=at)
@@ -172,43 +190,7 @@ class ProviderState:
         limiter.release(outcome.attempt_id, outcome.usage.total_tokens, now)
 
     def _verdict(self, state: ModelState, outcome: Outcome) -> Verdict:
-        failure = outcome.failure
-        if failure is None:
-            return "slow" if self._is_slow(state, outcome) else "success"
-        if failure.neutral:
-            return "neutral"
-        if failure.failure == "rate_limit":
-            return "limited"
-        return "failure" if failure.failure in BREAKER_FAILURES else "neutral"
-
-    def _is_slow(self, state: ModelState, outcome: Outcome) -> bool:
-        tokens = outcome.usage.completion_tokens
-        if tokens is None:
-            return False
-        expected_s = state.window.expected_latency_s(tokens)
-        if expected_s is None:
-            return False
-        config = self.settings.breaker
-        limit_s = max(config.slow_floor_s, config.slow_factor * expected_s)
-        return outcome.latency_s > limit_s
-
-    def _record(self, state: ModelState, outcome: Outcome, now: float) -> None:
-        state.window.record(
-            Sample(
-                now=now,
-                ok=outcome.failure is None,
-                latency_s=outcome.latency_s,
-                ttft_s=outcome.time_to_first_token_s,
-                output_tokens=outcome.usage.completion_tokens,
-                prompt_tokens=outcome.usage.prompt_tokens,
-                cost_usd=outcome.cost_usd,
-                waited_s=(
-                    outcome.latency_s
-                    if outcome.failure and outcome.failure.code == NO_FIRST_TOKEN
-                    else None
-                ),
-            )
-        )
+        return state.judge(outcome, self.settings.breaker)
 
     def probed(self, result: ProbeResult, now: float) -> None:
         """Take a health probe's result: it brings half-open forward, never closes.
@@ -337,7 +319,9 @@ class ProviderState:
         price, source = self._prices.lookup(settings.name, settings.kind, name)
         return replace(
             state.published(settings, name, seen, now),
-            blocked_until=self._limiter.blocked_until,
+            blocked_until=max(
+                self._limiter.blocked_until, state.allowances.blocked_until
+            ),
             provider_in_flight=self._limiter.in_flight,
             concurrency_limit=self._limiter.limit(now),
             input_price=price.input if price else None,

@@ -27,7 +27,7 @@ from actors.errors import (
 from actors.messages.provider import Failure
 from actors.wire import error_markers as markers
 from actors.wire.base import ResponseHead
-from actors.wire.rate_limits import read_rate_limits
+from actors.wire.rate_limits import read_rate_limits, used_up_s
 from actors.wire.retry_after import parse_retry_after, retry_info_s, should_retry
 from actors.wire.tolerant import ANY, decode, mapping, sequence, text
 
@@ -121,7 +121,7 @@ def _retry_after_s(
     """What the server says outright, else when what is used up comes back."""
     said = parse_retry_after(head.headers, now) or detail.retry_after_s
     if said is None and failure == "rate_limit":
-        return read_rate_limits(head.headers, now).wait_s
+        return used_up_s(read_rate_limits(head.headers, now))
     return said
 
 

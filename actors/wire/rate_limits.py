@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from msgspec import Struct
+from actors.messages.provider import Allowance, RateLimits
 
 _DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,12})?)(h|ms|m|us|µs|ns|s)")
 _UNIT_S = {
@@ -25,46 +25,47 @@ _HUGGING_FACE = re.compile(r'"[^"]{0,64}";r=([0-9]{1,15});t=([0-9]{1,9})')
 _MAX_CHARS = 64
 
 
-class Allowance(Struct, frozen=True, kw_only=True):
-    """What may still be asked; ``None`` where the provider does not say.
+_SIGNS = (
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-tokens-remaining",
+    "x-ratelimit-remaining",
+    "x-ratelimit-remaining-req-minute",
+    "x-ratelimit-remaining-tokens-minute",
+    "ratelimit",
+)
+"""Without any of these there is nothing to read."""
 
-    ``reset_s`` are the seconds until ``remaining`` is ``limit`` again.
-    """
-
-    limit: float | None = None
-    remaining: float | None = None
-    reset_s: float | None = None
-
-    @property
-    def used_up(self) -> bool:
-        return self.remaining is not None and self.remaining <= 0
-
-
-class RateLimits(Struct, frozen=True, kw_only=True):
-    """What one answer's headers say about our limits."""
-
-    requests: Allowance = Allowance()
-    tokens: Allowance = Allowance()
-
-    @property
-    def wait_s(self) -> float | None:
-        """Seconds until nothing that is used up now is so any more, if that is said."""
-        pauses = [each.reset_s for each in (self.requests, self.tokens) if each.used_up]
-        known = [pause for pause in pauses if pause is not None and pause > 0]
-        return max(known, default=None)
+NOTHING = RateLimits()
+"""What is read where nothing is said."""
 
 
 def read_rate_limits(headers: Mapping[str, str], now: float) -> RateLimits:
     """Everything understandable in ``headers`` (lower-case names). Never raises.
 
+    The object ``NOTHING`` when there is none of them at all.
     ``now`` is UTC epoch seconds, for Anthropic's times.
     """
+    if not any(sign in headers for sign in _SIGNS):
+        return NOTHING
     return RateLimits(
         requests=_together(headers)
         or _hugging_face(headers)
         or _allowance(headers, ("requests", "req-minute"), now),
         tokens=_allowance(headers, ("tokens", "tokens-minute"), now),
     )
+
+
+def used_up_s(limits: RateLimits) -> float | None:
+    """Seconds until nothing that is used up now is so any more, if that is said."""
+    pauses = [
+        each.reset_s
+        for each in (limits.requests, limits.tokens)
+        if each.remaining is not None and each.remaining <= 0
+    ]
+    known = [pause for pause in pauses if pause is not None and pause > 0]
+    return max(known, default=None)
 
 
 def go_duration_s(text: str) -> float | None:

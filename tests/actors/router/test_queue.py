@@ -465,3 +465,38 @@ async def test_the_limit_settles_about_what_the_provider_takes() -> None:
         assert answered >= 0.97 * 2400
         assert transport.refused <= 0.05 * 2400
         assert_nothing_is_left(house)
+
+
+async def test_what_a_provider_says_it_still_allows_is_kept_to() -> None:
+    """Three remain of sixty a minute: the fourth waits for one to come back."""
+    said = completion()
+    said.headers = {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": "3",
+        "x-ratelimit-reset-requests": "57s",
+    }
+    transport = FakeTransport(said, completion())
+    async with small_house({"only": transport}) as house:
+        times = []
+        for _ in range(6):
+            await house.answer()
+            times.append(anyio.current_time())
+
+        assert times == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 2.0])
+        assert house.snapshot("only").models[0].blocked_until == pytest.approx(3.0)
+
+
+async def test_what_one_model_is_allowed_says_nothing_about_another() -> None:
+    said = completion()
+    said.headers = {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "60s",
+    }
+    transport = FakeTransport(said)
+    providers = {"only": provider("only", models=("one", "two"))}
+    async with small_house({"only": transport}, providers=providers) as house:
+        await house.answer(model="only/one")
+        await house.answer(model="only/two")
+
+        assert anyio.current_time() == 0.0

@@ -27,7 +27,7 @@ from actors.policy.attempts import GiveUp, RetryConfig
 from actors.policy.pricing import Price, PriceBook, PriceTier, TableEntry, settle_cost
 from actors.wire.base import Endpoint, ResponseHead, StreamDecoder
 from actors.wire.catalogue import dialect_for
-from actors.wire.rate_limits import read_rate_limits
+from actors.wire.rate_limits import read_rate_limits, used_up_s
 from tests.support import message_stream as claude
 from tests.support.attempt_story import Story
 from tests.support.chat_stream import DONE, chunk, event
@@ -442,7 +442,7 @@ def test_trap_23_openai_writes_resets_as_go_durations() -> None:
         "x-ratelimit-reset-tokens": "12ms",
     }
 
-    assert read_rate_limits(headers, 0.0).wait_s == 72.5
+    assert used_up_s(read_rate_limits(headers, 0.0)) == 72.5
 
 
 def test_trap_24_529_is_in_no_list_of_statuses() -> None:
