@@ -76,6 +76,7 @@ class DaemonProcess:
         self.config.write_text(config)
         self.environ: dict[str, str] = {}  # over what every daemon of a test gets
         self.flags: list[str] = []
+        self.prefix: list[str] = []  # a command that becomes the daemon
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         self.spawned_at = 0.0
@@ -99,7 +100,7 @@ class DaemonProcess:
         self._starts += 1
         command = [
             *self.wrapper,
-            *(sys.executable, "-m", "daemon", "serve"),
+            *(*self.prefix, sys.executable, "-m", "daemon", "serve"),
             *("--config", str(self.config)),
             *("--state-dir", str(self.state)),
             *("--socket", str(self.socket)),
