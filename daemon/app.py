@@ -19,7 +19,7 @@ import anyio
 import structlog
 import uvloop
 
-from actors.errors import ConfigurationRefused, LedgerRefused, Overloaded
+from actors.errors import LedgerRefused
 from actors.runtime import RestartsExceeded
 from daemon.allocator import limit_freed_memory, return_memory_when_idle
 from daemon.config import Config, ServeOptions
@@ -189,7 +189,8 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
             environ=plan.environ,
             cwd=plan.cwd,
             watch=watch,
-            house=house,
+            troubles=house.conditions.troubles,
+            overrides=house.router.overrides,
             pretend=pretend.urls,
             follow=follow,
             notifier=notifier,
@@ -251,6 +252,7 @@ async def _until_stopped(
         group.start_soon(keep_informed, notifier, lambda: _status(house, doors))
         group.start_soon(house.self_watch.run)
         group.start_soon(house.conditions.run)
+        group.start_soon(reloader.run)
         group.start_soon(_reload_when_asked, asked, reloader)
         async with anyio.create_task_group() as running:
             running.start_soon(house.prices.run)
@@ -286,16 +288,9 @@ async def _drain(
 
 
 async def _reload_when_asked(asked: _Asked, reloader: Reloader) -> None:
-    """By a signal; whatever comes of it, the daemon goes on."""
     while True:
         await asked.next_reload()
-        try:
-            with anyio.CancelScope(shield=True):  # all of it, even if a drain begins
-                await reloader.reload()
-        except (ConfigurationRefused, Overloaded):
-            pass  # the reloader has said so
-        except Exception:
-            log.exception("reload_bug")
+        reloader.ask()
 
 
 async def _watch_system(house: House) -> None:

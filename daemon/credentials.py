@@ -111,7 +111,7 @@ def resolve(
             settings=settings, credentials=credentials, warnings=settings.warnings
         )
     finder = KeyFinder(environ, cwd)
-    found = {name: finder.find(name, each) for name, each in enabled.items()}
+    found = _found(enabled, finder)
     usable = {
         name: credential
         for name, credential in found.items()
@@ -131,6 +131,23 @@ def resolve(
         credentials=usable,
         warnings=tuple(warnings),
     )
+
+
+def _found(
+    enabled: Mapping[str, ProviderConfig], finder: "KeyFinder"
+) -> dict[str, Credential]:
+    """Everybody's key; raises one error about all key files that cannot be used."""
+    found: dict[str, Credential] = {}
+    problems: list[Problem] = []
+    for name, provider in enabled.items():
+        try:
+            found[name] = finder.find(name, provider)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        what = "a key file" if len(problems) == 1 else f"{len(problems)} key files"
+        raise ConfigError(f"{what} cannot be used:", tuple(problems))
+    return found
 
 
 def with_usable(settings: Settings, usable: Container[str]) -> Settings:

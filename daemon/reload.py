@@ -4,7 +4,8 @@
                                 | a mistake: nothing changes; a condition says so
                                 +--> switch: providers, routing, access, logs, limits
 
-One at a time. What is in flight ends under the settings it began with.
+One at a time, in a task of its own: whoever asked may leave in the middle. Who asks while
+one runs is answered by the next. What is in flight ends under the settings it began with.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -14,13 +15,18 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from actors.errors import ConfigurationRefused, Overloaded
+from actors.errors import (
+    ConfigurationRefused,
+    GitBridgeError,
+    InternalError,
+    Overloaded,
+)
+from actors.policy.conditions import Troubles
 from daemon.config import Config, ProviderConfig, ServeOptions
 from daemon.config_diff import as_started, diff, sentence
 from daemon.config_whole import read_whole, told
 from daemon.credentials import Credential, Resolved
 from daemon.fleet import Change
-from daemon.house import House
 from daemon.ids import utc
 from daemon.provider_files import ProviderFiles
 from daemon.provider_watch import ProviderWatch
@@ -35,6 +41,14 @@ _REFUSED = "configuration refused at the last reload"
 log = structlog.get_logger()
 
 
+class _Wish:
+    """Somebody waits for a reload that has not begun yet."""
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.outcome: ReloadResult | GitBridgeError | None = None
+
+
 class Reloader:
     """Reads the configuration again, and has everybody follow.
 
@@ -43,7 +57,8 @@ class Reloader:
         environ: The environment of this start.
         cwd: The working directory at start.
         watch: Follows ``providers.d``; is given the new files.
-        house: The actors.
+        troubles: Where a refused configuration is declared.
+        overrides: Strategy and weights as set at run time, ``None`` where they are not.
         pretend: Base URLs of pretend providers, by the name of the one each replaces.
         follow: Takes the new configuration in the moment of the switch; must not fail.
         notifier: Tells systemd.
@@ -60,7 +75,8 @@ class Reloader:
         environ: Mapping[str, str],
         cwd: Path,
         watch: ProviderWatch,
-        house: House,
+        troubles: Troubles,
+        overrides: Callable[[], tuple[object | None, object | None]],
         pretend: Callable[[Config], Awaitable[Mapping[str, str]]],
         follow: Callable[[Config], object],
         notifier: Notifier,
@@ -70,14 +86,15 @@ class Reloader:
         self._environ = environ
         self._cwd = cwd
         self._watch = watch
-        self._house = house
+        self._troubles = troubles
+        self._overrides = overrides
         self._pretend = pretend
         self._follow = follow
         self._notifier = notifier
         self._status = status
         self._started = watch.resolved.settings.config
-        self._one_at_a_time = anyio.Lock()
-        self._troubles = house.conditions.troubles
+        self._asked = anyio.Event()
+        self._waiting: list[_Wish] = []
         self._refused = False
         self.draining = False
 
@@ -86,26 +103,62 @@ class Reloader:
         """What is in effect: what only a restart changes is as it was at the start."""
         return as_started(self._watch.resolved.settings.config, self._started)
 
+    def ask(self) -> None:
+        """Have it done soon; many who ask at once have one wish."""
+        self._asked.set()
+
     async def reload(self) -> ReloadResult:
-        """Read everything again and switch to it.
+        """Have it done, and wait for it.
 
         Raises:
             ConfigurationRefused: Something is wrong in it; nothing has changed.
             Overloaded: The daemon is stopping.
+            InternalError: A bug of ours.
         """
-        async with self._one_at_a_time:
-            self._refuse_while_draining()
-            self._notifier.reloading()
-            try:
-                result = await self._reloaded()
-            except ConfigurationRefused as error:
-                self._tell_refused(error)
-                raise
-            finally:
-                if not self.draining:  # it says so itself
-                    self._notifier.ready(self._status_now())
-            self._tell(result)
-            return result
+        self._refuse_while_draining()
+        wish = _Wish()
+        self._waiting.append(wish)
+        self.ask()
+        await wish.done.wait()
+        if isinstance(wish.outcome, ReloadResult):
+            return wish.outcome
+        assert wish.outcome is not None
+        raise wish.outcome
+
+    async def run(self) -> None:
+        """Do what is asked for; never ends, and is never cut short in the middle."""
+        while True:
+            await self._asked.wait()
+            self._asked = anyio.Event()
+            waiting, self._waiting = self._waiting, []
+            with anyio.CancelScope(shield=True):
+                outcome = await self._outcome()
+            for wish in waiting:
+                wish.outcome = outcome
+                wish.done.set()
+
+    async def _outcome(self) -> ReloadResult | GitBridgeError:
+        try:
+            return await self._once()
+        except (ConfigurationRefused, Overloaded) as error:
+            return error  # it has been told
+        except Exception:
+            log.exception("reload_bug")
+            return InternalError("the reload failed in the daemon; see its log")
+
+    async def _once(self) -> ReloadResult:
+        self._refuse_while_draining()
+        self._notifier.reloading()
+        try:
+            result = await self._reloaded()
+        except ConfigurationRefused as error:
+            self._tell_refused(error)
+            raise
+        finally:
+            if not self.draining:  # it says so itself
+                self._notifier.ready(self._status_now())
+        self._tell(result)
+        return result
 
     def _refuse_while_draining(self) -> None:
         if self.draining:
@@ -145,7 +198,7 @@ class Reloader:
 
     def _notes(self) -> dict[str, str]:
         """What was set at run time holds over the new values."""
-        strategy, weights = self._house.router.overrides()
+        strategy, weights = self._overrides()
         text = "a run-time override holds over it; gitbridge {} --reset drops it"
         notes: dict[str, str] = {}
         if strategy is not None:

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProviderSnapshot
-from daemon.heartbeat import keep_informed, status_line
+from daemon.heartbeat import ask_for_time, keep_informed, status_line
 from daemon.sdnotify import Notifier
 
 
@@ -142,3 +142,17 @@ def test_a_long_line_is_cut() -> None:
 
     assert len(line) == 160
     assert line.endswith("x…")
+
+
+async def test_a_stop_that_takes_long_asks_for_time_again_and_again(
+    systemd: socket.socket,
+) -> None:
+    with anyio.move_on_after(25):
+        await ask_for_time(notifier_of(systemd))
+
+    assert heard(systemd) == ["EXTEND_TIMEOUT_USEC=30000000"] * 3
+
+
+async def test_nobody_is_asked_for_time_where_nobody_listens() -> None:
+    with anyio.fail_after(1):
+        await ask_for_time(Notifier(None, None))

@@ -27,12 +27,14 @@ def test_each_message_is_one_datagram(systemd: socket.socket) -> None:
     notifier.ready("3 providers\nhealthy")
     notifier.status("busy")
     notifier.watchdog()
+    notifier.extend(1.5)
     notifier.stopping()
 
-    assert [systemd.recv(4096).decode() for _ in range(4)] == [
+    assert [systemd.recv(4096).decode() for _ in range(5)] == [
         "READY=1\nSTATUS=3 providers healthy",
         "STATUS=busy",
         "WATCHDOG=1",
+        "EXTEND_TIMEOUT_USEC=1500000",
         "STOPPING=1",
     ]
 
