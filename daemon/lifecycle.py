@@ -4,6 +4,7 @@ The lock is ``flock`` on a file in the state folder: the kernel lets go of it wh
 process dies, however it dies, so nothing stale can be left behind.
 """
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -44,6 +45,8 @@ class StateLock:
         folder = self._folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, _why_not_ours(folder))
             self._lock = take_lock(folder / LOCK_NAME, f"the state folder {folder}")
         except SecondDaemon as error:
             raise AlreadyRunning(f"{error.message}; stop it, or {advice}") from None
@@ -51,7 +54,7 @@ class StateLock:
             raise ConfigError(f"{error.message}; {advice}") from None
         except OSError as error:
             raise ConfigError(
-                f"the state folder {folder} cannot be made: {error.strerror}; {advice}"
+                f"the state folder {folder} cannot be used: {error.strerror}; {advice}"
             ) from None
 
     def release(self) -> None:
@@ -130,3 +133,8 @@ def watch_signals(
         add_handler(number, signals.on_stop)
     add_handler(signal.SIGHUP, signals.on_hangup)
     return signals
+
+
+def _why_not_ours(folder: Path) -> str:
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+    return "its file system is read-only" if read_only else "we may not write there"

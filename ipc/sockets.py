@@ -77,8 +77,9 @@ def take_lock(path: Path, what: str) -> Lock:
         raise SecondDaemon(
             f"a second daemon runs already{by}: it holds {path}, the lock on {what}"
         ) from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # on a full disk people do without our number
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return Lock(path, fd)
 
 

@@ -9,7 +9,6 @@ from actors.messages.ledger import Folded, LedgerStore, UsageGrouping
 from actors.runtime import Actor, Reply, TimerHandle
 
 _DAY_S = 86_400.0
-_TOLD_AFTER = 2  # failures in a row before an operator hears of it
 
 
 class Wake(Struct, frozen=True):
@@ -177,8 +176,6 @@ class Ledger(Actor[LedgerMessage]):
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
-        if self._failures < _TOLD_AFTER:
-            return
         text = str(error) if isinstance(error, GitBridgeError) else _named(error)
         troubles = self._desk.troubles
         if isinstance(error, LedgerNotOpen):

@@ -111,6 +111,7 @@ _RECORDS: Mapping[str, Kind] = {
         text="records wait to be written into the database: {error}",
         advice="Requests are answered; their records wait in the spool. Check that the"
         " state folder's disk has room and that no other program locks gitbridge.db.",
+        grace_s=1.0,  # a hiccup is over by then
     ),
     "ledger_unavailable": Kind(
         severity="error",
@@ -120,6 +121,7 @@ _RECORDS: Mapping[str, Kind] = {
         " be read from the ledger. Make the state folder and gitbridge.db in it"
         " readable and writable for the daemon; it is tried again by itself.",
         not_ready=True,
+        grace_s=1.0,  # a hiccup is over by then
     ),
     "spool_unwritable": Kind(
         severity="error",

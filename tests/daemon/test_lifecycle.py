@@ -49,7 +49,7 @@ def test_the_state_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_state_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="cannot be used"):
         StateLock(tmp_path / "file/state").acquire()
 
 
@@ -57,6 +57,23 @@ def test_a_lock_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path) -> 
     (tmp_path / LOCK_NAME).mkdir()
     with pytest.raises(ConfigError, match="lock file"):
         StateLock(tmp_path).acquire()
+
+
+def test_a_state_folder_that_cannot_be_written_is_a_config_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the lock file of an earlier run could still be opened."""
+    asked: list[int] = []
+
+    def access(_path: object, mode: int) -> bool:  # root may write everywhere
+        asked.append(mode)
+        return False
+
+    monkeypatch.setattr(os, "access", access)
+    with pytest.raises(ConfigError, match="we may not write there; give this one"):
+        StateLock(tmp_path).acquire()
+
+    assert asked == [os.W_OK | os.X_OK]
 
 
 class Wishes:

@@ -52,7 +52,7 @@ async def status_of(socket: Path, path: str) -> int:
     stream = await anyio.connect_unix(socket)
     async with stream:
         await stream.send(
-            f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+            f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
         )
         head = await stream.receive(65536)
         return int(head.split(b" ", 2)[1])

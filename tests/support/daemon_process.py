@@ -136,18 +136,19 @@ class DaemonProcess:
         """Ask it to end and wait for that; returns its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return await self._ended()
+        return await self.ended()
 
     async def kill(self) -> None:
         """``kill -9``, its children too."""
         self.kill_now()
-        await self._ended()
+        await self.ended()
 
     def kill_now(self) -> None:
         if self._process is not None and self._process.returncode is None:
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def _ended(self) -> int:
+    async def ended(self) -> int:
+        """Wait for its end; returns its exit code."""
         assert self._process is not None
         deadline = monotonic() + STOP_S
         while (code := self._process.poll()) is None:
