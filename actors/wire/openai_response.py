@@ -89,7 +89,10 @@ class Answer(Struct):
 
     def first_choice(self) -> Choice | None:
         """The choice with index 0; we never ask for others."""
-        return next((c for c in self.choices or () if not c.index), None)
+        for choice in self.choices or ():
+            if not choice.index:
+                return choice
+        return None
 
     def said_usage(self) -> object:
         """Its usage; Groq's older streams have it in a corner of their own."""
@@ -206,8 +209,10 @@ def _answer(body: bytes) -> Answer:
 
 
 def _calls(message: Spoken, response_id: str | None) -> list[ToolCall]:
-    calls = message.tool_calls or []
-    if not calls and message.function_call is not None:
+    calls = message.tool_calls
+    if not calls:
+        if message.function_call is None:
+            return []
         calls = [Call(function=message.function_call)]
     return [
         ToolCall(

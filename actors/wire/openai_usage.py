@@ -100,9 +100,14 @@ def _count(source: dict[str, object], name: str) -> int | None:
     value = source.get(name)
     if value is None:
         return None
+    if type(value) is int and 0 <= value < _MAX_COUNT:  # as nearly always
+        return value
     value = count(value)
     return value if value is not None and value < _MAX_COUNT else None
 
 
 def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
+    for value in values:
+        if value is not None:
+            return value
+    return None

@@ -5,7 +5,7 @@ servers we know by name, each ``structs.replace(COMPATIBLE, ...)``. Which model 
 which parameter is in ``model_rules`` (provider-apis 2.2, 4 and 6).
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -76,13 +76,28 @@ class Quirks(Struct, frozen=True, kw_only=True):
 
     def rule_for(self, model: str) -> ModelRule:
         """What is known about ``model``; nothing about one that no prefix matches."""
-        name = model.removeprefix("ft:")
-        best, length = ANY_MODEL, 0
-        for rule in self.models:
-            prefix = rule.prefix
-            if name.startswith(prefix) and len(prefix) > length:
-                best, length = rule, len(prefix)
-        return best
+        known = _FOUND.get(model)
+        if known is not None and known[0] is self.models:
+            return known[1]
+        rule = _longest_prefix(self.models, model.removeprefix("ft:"))
+        if len(_FOUND) >= _FOUND_KEPT:
+            _FOUND.clear()
+        _FOUND[model] = self.models, rule
+        return rule
+
+
+_FOUND_KEPT: Final = 256
+_FOUND: Final[dict[str, tuple[tuple[ModelRule, ...], ModelRule]]] = {}
+"""What was found last for a model, and among which rules: few are asked for, and often."""
+
+
+def _longest_prefix(rules: tuple[ModelRule, ...], name: str) -> ModelRule:
+    best, length = ANY_MODEL, 0
+    for rule in rules:
+        prefix = rule.prefix
+        if name.startswith(prefix) and len(prefix) > length:
+            best, length = rule, len(prefix)
+    return best
 
 
 OPENAI = Quirks(
