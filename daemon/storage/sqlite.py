@@ -98,6 +98,17 @@ class Database:
                 except (sqlite3.Error, ValueError) as error:
                     raise self._explained(error) from error
 
+    def reread(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
+        """The same about what was just written, which is still in the writer's memory.
+
+        Waits for a write that is under way.
+        """
+        with self._writing:
+            try:
+                return self._opened().execute(sql, tuple(values)).fetchall()
+            except (sqlite3.Error, ValueError) as error:
+                raise self._explained(error) from error
+
     def release_space(self) -> None:
         """Give pages of deleted rows back to the file system, some at a time."""
         with self._writing:

@@ -119,7 +119,7 @@ class UsageLog:
             OSError: A file cannot be written; what is missing comes with the next call.
             LedgerUnavailable: The database cannot be used now; likewise.
         """
-        while rows := self._database.read(_SELECT, (_GROUP,)):
+        while rows := self._database.reread(_SELECT, (_GROUP,)):
             attempts = msgspec.convert(rows, list[_Attempt], strict=False)
             self._write(_lines(attempts), attempts[-1].id)
 

@@ -145,6 +145,16 @@ def test_reading_does_not_wait_for_a_write(database: Database) -> None:
     assert (meanwhile, count(database)) == (0, 1)
 
 
+def test_what_was_just_written_can_be_read_where_it_was_written(
+    database: Database,
+) -> None:
+    database.write(lambda connection: insert(connection, "a"))
+
+    assert database.reread(COUNT) == [(1,)]
+    with pytest.raises(LedgerUnavailable, match="no such table"):
+        database.reread("SELECT * FROM nowhere")
+
+
 def test_closing_waits_for_a_write(database: Database, path: Path) -> None:
     begun, go_on = Event(), Event()
 
