@@ -184,6 +184,8 @@ class Database:
         writer.execute(f"PRAGMA synchronous = {self._sync}")
         writer.execute("PRAGMA foreign_keys = 1")
         writer.execute(_SMALL_CACHE)
+        # A group of records is larger than that: its pages would be written twice.
+        writer.execute("PRAGMA cache_spill = OFF")
         migrations = scripts()
         (version,) = writer.execute("PRAGMA user_version").fetchone()
         if version > len(migrations):
