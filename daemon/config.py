@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from actors.messages.chat import ReasoningEffort
+from actors.messages.consensus import ConsensusMethod
 from actors.messages.provider import Resume, TimeoutLimits
 from actors.messages.routing import (
     Alias,
@@ -226,6 +227,17 @@ class AliasConfig(Alias, frozen=True, kw_only=True):
     max_tokens: Count | None = None
 
 
+class ConsensusConfig(Struct, frozen=True, kw_only=True):
+    """Asking several models; ``members`` empty means every provider's default model."""
+
+    method: ConsensusMethod = "auto"
+    members: tuple[Text, ...] = ()
+    quorum: Count = 2
+    judge: Text | None = None
+    deadline_s: SomeSeconds = 120.0
+    priors: dict[str, Share] = {}
+
+
 class LedgerConfig(Struct, frozen=True, kw_only=True):
     """``full`` also survives a power cut. ``None`` days: everything is kept."""
 
@@ -252,6 +264,7 @@ class Config(Struct, frozen=True, kw_only=True):
     breaker: BreakerConfig = BreakerConfig()
     providers: dict[str, ProviderConfig] = {}
     models: dict[str, AliasConfig] = {}
+    consensus: ConsensusConfig = ConsensusConfig()
     ledger: LedgerConfig = LedgerConfig()
     log: LogConfig = LogConfig()
 

@@ -24,7 +24,7 @@ STRATEGY_SPELLINGS = {
     "roundrobin": "round_robin",
 }
 
-_SECTIONS_TO_COME = ("consensus", "queue", "cache", "budgets", "events")
+_SECTIONS_TO_COME = ("queue", "cache", "budgets", "events")
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
     "prompts": lambda value: value is True,
 }

@@ -236,6 +236,7 @@ async def open_doors(
         providers=house.providers,
         provider_aliases=house.provider_aliases,
         ledger=house.ledger,
+        consensus=house.consensus,
         conditions=house.conditions.look,
         max_latency_s=config.health.max_latency_s,
         in_flight=house.router.in_flight,

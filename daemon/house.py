@@ -10,6 +10,12 @@ from pathlib import Path
 import anyio
 import structlog
 
+from actors.consensus import (
+    ConsensusActor,
+    ConsensusHandle,
+    Desk as ConsensusDesk,
+    Tools as ConsensusTools,
+)
 from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.lifecycle import Finding
@@ -23,7 +29,12 @@ from actors.router.desk import Desk
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from actors.transport import AiohttpTransport
 from actors.wire.catalogue import dialect_for
-from daemon.assembly import price_overrides, provider_settings, router_settings
+from daemon.assembly import (
+    consensus_settings,
+    price_overrides,
+    provider_settings,
+    router_settings,
+)
 from daemon.conditions import ConditionWatch
 from daemon.config import Config
 from daemon.credentials import Credential
@@ -76,6 +87,7 @@ class House:
 
     router: RouterHandle
     desk: Desk
+    consensus: ConsensusHandle
     fleet: Fleet
     provider_aliases: dict[str, str]
     ledger: LedgerHandle
@@ -125,6 +137,7 @@ class House:
         def switch() -> None:
             self.book.configure(price_overrides(enabled))
             self.desk.configure(router_settings(config))
+            self.consensus.configure(consensus_settings(config))
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
             self.ledger.retain(config.ledger.retention_days)
@@ -182,8 +195,9 @@ async def open_house(
         trouble.listener = ledger.spool_trouble
         records.wake = ledger.wake
         prices = PriceBook(overrides=price_overrides(config.enabled_providers))
-        kinds = {each.server for each in config.enabled_providers.values()}
-        loader = PriceLoader(prices, state, kinds)
+        loader = PriceLoader(
+            prices, state, {each.server for each in config.enabled_providers.values()}
+        )
         loader.load_compiled()
         new_id = id_maker(utc)
         fleet = Fleet(
@@ -215,19 +229,15 @@ async def open_house(
                 on_queue=events.telemetry.on_queue,
             ),
         )
+        router = _start_router(system, desk)
+        aliases = dict(config.provider_aliases)
         vitals = Vitals(str(state))
-        reporters = (
-            ledger.findings,
-            loader.findings,
-            health_log.findings,
-            lambda: _provider_findings(fleet),
-            vitals.findings,
-        )
         yield House(
-            router=_start_router(system, desk),
+            router=router,
             desk=desk,
+            consensus=_start_consensus(system, config, router, desk.tools, aliases),
             fleet=fleet,
-            provider_aliases=dict(config.provider_aliases),
+            provider_aliases=aliases,
             ledger=ledger,
             telemetry=events.telemetry,
             book=prices,
@@ -235,7 +245,17 @@ async def open_house(
             events=events,
             new_id=new_id,
             system=system,
-            conditions=ConditionWatch(anyio.current_time, utc, reporters),
+            conditions=ConditionWatch(
+                anyio.current_time,
+                utc,
+                (
+                    ledger.findings,
+                    loader.findings,
+                    health_log.findings,
+                    lambda: _provider_findings(fleet),
+                    vitals.findings,
+                ),
+            ),
             vitals=vitals,
             self_watch=SelfWatch(vitals, log_lines_dropped, instruments(state)),
         )
@@ -289,6 +309,32 @@ async def _kept_states(store: Store) -> dict[str, bytes]:
     except LedgerUnavailable as error:
         log.warning("kept_state_unavailable", error=error.message)
         return {}
+
+
+def _start_consensus(
+    system: ActorSystem,
+    config: Config,
+    router: RouterHandle,
+    tools: RouterTools,
+    aliases: Mapping[str, str],
+) -> ConsensusHandle:
+    """Under a supervisor of its own: a round that goes wrong harms no request."""
+    desk = ConsensusDesk(
+        consensus_settings(config),
+        ConsensusTools(
+            router=router,
+            providers=tools.providers,
+            aliases=aliases,
+            spool=tools.spool,
+            utc=tools.utc,
+            draw=tools.draw,
+            new_id=tools.new_id,
+            on_record=tools.on_record,
+        ),
+    )
+    child = ChildSpec(id="consensus", factory=lambda: ConsensusActor(desk))
+    system.start(SupervisorSpec(id="deliberating", children=(child,)))
+    return ConsensusHandle(system.ref("consensus"), desk)
 
 
 def _start_router(system: ActorSystem, desk: Desk) -> RouterHandle:

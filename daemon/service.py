@@ -23,6 +23,7 @@ from actors.messages.provider import (
 from actors.messages.routing import (
     Priority,
     RouteHandle,
+    RouteRef,
     RouteRequest,
     RouterRef,
     StartSink,
@@ -53,6 +54,7 @@ class HouseService:
         providers: Mapping[str, ProviderRef],
         provider_aliases: Mapping[str, str],
         ledger: LedgerRef,
+        consensus: RouteRef,
         conditions: Callable[[], Sequence[Condition]],
         max_latency_s: float,
         in_flight: Callable[[], int],
@@ -66,6 +68,7 @@ class HouseService:
         self._providers = providers
         self._aliases = provider_aliases
         self._ledger = ledger
+        self._consensus = consensus
         self._conditions = conditions
         self.max_latency_s = max_latency_s
         self._in_flight = in_flight
@@ -105,6 +108,8 @@ class HouseService:
     ) -> RouteHandle:
         if self.draining:
             raise draining()
+        if request.consensus is not None:
+            return self._consensus.route(request, sink, on_start)
         return self._router.route(request, sink, on_start)
 
     def new_id(self) -> str:

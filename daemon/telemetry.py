@@ -173,6 +173,9 @@ class Telemetry:
             ("priority",),
             LATENCY_BUCKETS,
         )
+        self.consensus = Family(
+            "consensus_rounds_total", "Rounds of consensus.", ("method", "outcome")
+        )
         self.restarts = Family(
             "actor_restarts_total", "Actors started again by a supervisor.", ("actor",)
         )
@@ -187,6 +190,8 @@ class Telemetry:
         self.overhead.observe((), record.overhead_s)
         if record.time_to_first_token_s is not None:
             self.first_token.observe(who, record.time_to_first_token_s)
+        if record.consensus is not None:
+            self.consensus.add((record.consensus.method, record.outcome))
         previous: AttemptRecord | None = None
         for attempt in record.attempts:
             self._on_attempt(attempt, previous)

@@ -30,7 +30,7 @@ from actors.messages.routing import (
 )
 from ipc import control, fields, results
 from ipc.listing import ModelsResult
-from ipc.route import RouteParams, parse_strategy
+from ipc.route import ConsensusParams, RouteParams, parse_strategy
 
 Tier = Literal["user", "admin"]
 
@@ -192,6 +192,12 @@ _TABLE: Final = (
         summary="Send a request to the provider that suits it best.",
     ),
     Method(
+        name="consensus",
+        params=ConsensusParams,
+        result=results.RouteReply,
+        summary="Ask several models, compare what they say, and decide.",
+    ),
+    Method(
         name="cancel",
         params=CancelParams,
         result=results.CancelResult,
@@ -293,7 +299,7 @@ METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE
 
 _NOT_YET: Final = frozenset(
     (
-        *("consensus", "feedback", "whatif", "subscribe"),
+        *("feedback", "whatif", "subscribe"),
         *("tasks.submit", "tasks.get", "tasks.list", "tasks.cancel", "tasks.retry"),
         *("tasks.wait", "events.publish", "threads.list", "threads.get"),
     )

@@ -103,6 +103,8 @@ def plain_route(
     params: PlainParams, *, request_id: str, user: str | None, door: Door
 ) -> RouteRequest | None:
     """The request; ``None`` unless there is either a prompt or messages."""
+    if params.model is not None and params.model.startswith("consensus"):
+        return None
     given, prompt = params.messages, params.prompt
     if (given is None) is (prompt is None):
         return None
@@ -132,6 +134,8 @@ def plain_body(body: bytes) -> PlainBody | None:
     try:
         found = _BODY(body)
     except _FAILURES:
+        return None
+    if found.model is not None and found.model.startswith("consensus"):
         return None
     # Options without a stream are a mistake that has its own words.
     return found if found.stream or found.stream_options is None else None

@@ -18,6 +18,7 @@ from actors.messages.chat import (
     ToolCallDelta,
     Usage,
 )
+from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import (
@@ -78,6 +79,7 @@ class RouteReply(Struct, frozen=True, kw_only=True):
     cached: bool = False
     simulated: bool = False
     dropped: tuple[str, ...] = ()
+    consensus: ConsensusInfo | UnsetType = UNSET
 
 
 class FunctionPiece(Struct, frozen=True, omit_defaults=True):
@@ -110,7 +112,8 @@ class DeltaParams(Struct, frozen=True, kw_only=True):
 class ErrorData(Struct, frozen=True, kw_only=True):
     """The ``data`` of an error; what was wrong with a field only where one was.
 
-    ``mistakes`` are those of a configuration that was refused by ``reload``.
+    ``mistakes`` are those of a configuration that was refused by ``reload``; ``ballots``
+    what the members of a consensus said that did not reach its quorum.
     """
 
     kind: ErrorKind
@@ -123,6 +126,7 @@ class ErrorData(Struct, frozen=True, kw_only=True):
     got: str | UnsetType = UNSET
     wanted: str | UnsetType = UNSET
     mistakes: tuple[Mistake, ...] | UnsetType = UNSET
+    ballots: tuple[Ballot, ...] | UnsetType = UNSET
 
 
 class HelloResult(Struct, frozen=True, kw_only=True):
@@ -263,6 +267,7 @@ def route_reply(result: RouteResult) -> RouteReply:
         cached=result.cached,
         simulated=result.simulated,
         dropped=result.dropped,
+        consensus=UNSET if result.consensus is None else result.consensus,
     )
 
 
@@ -305,4 +310,5 @@ def error_data(error: ErrorInfo) -> ErrorData:
         got=UNSET if error.got is None else error.got,
         wanted=UNSET if error.wanted is None else error.wanted,
         mistakes=error.mistakes or UNSET,
+        ballots=error.ballots or UNSET,
     )

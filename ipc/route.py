@@ -6,6 +6,7 @@ from typing import Final, get_args
 from msgspec import Struct, structs
 
 from actors.messages.chat import ChatRequest, Message
+from actors.messages.consensus import ConsensusAsk, ConsensusMethod
 from actors.messages.routing import (
     PRIORITIES,
     Door,
@@ -18,6 +19,8 @@ from ipc import fields
 from ipc.conversation import chat_request
 
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
+CONSENSUS: Final = "consensus"
+CONSENSUS_METHODS: Final[tuple[ConsensusMethod, ...]] = get_args(ConsensusMethod)
 STREAM_MODES: Final[tuple[StreamMode, ...]] = get_args(StreamMode)
 
 _CHAT_PARAMS: Final = (
@@ -70,6 +73,19 @@ class RouteParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     hedge: object = None
 
 
+class ConsensusParams(RouteParams, frozen=True, kw_only=True):
+    """Ask several models; what is left out is as configured.
+
+    ``members`` (or ``providers``) are providers or ``<provider>/<model>`` names.
+    """
+
+    method: str | None = None
+    members: list[str] | None = None
+    providers: list[str] | None = None
+    quorum: object = None
+    judge: str | None = None
+
+
 def route_request(
     params: RouteParams, *, request_id: str, user: str | None, door: Door
 ) -> RouteRequest:
@@ -83,6 +99,7 @@ def route_request(
         value = getattr(params, name)
         if value is not None and value is not False:
             raise fields.unsupported(name, value)
+    ask = _consensus(params)
     return RouteRequest(
         request_id=request_id,
         chat=_chat(params),
@@ -100,7 +117,51 @@ def route_request(
         else fields.plain_object(params.metadata, "metadata"),
         user=user,
         door=door,
+        consensus=ask,
     )
+
+
+def named_consensus(model: str | None) -> ConsensusAsk | None:
+    """What ``consensus`` or ``consensus:<method>`` as a model asks for.
+
+    Raises:
+        InvalidRequest: There is no such method.
+    """
+    if model is None or not model.startswith(CONSENSUS):
+        return None
+    form, colon, method = model.partition(":")
+    if form != CONSENSUS:
+        return None
+    return ConsensusAsk(method=_method(method, "model") if colon else None)
+
+
+def _consensus(params: RouteParams) -> ConsensusAsk | None:
+    named = named_consensus(params.model)
+    if not isinstance(params, ConsensusParams):
+        return named
+    if params.model is not None and named is None:
+        wanted = "consensus, consensus:<method> or none, beside members"
+        raise fields.wrong("model", params.model, wanted)
+    if params.members is not None and params.providers is not None:
+        raise fields.wrong("providers", params.providers, "either members or providers")
+    members = params.members or params.providers or []
+    method = None if params.method is None else _method(params.method, "method")
+    return ConsensusAsk(
+        method=method or (named.method if named else None),
+        members=tuple(fields.name(each, "members") for each in members),
+        quorum=None
+        if params.quorum is None
+        else fields.integer(params.quorum, "quorum", 1),
+        judge=_name(params.judge, "judge"),
+    )
+
+
+def _method(value: str, field: str) -> ConsensusMethod:
+    for method in CONSENSUS_METHODS:
+        if method == value:
+            return method
+    wanted = "one of " + ", ".join(CONSENSUS_METHODS)
+    raise fields.wrong(field, value, wanted)
 
 
 def _chat(params: RouteParams) -> ChatRequest:

@@ -20,3 +20,9 @@ def recorded_exchanges() -> Path:
     if not path.is_file():
         pytest.skip(f"recorded traffic not found at {path}; set GITBRIDGE_SHARED")
     return path
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of data that is not the project's; it may not be there."""
+    return SHARED

@@ -26,6 +26,16 @@ CostSource = Literal["provider", "config", "table", "estimated", "free", "unknow
 table, estimated tokens at one of those prices (a stream that was cut before its usage),
 nothing billed (never reached, or refused with an error status), or not known."""
 
+COST_SOURCES: tuple[CostSource, ...] = (
+    "free",
+    "provider",
+    "config",
+    "table",
+    "estimated",
+    "unknown",
+)
+"""Where a cost comes from, the more certain first."""
+
 DeltaSink = Callable[[Delta], None]
 """Receives deltas in order, in the provider's task; must not block or raise."""
 

@@ -16,6 +16,7 @@ from actors.errors import (
     Owner,
 )
 from actors.messages.chat import ChatRequest, FinishReason, ToolCall, Usage
+from actors.messages.consensus import Ballot, ConsensusAsk, ConsensusInfo
 from actors.messages.provider import CostSource, DeltaSink, TimeoutLimits
 
 Strategy = Literal[
@@ -50,6 +51,8 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     ``simulated`` and ``user`` come from the door, ``metadata`` is the caller's own.
     ``priority`` counts where requests wait for a place; ``durable`` is work that
     outlives its caller (a task): it waits in order and is never shed.
+    ``consensus`` has several models asked; ``parent_id`` is the request that this one is
+    a part of.
     """
 
     request_id: str
@@ -67,6 +70,8 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     metadata: dict[str, object] = {}
     user: str | None = None
     door: Door = "internal"
+    consensus: ConsensusAsk | None = None
+    parent_id: str | None = None
 
 
 class Target(Struct, frozen=True, gc=False, cache_hash=True):
@@ -188,6 +193,7 @@ class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
     decision_id: str | None = None
     attempts: tuple[AttemptSummary, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    ballots: tuple[Ballot, ...] = ()
 
 
 class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
@@ -219,6 +225,7 @@ class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
     cached: bool = False
     simulated: bool = False
     dropped: tuple[str, ...] = ()
+    consensus: ConsensusInfo | None = None
 
 
 class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
@@ -255,6 +262,8 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     error_message: str | None = None
     simulated: bool = False
     metadata: dict[str, object] = {}
+    consensus: ConsensusInfo | None = None
+    parent_id: str | None = None
 
 
 class QueueExit(Struct, frozen=True, gc=False):
@@ -323,8 +332,8 @@ class RouteHandle(Protocol):
         """
 
 
-class RouterRef(Protocol):
-    """The typed handle on the router actor."""
+class RouteRef(Protocol):
+    """Whoever takes requests in: the router, or consensus."""
 
     def route(
         self,
@@ -332,6 +341,10 @@ class RouterRef(Protocol):
         sink: DeltaSink | None = None,
         on_start: StartSink | None = None,
     ) -> RouteHandle: ...
+
+
+class RouterRef(RouteRef, Protocol):
+    """The typed handle on the router actor."""
 
     def strategy(self) -> tuple[Strategy, Weights]: ...
 

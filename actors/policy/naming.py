@@ -144,7 +144,7 @@ def _auto_strategy(wanted: str) -> Strategy | None:
     form, colon, word = wanted.partition(":")
     if form == "consensus":
         raise InvalidRequest(
-            "consensus does not exist yet",
+            "consensus is asked for by itself, not within another request",
             field="model",
             got=wanted,
             wanted="auto, an alias, <provider>/<model> or a model name",

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from actors.errors import GitBridgeError
 from actors.messages.chat import Completion, Message, TextPart, Usage
-from actors.messages.provider import CostSource, Outcome
+from actors.messages.provider import COST_SOURCES, CostSource, Outcome
 from actors.messages.routing import (
     AttemptKind,
     AttemptRecord,
@@ -18,16 +18,6 @@ from actors.messages.routing import (
     RouteResult,
     error_info,
 )
-
-_SOURCES: tuple[CostSource, ...] = (
-    "free",
-    "provider",
-    "config",
-    "table",
-    "estimated",
-    "unknown",
-)
-"""Where a cost comes from, the more certain first."""
 
 MESSAGE_LIMIT = 500
 """Characters of a provider's error text that are kept."""
@@ -110,8 +100,8 @@ def total_cost(
             complete = False
         else:
             known += attempt.cost_usd
-        doubt = max(doubt, _SOURCES.index(attempt.cost_source))
-    return (known if complete else None), known, _SOURCES[doubt]
+        doubt = max(doubt, COST_SOURCES.index(attempt.cost_source))
+    return (known if complete else None), known, COST_SOURCES[doubt]
 
 
 def prompt_chars(messages: Sequence[Message]) -> int:
@@ -174,6 +164,7 @@ class Ending:
             error_message=self.error.message[:MESSAGE_LIMIT] if self.error else None,
             simulated=self.journal.simulated,
             metadata=request.metadata,
+            parent_id=request.parent_id,
         )
 
     def reply(self) -> RouteResult | ErrorInfo:

@@ -167,6 +167,20 @@ EXAMPLE = """\
 #timeouts = { connect_s = 2, first_token_s = 20, idle_s = 20, total_s = 120 }
 #max_tokens = 2000
 
+[consensus]
+# auto, majority, weighted, calibrated, cascade, quorum, judge, synthesis or best_of.
+#method = "auto"
+# Who is asked: providers or provider/model names; by default everybody who is well.
+#members = ["openai", "grok", "claude"]
+# How many must have answered.
+#quorum = 2
+# Who judges between free texts, or writes the synthesis; by default nobody judges.
+#judge = "claude"
+# Seconds for all of a round.
+#deadline_s = 120
+# How often each member is right, in [0, 1], as far as you know.
+#priors = { openai = 0.8, grok = 0.7, claude = 0.85 }
+
 [ledger]
 # "full" also survives a power cut.
 #sync = "normal"

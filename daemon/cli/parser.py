@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from typing_extensions import override
 
+from actors.messages.consensus import ConsensusMethod
 from actors.messages.routing import PRIORITIES
 from daemon.cli import values
 from daemon.exits import EXIT_USAGE
@@ -62,6 +63,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_serve(commands)
     _add_ask(commands)
+    _add_consensus(commands)
     _add_readings(commands)
     _add_history(commands)
     _add_control(commands)
@@ -159,6 +161,33 @@ def _add_ask(commands: "_Commands[Parser]") -> None:
         "--priority",
         choices=PRIORITIES,
         help="who goes first where requests wait for a place (normal)",
+    )
+    _add_client(parser)
+
+
+def _add_consensus(commands: "_Commands[Parser]") -> None:
+    examples = (
+        'gitbridge consensus "Is 2027 a prime number?"',
+        "gitbridge consensus --providers openai,grok,claude --method quorum - < q.txt",
+        "gitbridge consensus --method judge --judge claude 'Which design is better?'",
+    )
+    summary = "ask several models and decide between their answers"
+    parser = _add(commands, "consensus", summary, examples)
+    parser.add_argument("prompt", metavar="PROMPT", help="the prompt; - reads stdin")
+    parser.add_argument(
+        "--providers", metavar="A,B,C", help="providers or provider/model names"
+    )
+    parser.add_argument("--method", metavar="M", choices=get_args(ConsensusMethod))
+    parser.add_argument(
+        "--quorum", metavar="N", type=values.positive_int, help="who must have answered"
+    )
+    parser.add_argument("--judge", metavar="MODEL", help="who judges, or writes")
+    parser.add_argument("--task-type", metavar="T")
+    parser.add_argument("--max-tokens", metavar="N", type=values.positive_int)
+    parser.add_argument("--system", metavar="TEXT", help="the system prompt")
+    parser.add_argument("--deadline", metavar="S", type=values.seconds)
+    parser.add_argument(
+        "--budget", metavar="USD", type=values.number, help="the most it may all cost"
     )
     _add_client(parser)
 

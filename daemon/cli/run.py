@@ -157,11 +157,13 @@ def _beside(
 def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
     """The commands that are nothing without a daemon."""
     from daemon.cli.ask import ask  # noqa: PLC0415 - only what the command needs
+    from daemon.cli.consensus import consensus  # noqa: PLC0415
     from daemon.cli.control import drain, reload, strategy, weights  # noqa: PLC0415
     from daemon.cli.reading import read  # noqa: PLC0415
 
     commands = {
         "ask": ask,
+        "consensus": consensus,
         "strategy": strategy,
         "weights": weights,
         "reload": reload,

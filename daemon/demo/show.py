@@ -6,9 +6,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from actors.messages.routing import RequestRecord
+from daemon.cli.render.consensus import verdict as render_verdict
 from daemon.cli.render.records import history as render_history, usage as render_usage
 from daemon.cli.render.table import Row, no_colours, table
 from daemon.demo.stage import DemoFailed, Stage
@@ -44,6 +45,7 @@ class Show:
         self._stage = running
         self._connection = connection
         self._asked: list[RouteReply] = []
+        self._members: list[str] = []  # decisions of what a consensus asked
         self._victim = ""
 
     def run(self) -> None:
@@ -57,6 +59,7 @@ class Show:
         self.failover()
         self.recovery()
         self.stream()
+        self.consensus()
         self.account()
 
     # ---- the steps
@@ -131,14 +134,28 @@ class Show:
         first = reply.time_to_first_token_s or 0.0
         say(f"   {len(pieces)} pieces, the first after {first * 1000:.1f} ms")
 
+    def consensus(self) -> None:
+        say("\n6. All three are asked, their answers compared, one decided on")
+        asked = {"prompt": "What is the capital of France?", "quorum": 3}
+        reply = typed(self._call("consensus", **asked), RouteReply)
+        self._asked.append(reply)
+        check(reply.consensus is not UNSET, "there is no verdict")
+        assert reply.consensus is not UNSET
+        say(indented(render_verdict(reply.consensus, no_colours)))
+        ballots = reply.consensus.ballots
+        check(all(b.state == "answered" for b in ballots), "not all have answered")
+        self._members = [ballot.decision_id or "" for ballot in ballots]
+        costs = [self._explain(each).cost_usd or Decimal(0) for each in self._members]
+        check(reply.cost_usd == sum(costs), "the round does not cost what its parts do")
+
     def account(self) -> None:
-        say("\n6. What the ledger says (read back from history, explain and usage)")
+        say("\n7. What the ledger says (read back from history, explain and usage)")
         entries = typed(self._call("history", limit=1000), HistoryResult)
         newest = HistoryResult(entries.entries[:8])
         say(indented(render_history(newest, no_colours)))
         check(
             {e.decision_id for e in entries.entries}
-            == {r.decision_id for r in self._asked},
+            == {r.decision_id for r in self._asked} | set(self._members),
             "the history is not what was asked",
         )
         usage = typed(self._call("usage", by="provider"), UsageResult)
@@ -146,12 +163,18 @@ class Show:
         self._balance(usage)
 
     def _balance(self, usage: UsageResult) -> None:
-        """The ledger, the answers and the providers' own bills must be one figure."""
+        """The ledger, the answers and the providers' own bills must be one figure.
+
+        What a round of consensus cost is the sum of its members', counted there.
+        """
         explained = Decimal(0)
         for reply in self._asked:
             record = self._explain(reply.decision_id)
             check(record.cost_usd == reply.cost_usd, "explain and answer differ")
-            explained += record.cost_usd or 0
+            if reply.consensus is UNSET:
+                explained += record.cost_usd or 0
+        for member in self._members:
+            explained += self._explain(member).cost_usd or 0
         ledger = sum((r.cost_usd or Decimal(0) for r in usage.rows), Decimal(0))
         names = [each.provider for each in self._status().providers]
         billed = sum((Decimal(self._stage.billed(n)) for n in names), Decimal(0))

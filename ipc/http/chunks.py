@@ -9,7 +9,7 @@ from actors.messages.chat import Delta, ToolCallDelta
 from actors.messages.routing import ErrorInfo, RouteResult
 from ipc.http import schema
 from ipc.http.errors import error_body
-from ipc.http.translate import cache_state, completion_id, usage_body
+from ipc.http.translate import completion_id, facts, usage_body
 
 DONE: Final = b"data: [DONE]\n\n"
 
@@ -68,7 +68,7 @@ class ChunkWriter:
             model=self._model,
             choices=(),
             usage=usage_body(result.usage),
-            x_gitbridge=_facts(result),
+            x_gitbridge=facts(result),
         )
         return finish + event(_ENCODER.encode(usage)) + DONE
 
@@ -101,21 +101,4 @@ def _piece(piece: ToolCallDelta) -> schema.ToolCallPiece:
         function=schema.FunctionBody(piece.arguments, piece.name),
         id=UNSET if piece.id is None else piece.id,
         type=UNSET if piece.id is None else "function",
-    )
-
-
-def _facts(result: RouteResult) -> schema.Facts:
-    return schema.Facts(
-        provider=result.provider,
-        model=result.model,
-        decision=result.decision_id,
-        request=result.request_id,
-        attempts=len(result.attempts),
-        cost_usd=result.cost_usd,
-        cost_source=result.cost_source,
-        latency_s=result.latency_s,
-        time_to_first_token_s=result.time_to_first_token_s,
-        overhead_ms=round(result.overhead_s * 1000, 3),
-        cache=cache_state(result),
-        simulated=result.simulated,
     )

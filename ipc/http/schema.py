@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from actors.messages.chat import FinishReason
+from actors.messages.consensus import ConsensusInfo
 from actors.messages.provider import CostSource
 from actors.messages.routing import AttemptSummary
 
@@ -106,6 +107,7 @@ class Completion(Struct, frozen=True, tag_field="object", tag="chat.completion")
     model: str
     choices: tuple[Choice]
     usage: UsageBody | None
+    x_gitbridge: "Facts | UnsetType" = UNSET
 
 
 class ToolCallPiece(Struct, frozen=True):
@@ -137,7 +139,7 @@ class ChunkChoice(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What OpenAI has no field for, about an answer that was streamed."""
+    """What OpenAI has no field for, about an answer that was streamed or decided on."""
 
     provider: str
     model: str
@@ -151,6 +153,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     overhead_ms: float
     cache: CacheState
     simulated: bool
+    consensus: ConsensusInfo | UnsetType = UNSET
 
 
 class Chunk(Struct, frozen=True, tag_field="object", tag="chat.completion.chunk"):

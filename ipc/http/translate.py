@@ -130,6 +130,7 @@ def chat_asked(
         metadata={} if metadata is None else fields.plain_object(metadata, "metadata"),
         user=user,
         door="http",
+        consensus=route.named_consensus(_name(given.get("model"), "model")),
     )
     return Asked(request, _include_usage(given.get("stream_options"), stream=stream))
 
@@ -226,7 +227,27 @@ def completion(result: RouteResult, created: int) -> bytes:
             model=result.model,
             choices=(schema.Choice(message, result.finish_reason),),
             usage=usage_body(result.usage),
+            x_gitbridge=UNSET if result.consensus is None else facts(result),
         )
+    )
+
+
+def facts(result: RouteResult) -> schema.Facts:
+    """What OpenAI has no field for."""
+    return schema.Facts(
+        provider=result.provider,
+        model=result.model,
+        decision=result.decision_id,
+        request=result.request_id,
+        attempts=len(result.attempts),
+        cost_usd=result.cost_usd,
+        cost_source=result.cost_source,
+        latency_s=result.latency_s,
+        time_to_first_token_s=result.time_to_first_token_s,
+        overhead_ms=round(result.overhead_s * 1000, 3),
+        cache=cache_state(result),
+        simulated=result.simulated,
+        consensus=UNSET if result.consensus is None else result.consensus,
     )
 
 

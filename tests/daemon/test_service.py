@@ -36,6 +36,7 @@ def service_of(house: SmallHouse, *conditions: Condition) -> HouseService:
     return HouseService(
         version="1.2.3",
         router=house.router,
+        consensus=house.router,
         providers=house.providers,
         provider_aliases={"chatgpt": "one"},
         ledger=MemoryLedger(house.spool.records),
@@ -119,6 +120,7 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
     doors = HouseService(
         version="1.2.3",
         router=house.router,
+        consensus=house.router,
         providers=house.providers,
         provider_aliases={},
         ledger=MemoryLedger(house.spool.records),

@@ -32,6 +32,7 @@ def test_the_table_names_every_method_once() -> None:
     assert list(METHODS) == [
         "hello",
         "route",
+        "consensus",
         "cancel",
         "status",
         "providers",
@@ -170,7 +171,7 @@ def test_an_unknown_method_is_told_with_the_nearest() -> None:
     assert error.field == "method"
 
 
-@pytest.mark.parametrize("name", ["consensus", "tasks.submit", "subscribe"])
+@pytest.mark.parametrize("name", ["whatif", "tasks.submit", "subscribe"])
 def test_a_method_that_comes_later_is_refused_as_such(name: str) -> None:
     assert unknown_method(name).message == f"the method {name} is not supported yet"
 

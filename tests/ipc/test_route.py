@@ -7,9 +7,11 @@ import pytest
 
 from actors.errors import InvalidRequest
 from actors.messages.chat import ChatRequest, Message
+from actors.messages.consensus import ConsensusAsk
 from actors.messages.routing import RouteRequest
 from ipc.route import (
     STRATEGIES,
+    ConsensusParams,
     RouteParams,
     parse_budget,
     parse_deadline,
@@ -172,3 +174,71 @@ def test_budgets_are_exact() -> None:
 def test_a_wrong_budget_is_refused(value: object) -> None:
     with pytest.raises(InvalidRequest):
         parse_budget(value)
+
+
+def consented(**params: object) -> RouteRequest:
+    read = msgspec.convert({"prompt": "x", **params}, ConsensusParams)
+    return route_request(read, request_id="r1", user="ann", door="json")
+
+
+@pytest.mark.parametrize(
+    ("model", "ask"),
+    [
+        ("consensus", ConsensusAsk()),
+        ("consensus:quorum", ConsensusAsk(method="quorum")),
+        ("auto", None),
+        ("consensus-model-1", None),
+        (None, None),
+    ],
+)
+def test_a_consensus_can_be_asked_for_as_a_model(
+    model: str | None, ask: ConsensusAsk | None
+) -> None:
+    assert routed(prompt="x", model=model).consensus == ask
+
+
+def test_every_param_of_a_consensus_arrives() -> None:
+    request = consented(
+        method="judge", members=["a", "b/c"], quorum=2, judge="d", task_type="t"
+    )
+
+    assert request.consensus == ConsensusAsk(
+        method="judge", members=("a", "b/c"), quorum=2, judge="d"
+    )
+    assert request.task_type == "t"
+
+
+def test_providers_are_another_word_for_members() -> None:
+    ask = consented(providers=["a", "b"]).consensus
+
+    assert ask is not None
+    assert ask.members == ("a", "b")
+
+
+def test_the_method_may_stand_in_the_model() -> None:
+    ask = consented(model="consensus:majority").consensus
+
+    assert ask is not None
+    assert ask.method == "majority"
+
+
+@pytest.mark.parametrize(
+    ("field", "params"),
+    [
+        ("method", {"method": "dice"}),
+        ("model", {"model": "consensus:dice"}),
+        ("model", {"model": "gpt-4o"}),
+        ("providers", {"members": ["a"], "providers": ["b"]}),
+        ("quorum", {"quorum": 0}),
+        ("quorum", {"quorum": "two"}),
+        ("members", {"members": [""]}),
+        ("judge", {"judge": ""}),
+    ],
+)
+def test_a_wrong_param_of_a_consensus_is_named(
+    field: str, params: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        consented(**params)
+
+    assert caught.value.field == field

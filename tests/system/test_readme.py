@@ -76,11 +76,18 @@ def run(code: str, interpreter: list[str], environ: dict[str, str]) -> str:
     return done.stdout
 
 
-SHELL = [code for code in blocks("README.md", "bash") if code != SERVE]
+SHELL = [
+    code
+    for page in ("README.md", "docs/consensus.md")
+    for code in blocks(page, "bash")
+    if code != SERVE
+]
 PYTHON = blocks("README.md", "python")
 
 
-@pytest.mark.parametrize("code", SHELL, ids=lambda code: code.split("\n")[0][:40])
+@pytest.mark.parametrize(
+    "code", SHELL, ids=[f"{n}-{code[:40]!r}" for n, code in enumerate(SHELL)]
+)
 def test_shell_blocks_run(code: str, daemon: Path, environ: dict[str, str]) -> None:
     for program in ("socat", "curl"):
         if f"{program} " in code and shutil.which(program) is None:
@@ -156,5 +163,5 @@ def test_every_document_that_readme_links_exists() -> None:
     assert [
         link
         for link in links
-        if not link.startswith("#") and not (ROOT / link).exists()
+        if not link.startswith("#") and not (ROOT / link.split("#")[0]).exists()
     ] == []

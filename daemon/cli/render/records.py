@@ -11,6 +11,7 @@ from actors.messages.routing import (
     RequestRecord,
     ScoreTerm,
 )
+from daemon.cli.render.consensus import verdict
 from daemon.cli.render.status import weights
 from daemon.cli.render.table import Cell, Paint, Row, one_line, table
 from daemon.cli.render.units import (
@@ -68,9 +69,10 @@ def explain(record: RequestRecord, paint: Paint) -> str:
     parts = [
         _heading(record, paint),
         _decision(decision, paint),
-        _candidates(decision.candidates, paint),
+        verdict(record.consensus, paint) if record.consensus else "",
+        "" if record.consensus else _candidates(decision.candidates, paint),
         _excluded(decision, paint),
-        _attempts(record.attempts, paint),
+        "" if record.consensus else _attempts(record.attempts, paint),
         _cost(record),
     ]
     return "\n\n".join(part for part in parts if part)

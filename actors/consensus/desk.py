@@ -1,0 +1,137 @@
+"""Who is asked in a round, and what is known of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from actors.consensus.settings import MAX_MEMBERS, ConsensusSettings
+from actors.errors import InvalidRequest, NoProvider
+from actors.messages.consensus import ConsensusAsk, ConsensusMethod
+from actors.messages.provider import ProviderRef
+from actors.messages.routing import RecordSpool, RequestRecord, RouterRef
+from actors.policy.voting.methods import Evidence
+from actors.policy.voting.stopping import cheap_first
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the actor may not make itself.
+
+    ``providers`` and ``aliases`` are as the router knows them. ``on_record`` is told of
+    each finished round; it must not block or raise. ``utc`` gives epoch seconds,
+    ``draw`` a number in [0, 1).
+    """
+
+    router: RouterRef
+    providers: Mapping[str, ProviderRef]
+    aliases: Mapping[str, str]
+    spool: RecordSpool
+    utc: Callable[[], float]
+    draw: Callable[[], float]
+    new_id: Callable[[], str]
+    on_record: Callable[[RequestRecord], None]
+
+
+class Desk:
+    """Settings and knowledge shared by all rounds. ``settings`` may be replaced."""
+
+    def __init__(self, settings: ConsensusSettings, tools: Tools) -> None:
+        self.settings = settings
+        self.tools = tools
+
+    def members(self, ask: ConsensusAsk) -> tuple[str, ...]:
+        """Everybody to ask, as ``<provider>/<model>``, without doubles.
+
+        Raises:
+            InvalidRequest: A name is no provider, or there are too many or too few.
+            NoProvider: Nobody was named and no provider has a model to ask for.
+        """
+        named = ask.members or self.settings.members
+        if not named:
+            return self._everybody()
+        members = tuple(dict.fromkeys(self._member(name) for name in named))
+        if not 2 <= len(members) <= MAX_MEMBERS:
+            raise InvalidRequest(
+                f"a consensus needs 2 to {MAX_MEMBERS} different members",
+                field="members",
+                got=f"{len(members)}: {', '.join(members)}"[:200],
+                wanted=f"2 to {MAX_MEMBERS} providers or <provider>/<model> names",
+            )
+        return members
+
+    def method(self, ask: ConsensusAsk) -> ConsensusMethod:
+        return ask.method or self.settings.method
+
+    def quorum(self, ask: ConsensusAsk, members: int) -> int:
+        """How many must have answered.
+
+        Raises:
+            InvalidRequest: More than there are members.
+        """
+        if ask.quorum is not None and ask.quorum > members:
+            raise InvalidRequest(
+                f"a quorum of {ask.quorum} of {members} members cannot be reached",
+                field="quorum",
+                got=str(ask.quorum),
+                wanted=f"at most {members}",
+            )
+        return min(ask.quorum or self.settings.quorum, members)
+
+    def judge(self, ask: ConsensusAsk, members: Sequence[str]) -> str:
+        """Who judges or writes: as asked, as configured, or the best prior."""
+        named = ask.judge or self.settings.judge
+        return named or max(members, key=lambda name: self.prior(name) or 0.0)
+
+    def prior(self, member: str) -> float | None:
+        priors = self.settings.priors
+        return priors.get(member, priors.get(member.partition("/")[0]))
+
+    def evidence(self, members: Sequence[str], task_type: str | None) -> Evidence:
+        known = {name: self.prior(name) for name in members}
+        accuracy = {name: prior for name, prior in known.items() if prior is not None}
+        return Evidence(accuracy=accuracy, task_type=task_type)
+
+    def order(self, members: Sequence[str]) -> tuple[str, ...]:
+        """Whom a cascade asks first."""
+        evidence = self.evidence(members, None)
+        return cheap_first(members, self._prices(members), evidence.accuracy)
+
+    def _everybody(self) -> tuple[str, ...]:
+        members = []
+        for name, provider in self.tools.providers.items():
+            snapshot = provider.snapshot()
+            if snapshot.default_model is not None and snapshot.healthy is not False:
+                members.append(f"{name}/{snapshot.default_model}")
+        if len(members) < 2:
+            raise NoProvider(
+                "a consensus needs at least two providers that are well; there "
+                + (f"is only {members[0]}" if members else "is none")
+            )
+        return tuple(members[:MAX_MEMBERS])
+
+    def _member(self, name: str) -> str:
+        provider, slash, model = name.partition("/")
+        provider = self.tools.aliases.get(provider, provider)
+        ref = self.tools.providers.get(provider)
+        if ref is None:
+            raise InvalidRequest(
+                f"there is no provider {provider!r}",
+                field="members",
+                got=name[:200],
+                wanted="one of " + ", ".join(self.tools.providers),
+            )
+        if not slash:
+            model = ref.snapshot().default_model or ""
+        return f"{provider}/{model}" if model else provider
+
+    def _prices(self, members: Sequence[str]) -> dict[str, float]:
+        """What a thousand tokens each way cost, in USD, where it is known."""
+        prices: dict[str, float] = {}
+        for member in members:
+            provider, _, model = member.partition("/")
+            ref = self.tools.providers.get(provider)
+            found = ref.snapshot().models if ref is not None else ()
+            for each in found:
+                if each.model != model or each.output_price is None:
+                    continue
+                prices[member] = float((each.input_price or 0) + each.output_price)
+        return prices

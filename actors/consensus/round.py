@@ -1,0 +1,336 @@
+"""One round, from its question to its verdict and its record."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import anyio
+import structlog
+
+from actors.consensus.ballots import ballots
+from actors.consensus.desk import Desk
+from actors.consensus.members import Members
+from actors.consensus.messages import StartRound
+from actors.consensus.outcome import RoundEnd, Verdict
+from actors.consensus.settings import WRITING_SHARE
+from actors.consensus.verdict import (
+    Count,
+    count_answers,
+    decide_round,
+    may_stop,
+    merged_json,
+    question_of,
+    representative,
+)
+from actors.consensus.writing import Writing, judge_answers, write_answer
+from actors.errors import (
+    Cancelled,
+    GitBridgeError,
+    InternalError,
+    Interrupted,
+    ProviderError,
+)
+from actors.messages.chat import Delta, ToolCallDelta
+from actors.messages.consensus import ConsensusAsk, ConsensusMethod
+from actors.messages.routing import ErrorInfo, RouteResult, Started
+from actors.policy.voting.methods import Decided, Evidence
+from actors.policy.voting.planning import steps_of
+from actors.runtime import Backend, Future
+
+log = structlog.get_logger(actor="consensus")
+
+SETTLING_S = 0.5
+"""How long cancelled members are waited for, to learn what they cost."""
+
+_WRITTEN = frozenset({"judge", "synthesis"})
+
+
+class Round:
+    """Carries one round. ``run`` never raises, except when the actor is stopped."""
+
+    def __init__(self, desk: Desk, start: StartRound, backend: Backend) -> None:
+        self._desk = desk
+        self._start = start
+        self._request = request = start.request
+        self._ask = request.consensus or ConsensusAsk()
+        self._backend = backend
+        self._began = backend.now()
+        self._at = desk.tools.utc()
+        limit_s = desk.settings.deadline_s
+        self._deadline = self._began + min(request.deadline_s or limit_s, limit_s)
+        self._question = question_of(request.chat.messages)
+        self._members = Members(
+            desk.tools.router.route, request, desk.tools.new_id, self._wake_up
+        )
+        self._names: tuple[str, ...] = ()
+        self._woken: Future[None] | None = None
+        self._writing: Writing | None = None
+        self._stopped: GitBridgeError | None = None
+
+    # ---- from outside
+
+    def cancel(self, *, interrupted: bool) -> None:
+        self._stopped = (
+            Interrupted("the daemon stopped before the verdict")
+            if interrupted
+            else Cancelled("the caller cancelled the request")
+        )
+        self._members.stop(interrupted=interrupted)
+        if self._writing is not None:
+            self._writing.cancel(interrupted=interrupted)
+        self._wake_up()
+
+    async def run(self) -> RouteResult | ErrorInfo:
+        try:
+            verdict: Verdict | GitBridgeError = await self._decided()
+        except GitBridgeError as error:
+            verdict = error
+        except anyio.get_cancelled_exc_class():
+            self._members.stop(interrupted=True)
+            self._end(Interrupted("the daemon stopped before the verdict"))
+            raise
+        except Exception:
+            log.exception("consensus_bug", request_id=self._request.request_id)
+            verdict = InternalError("the daemon failed on this request; see its log")
+        self._members.stop()
+        await self._settle()
+        return self._end(verdict)
+
+    # ---- the steps
+
+    async def _decided(self) -> Verdict:
+        desk, ask = self._desk, self._ask
+        self._names = desk.members(ask)
+        method = desk.method(ask)
+        quorum = desk.quorum(ask, len(self._names))
+        evidence = desk.evidence(self._names, self._request.task_type)
+        count, early = await self._hear(method, quorum, evidence)
+        if self._stopped is not None:
+            raise self._stopped
+        answered = self._members.answered()
+        if len(answered) < quorum:
+            raise self._no_quorum(len(answered), quorum)
+        decided = decide_round(method, count, evidence, ballots=len(answered))
+        if self._wants_writing(method, count):
+            return await self._written(method, count, evidence, decided)
+        return self._voted(method, count, evidence, decided, early=early)
+
+    async def _hear(
+        self, method: ConsensusMethod, quorum: int, evidence: Evidence
+    ) -> tuple[Count, bool]:
+        """Ask, step by step where the method does; wait until enough was said."""
+        steps: tuple[tuple[str, ...], ...] = (self._names,)
+        if method == "cascade":
+            steps = steps_of(self._desk.order(self._names))
+        until = self._deadline
+        if self._may_write(method):
+            until -= WRITING_SHARE * (self._deadline - self._began)
+        count = count_answers((), self._question)
+        for number, step in enumerate(steps):
+            later = sum(len(each) for each in steps[number + 1 :])
+            left_s = max(0.001, until - self._backend.now())
+            self._members.ask(step, deadline_s=left_s, budget=self._share(method))
+            while self._members.open and self._backend.now() < until:
+                await self._wait(until)
+                if self._stopped is not None:
+                    return count, False
+                count, enough = self._look(
+                    method, quorum, evidence, later if method == "cascade" else 0
+                )
+                if enough:
+                    return count, bool(self._members.open or later)
+            count, enough = self._look(method, quorum, evidence, later)
+            if enough:
+                return count, bool(later)
+        return count, False
+
+    def _look(
+        self, method: ConsensusMethod, quorum: int, evidence: Evidence, later: int
+    ) -> tuple[Count, bool]:
+        """What is there now, and whether nobody else need be heard."""
+        answers = self._members.answered()
+        count = count_answers(answers, self._question)
+        if method not in {"quorum", "cascade"} or len(answers) < quorum:
+            return count, False
+        if method == "cascade" and self._members.open:
+            return count, False
+        waiting = self._members.open + later
+        return count, may_stop(count, evidence, waiting=waiting)
+
+    def _may_write(self, method: ConsensusMethod) -> bool:
+        return method in _WRITTEN or (method == "auto" and self._has_judge())
+
+    def _wants_writing(self, method: ConsensusMethod, count: Count) -> bool:
+        if method in _WRITTEN:
+            return len(count.groups) > 1
+        free = count.grouping.kind == "text" and len(count.groups) > 1
+        return free and method == "auto" and self._has_judge()
+
+    def _has_judge(self) -> bool:
+        return (self._ask.judge or self._desk.settings.judge) is not None
+
+    def _share(self, method: ConsensusMethod) -> Decimal | None:
+        """What each member may cost: an equal part of what the round may."""
+        budget = self._request.budget_usd
+        if budget is None:
+            return None
+        parts = Decimal(len(self._names))
+        if self._may_write(method):
+            budget *= Decimal(1) - Decimal(str(WRITING_SHARE))
+        return budget / parts
+
+    # ---- how it is decided
+
+    def _voted(
+        self,
+        method: ConsensusMethod,
+        count: Count,
+        evidence: Evidence,
+        decided: Decided,
+        *,
+        early: bool,
+    ) -> Verdict:
+        answers = self._members.answered()
+        if decided.group is None:
+            # Nobody's answer comes to what was asked for: the best prior's stands.
+            place = representative([name for name, _ in answers], answers, evidence)
+            rule = "no answer names what was asked for; the best prior's stands"
+        else:
+            place = representative(count.groups[decided.group], answers, evidence)
+            rule = decided.rule
+        verdict = Verdict(
+            method=method,
+            count=count,
+            result=answers[place][1],
+            rule=rule,
+            winner=decided.group,
+            agreement=decided.agreement,
+            confidence=decided.confidence,
+            early=early,
+        )
+        merged = merged_json(count, answers, evidence)
+        return verdict if merged is None else verdict.with_json(*merged)
+
+    async def _written(
+        self,
+        method: ConsensusMethod,
+        count: Count,
+        evidence: Evidence,
+        decided: Decided,
+    ) -> Verdict:
+        """Ask a judge, or have a chair write; the votes' verdict if that fails."""
+        answers = self._members.answered()
+        places = [representative(group, answers, evidence) for group in count.groups]
+        self._writing = writing = Writing(
+            self._desk,
+            self._start,
+            self._backend,
+            model=self._desk.judge(self._ask, self._names),
+            question=self._question,
+            answers=[
+                (answers[place][0], answers[place][1].content or "") for place in places
+            ],
+            deadline=self._deadline,
+        )
+        if method == "synthesis":
+            written = await write_answer(writing)
+        else:
+            written = await judge_answers(writing)
+        if self._stopped is not None:
+            raise self._stopped
+        base = self._voted(method, count, evidence, decided, early=False)
+        if written is None:
+            return replace(base, rule=f"{writing.trouble}; {base.rule}")
+        if written.result is not None:
+            return replace(
+                base,
+                result=written.result,
+                rule=written.rule,
+                winner=None,
+                confidence=None,
+                contributed=written.contributed,
+                judge=writing.model,
+            )
+        winner = written.winner
+        return replace(
+            base,
+            result=answers[places[winner]][1],
+            rule=written.rule,
+            winner=winner,
+            agreement=len(count.groups[winner]) / len(answers),
+            confidence=None,
+            scores=written.scores,
+            judge=writing.model,
+        )
+
+    def _no_quorum(self, answered: int, quorum: int) -> GitBridgeError:
+        asked = len(self._members.asked)
+        return ProviderError(
+            f"{answered} of {asked} members answered, the quorum is {quorum}"
+        )
+
+    # ---- waiting
+
+    async def _wait(self, until: float) -> None:
+        """Until a member ends, the time is over, or somebody cancels."""
+        self._woken = self._backend.future()
+        timer = self._backend.call_later(
+            max(0.0, until - self._backend.now()), self._wake_up
+        )
+        try:
+            await self._woken
+        finally:
+            timer.cancel()
+            self._woken = None
+
+    def _wake_up(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
+
+    async def _settle(self) -> None:
+        """Give cancelled members a moment to say what they cost."""
+        until = self._backend.now() + SETTLING_S
+        while self._members.open and self._backend.now() < until:
+            await self._wait(until)
+
+    # ---- the end
+
+    def _end(self, verdict: Verdict | GitBridgeError) -> RouteResult | ErrorInfo:
+        writing = self._writing
+        end = RoundEnd(
+            desk=self._desk,
+            request=self._request,
+            decision_id=self._desk.tools.new_id(),
+            at=self._at,
+            latency_s=self._backend.now() - self._began,
+            verdict=verdict,
+            asked=self._members.asked,
+            ballots=ballots(self._members.asked, verdict, self._desk.prior),
+            written=() if writing is None else writing.replies,
+        )
+        end.write()
+        reply = end.reply()
+        if isinstance(reply, RouteResult) and not (writing and writing.streamed):
+            self._stream_whole(reply)
+        return reply
+
+    def _stream_whole(self, reply: RouteResult) -> None:
+        """To a caller who reads along: the verdict, in one piece."""
+        start = self._start
+        if start.on_start is not None:
+            start.on_start(
+                Started(
+                    provider=reply.provider,
+                    model=reply.model,
+                    decision_id=reply.decision_id,
+                    attempts=len(reply.attempts),
+                    simulated=reply.simulated,
+                )
+            )
+        if start.sink is not None:
+            calls = tuple(
+                ToolCallDelta(place, call.id, call.name, call.arguments)
+                for place, call in enumerate(reply.tool_calls)
+            )
+            start.sink(
+                Delta(content=reply.content, tool_calls=calls, model=reply.model)
+            )

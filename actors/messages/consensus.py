@@ -1,0 +1,78 @@
+"""How several models are asked, what each said, and how it was decided."""
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+ConsensusMethod = Literal[
+    "auto",
+    "majority",
+    "weighted",
+    "calibrated",
+    "cascade",
+    "quorum",
+    "judge",
+    "synthesis",
+    "best_of",
+]
+BallotState = Literal["answered", "failed", "cancelled", "late"]
+
+
+class ConsensusAsk(Struct, frozen=True, gc=False, kw_only=True):
+    """How to ask several; what is ``None`` or empty is as configured.
+
+    ``members`` are providers or ``<provider>/<model>``; ``quorum`` is how many must
+    have answered; ``judge`` is the model that judges or writes, where one is needed.
+    """
+
+    method: ConsensusMethod | None = None
+    members: tuple[str, ...] = ()
+    quorum: int | None = None
+    judge: str | None = None
+
+
+class Ballot(Struct, frozen=True, gc=False, kw_only=True):
+    """What one member said, or why it did not.
+
+    ``group`` is the place of its answer among the groups of equal answers, ``None`` for
+    an abstention. ``content`` is its whole answer: for the caller, never for the
+    ledger. ``prior`` is how often it was right so far, ``score`` in [0, 10] a judge's.
+    """
+
+    member: str
+    state: BallotState
+    group: int | None = None
+    content: str | None = None
+    rule: str | None = None
+    prior: float | None = None
+    score: float | None = None
+    contributed: str | None = None
+    error: str | None = None
+    latency_s: float | None = None
+    cost_usd: Decimal | None = None
+    decision_id: str | None = None
+
+
+class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
+    """How a round of consensus was decided.
+
+    ``agreement`` is the winning group's share of the ballots. ``confidence`` is the
+    probability that the answer is right, ``None`` where there is no honest figure.
+    ``effective_votes``: how many independent votes the ballots are worth, ``None``
+    while the correlation of the members' errors is not known. ``kind`` is what the
+    answers were compared as, ``rule`` what decided. ``stopped_early``: not everybody
+    had to be heard.
+    """
+
+    method: ConsensusMethod
+    kind: str
+    rule: str
+    agreement: float
+    confidence: float | None
+    effective_votes: float | None
+    winner: int | None
+    groups: tuple[tuple[str, ...], ...]
+    ballots: tuple[Ballot, ...]
+    stopped_early: bool = False
+    judge: str | None = None

@@ -1,0 +1,142 @@
+"""Whom to ask first and when to stop, chosen from labelled rounds.
+
+A plan asks its first members together, then one more at a time while the posterior of
+the leading answer stays below ``tau``. Each step has weights of its own, fitted to what
+was known then: weights of a full round would claim too little for half of one. Order
+and ``tau`` are compared on rounds the weights were not fitted to (two halves, each
+judged by the other), and the most accurate plan wins that keeps within the given mean
+number of calls and mean cost.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from actors.policy.voting.fitting import Round, fit
+from actors.policy.voting.weights import JointWeights, Posterior, joint_posterior
+
+TAUS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """One labelled round: who said which answer, which was right, who cost what.
+
+    ``said`` maps a member to its answer, abstentions left out; ``right`` is the right
+    answer, said or not; ``usd`` is what asking each member cost.
+    """
+
+    said: Mapping[str, str]
+    right: str
+    task_type: str = ""
+    usd: Mapping[str, float] = {}
+
+    def groups(self, members: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """Answers in order of appearance, and who of ``members`` gave each."""
+        by_answer: dict[str, list[str]] = {}
+        for name in members:
+            answer = self.said.get(name)
+            if answer is not None:
+                by_answer.setdefault(answer, []).append(name)
+        return list(by_answer), list(by_answer.values())
+
+    def as_round(self, members: Sequence[str]) -> Round:
+        """For ``fitting``."""
+        answers, groups = self.groups(members)
+        right = answers.index(self.right) if self.right in answers else None
+        return Round(tuple(map(tuple, groups)), right, self.task_type)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """``steps`` are whom to ask, in turn; ``weights`` decide after each of them."""
+
+    steps: tuple[tuple[str, ...], ...]
+    tau: float
+    weights: tuple[JointWeights, ...]
+
+    def asked(self, step: int) -> tuple[str, ...]:
+        """Everybody asked up to and with a step."""
+        return tuple(name for each in self.steps[: step + 1] for name in each)
+
+    def posterior(
+        self, step: int, groups: Sequence[Sequence[str]], task_type: str
+    ) -> Posterior:
+        return joint_posterior(groups, self.weights[step], task_type)
+
+    def stops(self, step: int, posterior: Posterior) -> bool:
+        best = posterior.best
+        last = step == len(self.steps) - 1
+        return last or (best is not None and posterior.groups[best] >= self.tau)
+
+
+class Ran(Struct, frozen=True):
+    """How a plan ended on one round; ``answer`` is ``None`` when nobody said any."""
+
+    answer: str | None
+    confidence: float
+    calls: int
+    usd: float
+
+
+def run_plan(plan: Plan, each: Answered) -> Ran:
+    """What the plan would have asked and decided on a recorded round."""
+    for step in range(len(plan.steps)):
+        asked = plan.asked(step)
+        answers, groups = each.groups(asked)
+        posterior = plan.posterior(step, groups, each.task_type)
+        if plan.stops(step, posterior):
+            best = posterior.best
+            return Ran(
+                None if best is None else answers[best],
+                0.0 if best is None else posterior.groups[best],
+                len(asked),
+                sum(each.usd.get(name, 0.0) for name in asked),
+            )
+    raise ValueError("a plan has at least one step")
+
+
+def steps_of(order: Sequence[str], together: int = 2) -> tuple[tuple[str, ...], ...]:
+    """The first ``together`` of an order at once, then one at a time."""
+    return (tuple(order[:together]), *((name,) for name in order[together:]))
+
+
+def plan_with(
+    rounds: Sequence[Answered], steps: Sequence[tuple[str, ...]], tau: float
+) -> Plan:
+    """Fit the weights of every step."""
+    asked: list[str] = []
+    weights = []
+    for step in steps:
+        asked += step
+        weights.append(fit([each.as_round(asked) for each in rounds]))
+    return Plan(steps=tuple(steps), tau=tau, weights=tuple(weights))
+
+
+def choose_plan(
+    rounds: Sequence[Answered],
+    candidates: Sequence[Sequence[tuple[str, ...]]],
+    *,
+    max_calls: float,
+    max_usd: float,
+) -> Plan | None:
+    """The most accurate plan within both means; of equals the cheaper one.
+
+    Returns:
+        The plan, fitted to all rounds; ``None`` when no candidate keeps within.
+    """
+    halves = rounds[::2], rounds[1::2]
+    best: tuple[float, float, Sequence[tuple[str, ...]], float] | None = None
+    for steps in candidates:
+        fitted = [plan_with(half, steps, 1.0) for half in halves]
+        for tau in TAUS:
+            ran = [
+                (run_plan(Plan(steps=p.steps, tau=tau, weights=p.weights), each), each)
+                for p, half in zip(fitted, reversed(halves), strict=True)
+                for each in half
+            ]
+            calls = sum(each.calls for each, _ in ran) / len(ran)
+            usd = sum(each.usd for each, _ in ran) / len(ran)
+            right = sum(each.answer == was.right for each, was in ran) / len(ran)
+            fits = calls <= max_calls and usd <= max_usd
+            if fits and (best is None or (right, -usd) > best[:2]):
+                best = right, -usd, steps, tau
+    return None if best is None else plan_with(rounds, best[2], best[3])

@@ -1,0 +1,98 @@
+"""How likely each group of equal answers is to be right.
+
+A conditional logit over the groups and ``none of them``: the log-odds of a group are
+the sum of its members' weights, of what each is worth for this type of task, and of
+what every pair among them adds or takes away because the two err together; ``none`` has
+a bias of its own. The probabilities of all groups and ``none`` add up to 1, so that the
+winner's is an honest confidence.
+
+A member that was not fitted counts with the log-odds of its prior accuracy; without
+one, with a coin's, tempered because models' errors correlate (0.4 between the twelve
+models of MMLU-Pro's records).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from math import exp, log
+
+from msgspec import Struct
+
+TEMPER = 0.7
+"""Part of a member's log-odds that counts where weights were not fitted jointly."""
+
+UNKNOWN_ACCURACY = 0.6
+_CLIP = 0.02
+
+
+class JointWeights(Struct, frozen=True, kw_only=True):
+    """Fitted log-odds. Pairs are keyed by both names, sorted, with a line break."""
+
+    members: dict[str, float] = {}
+    pairs: dict[str, float] = {}
+    by_type: dict[str, dict[str, float]] = {}
+    none: float = 0.0
+    none_by_type: dict[str, float] = {}
+    labels: int = 0
+
+    def log_odds(self, group: Iterable[str], task_type: str | None) -> float:
+        """Of one group of members that said the same."""
+        names = sorted(group)
+        own = self.by_type.get(task_type or "", {})
+        total = sum(self.members.get(name, 0.0) + own.get(name, 0.0) for name in names)
+        if self.pairs:
+            for one, other in combinations(names, 2):
+                total += self.pairs.get(pair_key(one, other), 0.0)
+        return total
+
+    def none_log_odds(self, task_type: str | None) -> float:
+        return self.none + self.none_by_type.get(task_type or "", 0.0)
+
+
+class Posterior(Struct, frozen=True):
+    """Probability of being right, by group, and that no group is."""
+
+    groups: tuple[float, ...]
+    none: float
+
+    @property
+    def best(self) -> int | None:
+        """The likeliest group; the first of equals; ``None`` when there are none."""
+        if not self.groups:
+            return None
+        return max(range(len(self.groups)), key=lambda place: self.groups[place])
+
+
+def pair_key(one: str, other: str) -> str:
+    return f"{one}\n{other}" if one < other else f"{other}\n{one}"
+
+
+def joint_posterior(
+    groups: Sequence[Sequence[str]], weights: JointWeights, task_type: str | None
+) -> Posterior:
+    """By fitted weights. ``groups`` holds the members that said the same, by name."""
+    scores = [weights.log_odds(group, task_type) for group in groups]
+    return _softmax([*scores, weights.none_log_odds(task_type)])
+
+
+def prior_posterior(
+    groups: Sequence[Sequence[str]], accuracy: Mapping[str, float]
+) -> Posterior:
+    """By each member's own accuracy in [0, 1], as if tempered votes were independent."""
+    scores = [
+        sum(prior_log_odds(accuracy.get(name, UNKNOWN_ACCURACY)) for name in group)
+        for group in groups
+    ]
+    return _softmax([*scores, 0.0])
+
+
+def prior_log_odds(accuracy: float) -> float:
+    clipped = min(max(accuracy, _CLIP), 1.0 - _CLIP)
+    return TEMPER * log(clipped / (1.0 - clipped))
+
+
+def _softmax(scores: Sequence[float]) -> Posterior:
+    highest = max(scores)
+    powers = [exp(score - highest) for score in scores]
+    total = sum(powers)
+    shares = [power / total for power in powers]
+    return Posterior(tuple(shares[:-1]), shares[-1])

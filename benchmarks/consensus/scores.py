@@ -1,0 +1,144 @@
+"""Figures of one way to decide, over rounds it was not fitted to."""
+
+from collections.abc import Sequence
+from random import Random
+
+from actors.policy.voting.fitting import fit
+from actors.policy.voting.independence import effective_votes, error_correlation
+from actors.policy.voting.methods import Evidence, decide
+from actors.policy.voting.planning import (
+    Answered,
+    Plan,
+    choose_plan,
+    run_plan,
+    steps_of,
+)
+from actors.policy.voting.stopping import cheap_first
+from actors.policy.voting.weights import JointWeights
+
+BINS = 10
+MAX_CALLS = 2.42
+"""Mean members asked by an early stopping round: what two of three cost, and a bit."""
+
+SAVING = 0.75
+"""An early stopping round may cost this part of the best member alone."""
+
+
+def accuracy_of(rounds: Sequence[Answered], member: str) -> float:
+    return sum(each.said.get(member) == each.right for each in rounds) / len(rounds)
+
+
+def accuracies(rounds: Sequence[Answered], pool: Sequence[str]) -> dict[str, float]:
+    return {name: accuracy_of(rounds, name) for name in pool}
+
+
+def mean_usd(rounds: Sequence[Answered], member: str) -> float:
+    return sum(each.usd[member] for each in rounds) / len(rounds)
+
+
+def choose_members(rounds: Sequence[Answered], pool: Sequence[str]) -> list[str]:
+    """The four most accurate: quality outweighs diversity."""
+    ranked = sorted(pool, key=lambda name: accuracy_of(rounds, name), reverse=True)
+    return ranked[:4]
+
+
+def quick_accuracy(
+    train: Sequence[Answered], test: Sequence[Answered], members: Sequence[str]
+) -> float:
+    """With weights fitted quickly: no pairs, few iterations."""
+    rounds = [each.as_round(members) for each in train]
+    weights = fit(rounds, pairs=False, iterations=12)
+    return sum(hit for _, hit in verdicts(test, members, weights)) / len(test)
+
+
+def verdicts(
+    rounds: Sequence[Answered], members: Sequence[str], weights: JointWeights
+) -> list[tuple[float, bool]]:
+    """Confidence and whether it was right, a round each."""
+    found = []
+    for each in rounds:
+        answers, groups = each.groups(members)
+        evidence = Evidence(weights=weights, task_type=each.task_type)
+        decided = decide("calibrated", groups, evidence, ballots=len(members))
+        if decided.group is None:
+            found.append((0.0, False))
+        else:
+            right = answers[decided.group] == each.right
+            found.append((decided.confidence or 0.0, right))
+    return found
+
+
+def majority_accuracy(
+    rounds: Sequence[Answered], members: Sequence[str], priors: dict[str, float]
+) -> float:
+    right = 0
+    for each in rounds:
+        answers, groups = each.groups(members)
+        evidence = Evidence(accuracy=priors)
+        decided = decide("majority", groups, evidence, ballots=len(members))
+        right += decided.group is not None and answers[decided.group] == each.right
+    return right / len(rounds)
+
+
+def oracle_accuracy(rounds: Sequence[Answered], members: Sequence[str]) -> float:
+    right = sum(each.right in {each.said.get(m) for m in members} for each in rounds)
+    return right / len(rounds)
+
+
+def calibration_error(found: Sequence[tuple[float, bool]]) -> float:
+    """Expected calibration error over ten equal bins."""
+    sums = [0.0] * BINS
+    for confidence, right in found:
+        sums[min(int(confidence * BINS), BINS - 1)] += confidence - right
+    return sum(abs(each) for each in sums) / len(found)
+
+
+def early_plan(rounds: Sequence[Answered], members: Sequence[str]) -> Plan:
+    """Chosen on the train part only."""
+    priors = accuracies(rounds, members)
+    usd = {name: mean_usd(rounds, name) for name in members}
+    best = max(members, key=lambda name: priors[name])
+    order = cheap_first(members, usd, priors)
+    candidates = [steps_of(order[:3]), steps_of(order)]
+    plan = choose_plan(
+        rounds, candidates, max_calls=MAX_CALLS, max_usd=SAVING * usd[best]
+    )
+    return plan or choose_plan(rounds, candidates, max_calls=9.0, max_usd=9.0)  # type: ignore[return-value]
+
+
+def early_stop(rounds: Sequence[Answered], plan: Plan) -> tuple[float, float, float]:
+    """Accuracy, mean calls and USD per 1,000 rounds."""
+    ran = [(run_plan(plan, each), each.right) for each in rounds]
+    count = len(ran)
+    return (
+        sum(each.answer == right for each, right in ran) / count,
+        sum(each.calls for each, _ in ran) / count,
+        sum(each.usd for each, _ in ran) / count * 1000.0,
+    )
+
+
+def worst_pool_gap(
+    train: Sequence[Answered], test: Sequence[Answered], pool: Sequence[str], count: int
+) -> float:
+    """How far consensus falls behind a random pool's best member, at worst.
+
+    In points of 1; negative when it is ahead in every pool. Seeded, so that a run can
+    be repeated.
+    """
+    random = Random(20)
+    worst = -1.0
+    for _ in range(count):
+        members = random.sample(list(pool), random.randint(3, min(12, len(pool))))
+        sample = random.sample(list(train), min(3000, len(train)))
+        gap = max(accuracies(test, members).values()) - quick_accuracy(
+            sample, test, members
+        )
+        worst = max(worst, gap)
+    return worst
+
+
+def independent_votes(
+    rounds: Sequence[Answered], members: Sequence[str]
+) -> float | None:
+    seen = [{m: each.said.get(m) == each.right for m in members} for each in rounds]
+    return effective_votes(len(members), error_correlation(seen))

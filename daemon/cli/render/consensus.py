@@ -1,0 +1,61 @@
+"""How a round of consensus was decided, as text."""
+
+from msgspec import UNSET
+
+from actors.messages.consensus import Ballot, ConsensusInfo
+from daemon.cli.render.table import Cell, Paint, Row, one_line, table
+from daemon.cli.render.units import UNKNOWN, decimals, money, seconds
+from ipc.results import RouteReply
+
+
+def round_account(reply: RouteReply, paint: Paint) -> str:
+    """Under an answer: the verdict, every ballot, and what all of it cost."""
+    if reply.consensus is UNSET:
+        return ""
+    cost = money(reply.cost_usd) if reply.cost_usd is not None else "cost unknown"
+    end = f"{cost} in {seconds(reply.latency_s)} · decision {reply.decision_id}"
+    return f"\n{verdict(reply.consensus, paint)}\n\n{paint(end, 'dim')}"
+
+
+def verdict(info: ConsensusInfo, paint: Paint) -> str:
+    """The verdict in a sentence and a row a ballot."""
+    answered = sum(each.state == "answered" for each in info.ballots)
+    parts = [
+        f"consensus {paint(info.method, 'bold')}",
+        f"{answered} of {len(info.ballots)} answered",
+        f"agreement {decimals(info.agreement, 2)}",
+        f"confidence {decimals(info.confidence, 2)}",
+    ]
+    if info.effective_votes is not None:
+        parts.append(f"worth {info.effective_votes:.1f} independent votes")
+    if info.stopped_early:
+        parts.append("stopped early")
+    lines = [", ".join(parts), one_line(f"{info.rule} (compared as {info.kind})")]
+    numbers = ("prior", "score", "latency", "cost")
+    headers = ["member", "ballot", "read by", *numbers, "note"]
+    rows: list[Row] = [_row(info, each) for each in info.ballots]
+    return "\n".join(lines) + "\n\n" + table(headers, rows, paint, right=numbers)
+
+
+def _row(info: ConsensusInfo, ballot: Ballot) -> Row:
+    return [
+        ballot.member,
+        _said(info, ballot),
+        ballot.rule or UNKNOWN,
+        decimals(ballot.prior, 2),
+        decimals(ballot.score, 1),
+        seconds(ballot.latency_s),
+        money(ballot.cost_usd),
+        ballot.error or ballot.contributed or "",
+    ]
+
+
+def _said(info: ConsensusInfo, ballot: Ballot) -> Cell:
+    """Which of the answers, as a letter: equal letters are equal answers."""
+    if ballot.state != "answered":
+        return Cell(ballot.state, "warn")
+    if ballot.group is None:
+        return Cell("abstained", "warn")
+    won = ballot.group == info.winner
+    letter = chr(ord("A") + ballot.group % 26)
+    return Cell(f"{letter} won" if won else letter, "good" if won else "plain")

@@ -1,0 +1,517 @@
+"""Rounds of consensus with a real router and real providers, in virtual time."""
+
+from decimal import Decimal
+
+import anyio
+import msgspec
+import pytest
+from typing_extensions import override
+
+from actors.consensus import ConsensusSettings
+from actors.consensus.round import SETTLING_S
+from actors.messages.consensus import ConsensusAsk
+from actors.messages.routing import RouteResult
+from actors.wire.base import HttpRequest
+from tests.support.consensus_house import ConsensusHouse, consensus_house
+from tests.support.fake_transport import (
+    Answer,
+    FakeTransport,
+    completion,
+    refusal,
+    stream,
+)
+from tests.support.small_house import ended, request
+
+ESSAY = "An essay about the sky, which goes on for a while. " * 8
+POEM = "A poem about the sky, in quite other words than that. " * 8
+
+
+def three(*answers: Answer) -> dict[str, FakeTransport]:
+    names = ("one", "two", "three", "four")
+    return {
+        name: FakeTransport(answer)
+        for name, answer in zip(names, answers, strict=False)
+    }
+
+
+def texts(*answers: str) -> dict[str, FakeTransport]:
+    return three(*map(completion, answers))
+
+
+# ---- what is decided
+
+
+async def test_equal_answers_win_and_dissent_is_kept() -> None:
+    async with consensus_house(texts("42", "The answer is 42.", "43")) as house:
+        result, info = await house.verdict()
+
+    assert result.content == "42"
+    assert info.kind == "number"
+    assert info.agreement == pytest.approx(2 / 3)
+    assert info.groups == (("one/gpt-4o", "two/gpt-4o"), ("three/gpt-4o",))
+    assert [each.group for each in info.ballots] == [0, 0, 1]
+    assert info.ballots[2].content == "43"
+    assert info.winner == 0
+
+
+async def test_majority_claims_no_confidence_and_weighing_does() -> None:
+    async with consensus_house(texts("1", "1", "2")) as house:
+        _, majority = await house.verdict("majority")
+        _, weighted = await house.verdict("weighted")
+
+    assert majority.confidence is None
+    assert weighted.confidence is not None
+    assert majority.rule == "2 of 3"
+
+
+async def test_a_much_better_member_outvotes_two_others() -> None:
+    settings = ConsensusSettings(priors={"one": 0.95, "two": 0.55, "three": 0.55})
+    async with consensus_house(texts("7", "8", "8"), settings) as house:
+        result, info = await house.verdict("weighted")
+
+    assert result.content == "7"
+    assert result.provider == "one"
+    assert [each.prior for each in info.ballots] == [0.95, 0.55, 0.55]
+
+
+async def test_differing_free_texts_go_to_the_best_prior_with_little_confidence() -> (
+    None
+):
+    settings = ConsensusSettings(priors={"two": 0.9})
+    async with consensus_house(texts(ESSAY, POEM, ESSAY + "!!"), settings) as house:
+        result, info = await house.verdict()
+
+    assert result.provider == "two"
+    assert info.kind == "text"
+    assert info.rule == "best prior: two/gpt-4o"
+    assert info.confidence == 0.5
+
+
+async def test_objects_that_all_differ_are_voted_on_path_by_path() -> None:
+    answers = ('{"a":1,"b":2}', '{"a":1,"b":3}', '{"a":9,"b":2}')
+    async with consensus_house(texts(*answers)) as house:
+        result, info = await house.verdict()
+
+    assert msgspec.json.decode(result.content or "") == {"a": 1, "b": 2}
+    assert info.rule.startswith("json, path by path")
+    assert info.winner is None
+    assert info.agreement == pytest.approx(2 / 3)
+
+
+async def test_an_abstention_is_a_ballot_without_a_group() -> None:
+    question = "Which?\nA. left\nB. right"
+    answers = ("the answer is (B)", "B", "no idea at all")
+    async with consensus_house(texts(*answers)) as house:
+        _, info = await house.verdict(prompt=question)
+
+    assert info.kind == "option"
+    assert info.ballots[2].group is None
+    assert info.agreement == pytest.approx(2 / 3)
+
+
+# ---- who is asked
+
+
+async def test_everybody_who_is_well_is_asked_at_the_same_time() -> None:
+    answers = [completion("1", after_s=after) for after in (1.0, 2.0, 3.0)]
+    async with consensus_house(three(*answers)) as house:
+        before = anyio.current_time()
+        result, info = await house.verdict("weighted")
+
+        assert anyio.current_time() - before == pytest.approx(3.0)
+    assert result.latency_s == pytest.approx(3.0)
+    assert len(info.ballots) == 3
+
+
+async def test_members_can_be_named_by_provider_alias_or_model() -> None:
+    async with consensus_house(texts("1", "1", "1")) as house:
+        _, info = await house.verdict(members=("nick", "two/gpt-4o", "one"))
+
+    assert [each.member for each in info.ballots] == ["one/gpt-4o", "two/gpt-4o"]
+
+
+async def test_a_cascade_asks_two_cheap_ones_and_stops_when_they_agree() -> None:
+    settings = ConsensusSettings(priors={"one": 0.8, "two": 0.8, "three": 0.9})
+    transports = texts("5", "5", "6")
+    async with consensus_house(transports, settings) as house:
+        result, info = await house.verdict("cascade")
+
+    assert result.content == "5"
+    assert info.stopped_early
+    assert [each.member for each in info.ballots] == ["one/gpt-4o", "two/gpt-4o"]
+    assert not transports["three"].calls
+
+
+async def test_a_cascade_asks_a_third_when_two_disagree() -> None:
+    settings = ConsensusSettings(priors={"one": 0.8, "two": 0.8, "three": 0.9})
+    async with consensus_house(texts("5", "6", "6"), settings) as house:
+        result, info = await house.verdict("cascade")
+
+    assert result.content == "6"
+    assert len(info.ballots) == 3
+
+
+async def test_a_quorum_stops_when_the_rest_cannot_change_the_outcome() -> None:
+    slow = completion("2", after_s=60.0)
+    transports = three(completion("1"), completion("1"), slow)
+    async with consensus_house(transports) as house:
+        before = anyio.current_time()
+        _, info = await house.verdict("quorum")
+
+        assert anyio.current_time() - before < 1.0
+        assert info.stopped_early
+        assert info.ballots[2].state == "cancelled"
+        assert transports["three"].open == 0
+
+
+async def test_what_a_cancelled_member_cost_is_in_the_ledger() -> None:
+    slow = Answer([(30.0, b"")], hangs=True)
+    async with consensus_house(three(completion("1"), completion("1"), slow)) as house:
+        await house.verdict("quorum")
+
+        outcomes = {r.requested_model: r.outcome for r in house.parts()}
+    assert outcomes["three/gpt-4o"] == "cancelled"
+    assert len(outcomes) == 3
+
+
+# ---- failures and deadlines
+
+
+async def test_a_failed_member_counts_as_absent_and_says_why() -> None:
+    async with consensus_house(
+        three(completion("1"), refusal(400, "bad"), completion("1"))
+    ) as house:
+        result, info = await house.verdict()
+
+    assert result.content == "1"
+    assert info.ballots[1].state == "failed"
+    assert info.ballots[1].error is not None
+    assert info.agreement == 1.0
+
+
+async def test_a_quorum_not_reached_is_an_error_with_all_answers() -> None:
+    async with consensus_house(
+        three(completion("1"), refusal(400, "bad"), refusal(400, "bad"))
+    ) as house:
+        error = await house.error()
+
+        (record,) = house.rounds()
+    assert error.kind == "provider_error"
+    assert error.message == "1 of 3 members answered, the quorum is 2"
+    assert [each.state for each in error.ballots] == ["answered", "failed", "failed"]
+    assert error.ballots[0].content == "1"
+    assert len(error.attempts) == 3
+    assert record.outcome == "provider_error"
+    assert record.consensus is not None
+    assert record.consensus.ballots[0].content is None
+
+
+async def test_stragglers_past_the_deadline_are_left_behind() -> None:
+    late = completion("2", after_s=500.0)
+    async with consensus_house(three(completion("1"), completion("1"), late)) as house:
+        before = anyio.current_time()
+        result, info = await house.verdict("weighted", deadline_s=10.0)
+
+        assert anyio.current_time() - before <= 10.0 + SETTLING_S
+    assert result.content == "1"
+    assert info.ballots[2].state != "answered"
+
+
+async def test_a_round_has_one_budget_for_everybody() -> None:
+    async with consensus_house(texts("1", "1", "1")) as house:
+        error = await house.error(budget_usd=Decimal("0.00000001"))
+
+    assert error.kind == "provider_error"
+    assert all("budget" in (each.error or "") for each in error.ballots)
+
+
+async def test_a_caller_that_leaves_ends_every_call() -> None:
+    hanging = [Answer(hangs_first=True) for _ in range(3)]
+    transports = three(*hanging)
+    async with consensus_house(transports) as house:
+        handle = house.handle.route(request(consensus=ConsensusAsk()))
+        outcome = None
+        async with anyio.create_task_group() as group:
+
+            async def wait() -> None:
+                nonlocal outcome
+                outcome = await ended(handle)
+
+            group.start_soon(wait)
+            await anyio.sleep(1.0)
+            handle.cancel()
+
+        assert outcome is not None
+        assert not isinstance(outcome, RouteResult)
+        assert outcome.kind == "cancelled"
+        assert all(each.open == 0 for each in transports.values())
+        assert {r.outcome for r in house.house.spool.records} == {"cancelled"}
+
+
+async def test_the_round_that_nobody_can_read_is_cancelled_only_once() -> None:
+    async with consensus_house(texts("1", "1")) as house:
+        asked = request(consensus=ConsensusAsk())
+        handle = house.handle.route(asked)
+        await ended(handle)
+        handle.cancel()
+
+        _, info = await house.verdict()
+    assert len(info.ballots) == 2
+
+
+# ---- bad asks
+
+
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [
+        (ConsensusAsk(members=("one", "nobody")), "members"),
+        (ConsensusAsk(members=("one", "nick")), "members"),
+        (ConsensusAsk(quorum=4), "quorum"),
+    ],
+)
+async def test_a_bad_ask_is_the_callers_and_names_the_field(
+    ask: ConsensusAsk, field: str
+) -> None:
+    transports = texts("1", "1", "1")
+    async with consensus_house(transports) as house:
+        error = await house.error(ask)
+
+    assert (error.kind, error.field, error.owner) == (
+        "invalid_request",
+        field,
+        "caller",
+    )
+    assert not any(each.calls for each in transports.values())
+
+
+async def test_one_provider_is_no_consensus() -> None:
+    async with consensus_house(texts("1")) as house:
+        error = await house.error()
+
+    assert error.kind == "no_provider"
+    assert "there is only one/gpt-4o" in error.message
+
+
+# ---- money and records
+
+
+async def test_the_cost_is_the_sum_of_all_members_and_recorded_once() -> None:
+    async with consensus_house(texts("1", "1", "2")) as house:
+        result, info = await house.verdict()
+
+        (record,) = house.rounds()
+        parts = house.parts()
+    assert result.cost_usd == sum(part.cost_usd or 0 for part in parts)
+    assert record.cost_usd == result.cost_usd
+    assert record.attempts == ()
+    assert {part.parent_id for part in parts} == {record.request_id}
+    assert {each.decision_id for each in info.ballots} == {
+        part.decision.decision_id for part in parts
+    }
+    assert result.decision_id == record.decision.decision_id
+    assert result.usage.prompt_tokens == 30
+
+
+async def test_no_text_of_an_answer_is_in_the_record() -> None:
+    async with consensus_house(texts("secret 1", "secret 1")) as house:
+        await house.verdict()
+
+        (record,) = house.rounds()
+    assert b"secret" not in msgspec.json.encode(record)
+
+
+async def test_a_spool_that_cannot_be_written_does_not_keep_the_answer_back() -> None:
+    async with consensus_house(texts("1", "1")) as house:
+        house.house.spool.error = OSError("disk full")
+        result, _ = await house.verdict()
+
+        assert result.content == "1"
+        assert house.house.finished[-1].consensus is not None
+
+
+# ---- judges and chairs
+
+
+def judging(*scores: str) -> Answer:
+    return completion("\n".join(scores))
+
+
+class FairJudge(FakeTransport):
+    """Scores the poem 9 and everything else 3, in whatever order they are shown."""
+
+    @override
+    def _next(self, request: HttpRequest) -> Answer:
+        shown = request.body.decode().split("<answer ")[1:]
+        lines = [f"{each[0]}: {9 if 'A poem' in each else 3}" for each in shown]
+        return judging(*lines)
+
+
+async def test_a_judge_decides_between_free_texts_in_both_orders() -> None:
+    transports = texts(ESSAY, POEM)
+    transports["judge"] = FairJudge(completion(""))
+    async with consensus_house(transports) as house:
+        result, info = await house.verdict(members=("one", "two"), judge="judge")
+
+    assert result.content == POEM
+    assert info.judge == "judge"
+    assert [each.score for each in info.ballots] == [3.0, 9.0]
+    assert info.rule == "judged by judge in 2 orders"
+    assert len(transports["judge"].calls) == 2
+    assert len(result.attempts) == 4
+
+
+async def test_orders_that_disagree_are_told() -> None:
+    transports = texts(ESSAY, POEM)
+    transports["judge"] = FakeTransport(judging("A: 9", "B: 3"))
+    async with consensus_house(transports) as house:
+        _, info = await house.verdict("judge", members=("one", "two"), judge="judge")
+
+    assert info.rule.endswith("which disagree about the first")
+
+
+@pytest.mark.parametrize(
+    ("answer", "trouble"),
+    [
+        (completion("I like both."), "judge gave no scores"),
+        (refusal(400, "bad"), "judge did not judge"),
+    ],
+)
+async def test_a_judge_that_fails_leaves_the_decision_to_the_votes(
+    answer: Answer, trouble: str
+) -> None:
+    settings = ConsensusSettings(priors={"two": 0.9}, judge="judge")
+    transports = texts(ESSAY, POEM) | {"judge": FakeTransport(answer)}
+    async with consensus_house(transports, settings) as house:
+        result, info = await house.verdict(members=("one", "two"))
+
+    assert result.content == POEM
+    assert info.rule.startswith(trouble)
+
+
+async def test_equal_answers_need_no_judge() -> None:
+    transports = texts("42", "42") | {"judge": FakeTransport(judging("A: 1"))}
+    async with consensus_house(transports) as house:
+        await house.verdict("judge", members=("one", "two"), judge="judge")
+
+    assert not transports["judge"].calls
+
+
+async def test_a_chair_writes_one_answer_and_says_who_contributed() -> None:
+    written = "Blue, by scattering.\n\nCONTRIBUTIONS: A the colour; B nothing"
+    transports = texts(ESSAY, POEM) | {"chair": FakeTransport(completion(written))}
+    async with consensus_house(transports) as house:
+        result, info = await house.verdict(
+            "synthesis", members=("one", "two"), judge="chair"
+        )
+
+    assert result.content == "Blue, by scattering."
+    assert result.provider == "chair"
+    assert info.winner is None
+    assert [each.contributed for each in info.ballots] == ["the colour", "nothing"]
+
+
+@pytest.mark.parametrize("answer", [refusal(400, "bad"), completion("CONTRIBUTIONS:")])
+async def test_a_chair_that_fails_leaves_the_best_answer(answer: Answer) -> None:
+    transports = texts(ESSAY, POEM) | {"chair": FakeTransport(answer)}
+    async with consensus_house(transports) as house:
+        result, info = await house.verdict(
+            "synthesis", members=("one", "two"), judge="chair"
+        )
+
+    assert result.content == ESSAY
+    assert info.rule.startswith("chair ")
+
+
+async def test_a_caller_that_leaves_ends_the_judge_too() -> None:
+    transports = texts(ESSAY, POEM) | {"judge": FakeTransport(Answer(hangs_first=True))}
+    async with consensus_house(transports) as house:
+        ask = ConsensusAsk(method="judge", members=("one", "two"), judge="judge")
+        handle = house.handle.route(request(consensus=ask))
+        async with anyio.create_task_group() as group:
+            group.start_soon(ended, handle)
+            await anyio.sleep(1.0)
+            handle.cancel()
+
+        assert transports["judge"].open == 0
+
+
+# ---- streams
+
+
+async def test_a_verdict_is_streamed_in_one_piece() -> None:
+    async with consensus_house(texts("42", "42")) as house:
+        result, deltas, started = await house.stream(ConsensusAsk())
+
+    assert isinstance(result, RouteResult)
+    assert [each.content for each in deltas] == ["42"]
+    assert [each.decision_id for each in started] == [result.decision_id]
+
+
+async def test_a_chairs_answer_is_streamed_without_its_account() -> None:
+    chair = stream("The sky ", "is blue.", "\n\nCONTRIB", "UTIONS: A: all")
+    transports = texts(ESSAY, POEM) | {"chair": FakeTransport(chair)}
+    ask = ConsensusAsk(method="synthesis", members=("one", "two"), judge="chair")
+    async with consensus_house(transports) as house:
+        result, deltas, started = await house.stream(ask)
+
+    assert isinstance(result, RouteResult)
+    assert "".join(each.content or "" for each in deltas) == "The sky is blue."
+    assert result.content == "The sky is blue."
+    assert len(started) == 1
+
+
+async def test_a_chair_without_an_account_is_streamed_whole() -> None:
+    chair = stream("The sky is blue, ", "and that is that for today.")
+    transports = texts(ESSAY, POEM) | {"chair": FakeTransport(chair)}
+    ask = ConsensusAsk(method="synthesis", members=("one", "two"), judge="chair")
+    async with consensus_house(transports) as house:
+        result, deltas, _ = await house.stream(ask)
+
+    assert isinstance(result, RouteResult)
+    assert "".join(each.content or "" for each in deltas) == result.content
+
+
+async def test_an_error_of_a_round_streams_nothing() -> None:
+    async with consensus_house(texts("1")) as house:
+        _, deltas, started = await house.stream(ConsensusAsk())
+
+    assert deltas == []
+    assert started == []
+
+
+# ---- settings that change, and the end
+
+
+async def test_rounds_begin_by_the_settings_of_the_moment() -> None:
+    async with consensus_house(texts("1", "1", "1")) as house:
+        house.handle.configure(ConsensusSettings(members=("one", "two")))
+        _, info = await house.verdict()
+
+    assert len(info.ballots) == 2
+
+
+async def test_a_stopped_actor_interrupts_its_rounds() -> None:
+    async with consensus_house(three(*[Answer(hangs_first=True)] * 2)) as house:
+        outcomes: list[object] = []
+        house.handle.route(request(consensus=ConsensusAsk())).begin(outcomes.append)
+        await anyio.sleep(1.0)
+
+    # Told by the end of the house: nobody waits for ever.
+    await anyio.sleep(1.0)
+    assert len(outcomes) == 1
+    assert not isinstance(outcomes[0], RouteResult)
+
+
+async def test_an_actor_that_is_not_there_refuses_at_once() -> None:
+    async with consensus_house(texts("1", "1")) as house:
+        pass
+    error = await _error_of(house)
+
+    assert error == "interrupted"
+
+
+async def _error_of(house: ConsensusHouse) -> str:
+    outcome = await ended(house.handle.route(request(consensus=ConsensusAsk())))
+    assert not isinstance(outcome, RouteResult)
+    return outcome.kind

@@ -1,0 +1,98 @@
+from math import isclose
+
+import pytest
+from hypothesis import given, strategies as st
+
+from actors.policy.voting.weights import (
+    JointWeights,
+    Posterior,
+    joint_posterior,
+    pair_key,
+    prior_log_odds,
+    prior_posterior,
+)
+
+FITTED = JointWeights(
+    members={"a": 1.0, "b": 0.5, "c": 0.2},
+    pairs={pair_key("b", "c"): -0.4},
+    by_type={"law": {"b": 2.0}},
+    none=0.3,
+    none_by_type={"law": 0.5},
+    labels=100,
+)
+
+
+def test_a_group_adds_up_its_members_their_type_and_their_pairs() -> None:
+    assert FITTED.log_odds(["b", "c"], None) == pytest.approx(0.3)
+    assert FITTED.log_odds(["c", "b"], "law") == pytest.approx(2.3)
+    assert FITTED.log_odds(["unknown"], "law") == 0.0
+
+
+def test_without_pairs_none_are_looked_up() -> None:
+    plain = JointWeights(members={"a": 1.0, "b": 2.0})
+
+    assert plain.log_odds(["a", "b"], None) == 3.0
+
+
+def test_the_bias_of_none_depends_on_the_type() -> None:
+    assert FITTED.none_log_odds(None) == 0.3
+    assert FITTED.none_log_odds("law") == 0.8
+
+
+def test_a_pair_has_one_key_whoever_is_named_first() -> None:
+    assert pair_key("a", "b") == pair_key("b", "a")
+
+
+def test_the_posterior_prefers_the_heavier_group() -> None:
+    posterior = joint_posterior([["a"], ["b", "c"]], FITTED, None)
+
+    assert posterior.best == 0
+    assert posterior.groups[0] > posterior.groups[1]
+    assert joint_posterior([["a"], ["b", "c"]], FITTED, "law").best == 1
+
+
+def test_nobody_has_no_best() -> None:
+    assert Posterior((), 1.0).best is None
+    assert joint_posterior([], FITTED, None).none == 1.0
+
+
+def test_of_equals_the_first_is_best() -> None:
+    assert Posterior((0.4, 0.4), 0.2).best == 0
+
+
+def test_priors_outvote_numbers_when_they_are_much_better() -> None:
+    accuracy = {"good": 0.95, "one": 0.55, "two": 0.55}
+
+    assert prior_posterior([["one", "two"], ["good"]], accuracy).best == 1
+
+
+def test_a_member_that_is_mostly_wrong_counts_against_its_answer() -> None:
+    posterior = prior_posterior([["bad"]], {"bad": 0.1})
+
+    assert posterior.none > posterior.groups[0]
+
+
+def test_an_unknown_member_counts_as_a_little_better_than_a_coin() -> None:
+    posterior = prior_posterior([["unknown"]], {})
+
+    assert 0.5 < posterior.groups[0] < 0.6
+
+
+def test_certainty_is_clipped() -> None:
+    assert prior_log_odds(1.0) == prior_log_odds(0.99)
+    assert prior_log_odds(0.0) == pytest.approx(-prior_log_odds(1.0))
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=3), max_size=4),
+    st.dictionaries(st.sampled_from("abcdef"), st.floats(0.0, 1.0)),
+)
+def test_probabilities_add_up_to_one(
+    groups: list[list[str]], accuracy: dict[str, float]
+) -> None:
+    for posterior in (
+        prior_posterior(groups, accuracy),
+        joint_posterior(groups, FITTED, "law"),
+    ):
+        assert isclose(sum(posterior.groups) + posterior.none, 1.0)
+        assert all(0.0 <= each <= 1.0 for each in posterior.groups)

@@ -1,0 +1,69 @@
+"""How a round of consensus was decided, as text."""
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from actors.messages.consensus import Ballot, ConsensusInfo
+from daemon.cli.render.consensus import round_account, verdict
+from daemon.cli.render.table import no_colours
+from tests.support.cli import REPLY
+
+INFO = ConsensusInfo(
+    method="cascade",
+    kind="text",
+    rule="judged by c in 2 orders",
+    agreement=1 / 3,
+    confidence=None,
+    effective_votes=2.25,
+    winner=1,
+    groups=(("a/x",), ("b/y",)),
+    ballots=(
+        Ballot(
+            member="a/x",
+            state="answered",
+            group=0,
+            rule="whole",
+            prior=0.8,
+            score=3.0,
+            latency_s=0.5,
+            cost_usd=Decimal("0.001"),
+            contributed="the idea",
+        ),
+        Ballot(member="b/y", state="answered", group=1),
+        Ballot(member="c/z", state="answered"),
+        Ballot(member="d/w", state="late", error="not waited for"),
+    ),
+    stopped_early=True,
+)
+
+
+def test_every_ballot_has_a_row_that_says_what_became_of_it() -> None:
+    lines = verdict(INFO, no_colours).splitlines()
+    rows = {line.split()[0]: line for line in lines[4:]}
+
+    assert "3 of 4 answered, agreement 0.33, confidence -" in lines[0]
+    assert "worth 2.2 independent votes, stopped early" in lines[0]
+    assert lines[1] == "judged by c in 2 orders (compared as text)"
+    assert rows["a/x"].split()[1:4] == ["A", "whole", "0.80"]
+    assert "the idea" in rows["a/x"]
+    assert "B won" in rows["b/y"]
+    assert "abstained" in rows["c/z"]
+    assert "late" in rows["d/w"]
+    assert "not waited for" in rows["d/w"]
+
+
+def test_the_account_ends_with_what_it_cost() -> None:
+    account = round_account(replace(REPLY, consensus=INFO), no_colours)
+
+    assert account.endswith("$0.00120 in 250 ms · decision d1")
+
+
+def test_an_unknown_cost_is_said_to_be_unknown() -> None:
+    reply = replace(REPLY, consensus=INFO, cost_usd=None)
+
+    assert "cost unknown in" in round_account(reply, no_colours)
+
+
+def test_a_reply_without_a_round_has_no_account() -> None:
+    assert round_account(REPLY, no_colours) == ""

@@ -1,0 +1,94 @@
+"""``gitbridge consensus``."""
+
+from msgspec.structs import replace
+
+from actors.messages.consensus import Ballot, ConsensusInfo
+from ipc.results import FunctionReply, ToolCallReply
+from tests.support.cli import REPLY, FakeDaemon, Machine
+
+INFO = ConsensusInfo(
+    method="auto",
+    kind="number",
+    rule="prior accuracies",
+    agreement=0.5,
+    confidence=0.7,
+    effective_votes=None,
+    winner=0,
+    groups=(("a/x",), ("b/y",)),
+    ballots=(
+        Ballot(member="a/x", state="answered", group=0, rule="whole"),
+        Ballot(member="b/y", state="failed", error="timeout"),
+    ),
+)
+DECIDED = replace(REPLY, consensus=INFO)
+
+
+def machine(reply: object = DECIDED) -> Machine:
+    return Machine(FakeDaemon({"consensus": reply}))
+
+
+def test_the_answer_is_on_stdout_and_how_it_was_decided_beside_it() -> None:
+    typed = machine()
+
+    assert typed.type("consensus", "hello") == 0
+    assert typed.screen.out == "hi there\n"
+    assert "1 of 2 answered, agreement 0.50, confidence 0.70" in typed.screen.err
+    assert "A won" in typed.screen.err
+    assert "timeout" in typed.screen.err
+
+
+def test_every_flag_becomes_a_param() -> None:
+    typed = machine()
+    argv = (
+        "consensus x --providers a,b/y --method judge --quorum 2 --judge c --task-type t "
+        "--max-tokens 5 --system s --deadline 9 --budget 0.1"
+    )
+    typed.type(*argv.split())
+
+    assert typed.daemon is not None
+    assert typed.daemon.calls == [
+        (
+            "consensus",
+            {
+                "prompt": "x",
+                "members": ["a", "b/y"],
+                "method": "judge",
+                "quorum": 2,
+                "judge": "c",
+                "task_type": "t",
+                "max_tokens": 5,
+                "system": "s",
+                "deadline_s": 9.0,
+                "budget_usd": 0.1,
+            },
+        )
+    ]
+
+
+def test_what_was_not_said_is_not_sent() -> None:
+    typed = machine()
+    typed.type("consensus", "x")
+
+    assert typed.daemon is not None
+    assert typed.daemon.calls == [("consensus", {"prompt": "x"})]
+
+
+def test_a_method_that_does_not_exist_is_a_usage_error() -> None:
+    assert machine().type("consensus", "x", "--method", "dice") == 64
+
+
+def test_tool_calls_that_won_are_printed() -> None:
+    call = ToolCallReply("1", FunctionReply("look", '{"at":1}'))
+    typed = machine(replace(DECIDED, content=None, tool_calls=(call,)))
+    typed.type("consensus", "x")
+
+    assert typed.screen.out == 'look({"at":1})\n'
+
+
+def test_json_is_the_whole_reply_and_nothing_else() -> None:
+    typed = machine()
+
+    assert typed.type("consensus", "x", "--json") == 0
+    assert isinstance(typed.screen.document, dict)
+    assert typed.screen.document["consensus"]["winner"] == 0
+    assert typed.screen.err == ""
