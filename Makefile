@@ -53,6 +53,7 @@ fmt: $(INSTALLED)
 	@$(BIN)/ruff check --fix .
 
 bench: $(INSTALLED)
+	@$(BIN)/python benchmarks/choosing.py
 	@$(BIN)/python benchmarks/ask_roundtrip.py
 	@$(BIN)/python benchmarks/footprint.py
 	@-$(BIN)/python -m benchmarks.fault_replay --requests 3000 --seeds 1

@@ -259,7 +259,8 @@ class ProviderSnapshot(Struct, frozen=True, kw_only=True):
 
     ``healthy`` is ``None`` before the first probe. ``served`` are the model names of
     the last models list that came. ``default_model`` is ``None`` while no model of a
-    provider that is to be discovered is known. ``cost_per_1k_tokens_usd`` is over the
+    provider that is to be discovered is known. ``catalogue_version`` is another number
+    whenever models come or go or the default one changes. ``cost_per_1k_tokens_usd`` is over the
     rolling window. ``out_of_money``: the account was when it was last asked for more
     than a list of models. ``concurrency_limit`` is how many calls at once it takes, as
     configured or learned from its refusals, ``None`` while nothing is known;
@@ -273,6 +274,7 @@ class ProviderSnapshot(Struct, frozen=True, kw_only=True):
     version: int
     models: tuple[ModelSnapshot, ...]
     default_model: str | None
+    catalogue_version: int = 0
     healthy: bool | None = None
     last_probe: ProbeResult | None = None
     served: tuple[str, ...] = ()

@@ -110,11 +110,25 @@ def candidates(
         for snapshot in snapshots
         for model in snapshot.models
     }
+    by_name = {snapshot.provider: snapshot for snapshot in snapshots}
     return [
         known.get((target.provider, target.model))
-        or ModelSnapshot(provider=target.provider, model=target.model)
+        or _not_called_yet(target, by_name[target.provider])
         for target in (*resolution.targets, *resolution.others)
     ]
+
+
+def _not_called_yet(target: Target, snapshot: ProviderSnapshot) -> ModelSnapshot:
+    """A model of which only its provider is known."""
+    probe = snapshot.last_probe
+    failure = None if probe is None else probe.failure
+    refused = failure is not None and failure.failure == "auth"
+    return ModelSnapshot(
+        provider=target.provider,
+        model=target.model,
+        healthy=snapshot.healthy,
+        auth_refused=snapshot.healthy is False and refused,
+    )
 
 
 def _forced(names: "_Names", wanted: str, provider: str, rule: TaskRule) -> Resolution:

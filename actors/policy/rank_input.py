@@ -1,5 +1,6 @@
 """What a ranking is asked with and what it answers."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from msgspec import Struct
@@ -13,6 +14,22 @@ from actors.messages.routing import (
 )
 from actors.policy.round_robin import RoundRobin
 
+KEPT_CANDIDATES = 8
+"""So many of the best are told with all their terms."""
+
+KEPT_ORDER = 32
+"""So many of the best, and of those in reserve, a request may come to ask."""
+
+KEPT_EXCLUSIONS = 32
+"""So many of those that cannot be chosen now are told with their reason."""
+
+
+class Cached(Struct, frozen=True, gc=False):
+    """Where a conversation's prompt is likely cached, and how many tokens of it."""
+
+    target: Target
+    tokens: int
+
 
 class RankInput(Struct, frozen=True, kw_only=True):
     """One request as the ranking sees it.
@@ -20,10 +37,13 @@ class RankInput(Struct, frozen=True, kw_only=True):
     ``now`` is loop time, ``draw`` uniform in [0, 1): the only chance in a ranking.
     ``prompt_tokens_estimate`` is the likely size, ``prompt_tokens_upper`` the bound;
     ``max_output_tokens`` is what the caller reserves of a window,
-    ``expected_output_tokens`` what is likely to come. ``order`` is the caller's order,
-    for ``priority``; ``rotation`` the turns so far, for ``round_robin``. ``unhealthy``
-    and ``refused`` are names of providers besides those whose snapshots say so. ``exploration`` is the share of requests that
-    go to another than the best, where the strategy explores at all.
+    ``expected_output_tokens`` what is likely to come, ``output_tokens`` the same of
+    those candidates of which it is known apart. The first ``preferred`` candidates may
+    be asked, the others only when none of those can answer; ``None`` is all of them.
+    ``rotation`` are the turns so far, for ``round_robin``. ``quality`` is how good the
+    answers of a candidate to such tasks have been, a mean in (0, 1]; who is not in it
+    counts as 1. ``cached`` is where the conversation was. ``exploration`` is the share of
+    requests that go to another than the best, where the strategy explores at all.
     """
 
     strategy: Strategy
@@ -35,22 +55,28 @@ class RankInput(Struct, frozen=True, kw_only=True):
     expected_output_tokens: int = 256
     max_output_tokens: int = 0
     budget_usd: Decimal | None = None
-    order: tuple[Target, ...] = ()
+    preferred: int | None = None
     rotation: RoundRobin | None = None
-    unhealthy: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()
+    output_tokens: Mapping[Target, float] = {}
+    quality: Mapping[Target, float] = {}
+    cached: Cached | None = None
     exploration: float = 0.03
+
+    def output_of(self, target: Target) -> float:
+        """Tokens that this candidate is expected to answer with."""
+        return self.output_tokens.get(target, self.expected_output_tokens)
 
 
 class Ranking(Struct, frozen=True, kw_only=True):
     """Who to ask, best first, and why.
 
-    ``reserve`` are softly excluded candidates, least bad first, for when all ranked
-    ones have failed. ``confidence`` is ``None`` with fewer than two ranked.
+    ``order`` is who may be asked, ``ranked`` the best of them with their terms. ``reserve`` are softly excluded candidates, least bad first, for when all
+    of ``order`` have failed. ``confidence`` is ``None`` with fewer than two ranked.
     ``degraded`` says that nobody was well and the least bad were taken.
     """
 
     ranked: tuple[RankedCandidate, ...]
+    order: tuple[Target, ...] = ()
     excluded: tuple[Exclusion, ...] = ()
     confidence: float | None = None
     degraded: bool = False

@@ -4,11 +4,13 @@ Every turn each candidate's credit grows by its weight, the richest goes first a
 the sum of all weights. Weights 3 and 1 give a a b a, not a a a b.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from itertools import repeat
 
 from actors.messages.routing import Target
 
-_SMALLEST_WEIGHT = 1e-6
+SMALLEST_WEIGHT = 1e-6
+"""What a weight of nothing counts as, so that its turn comes one day."""
 
 
 class RoundRobin:
@@ -19,22 +21,25 @@ class RoundRobin:
     def __init__(self) -> None:
         self._credit: dict[Target, float] = {}
 
-    def turn(self, weights: Mapping[Target, float]) -> list[Target]:
+    def turn(self, targets: Sequence[Target], weights: Sequence[float]) -> list[int]:
         """Take one turn among the eligible: all of them, in order of their credit.
 
         Who is not eligible now neither gains nor pays. Ties keep the given order.
 
         Args:
-            weights: The share of each eligible target; 0 or less is almost nothing.
+            targets: Who is eligible.
+            weights: The share of each, at least ``SMALLEST_WEIGHT``.
+
+        Returns:
+            Their places in ``targets``, whose turn it is first.
         """
-        if len(weights) < 2:
-            return list(weights)  # nothing to remember, whatever names callers invent
+        count = len(targets)
+        if count < 2:
+            return list(range(count))  # nothing to remember, whatever callers invent
         credit = self._credit
-        total = 0.0
-        for target, given in weights.items():
-            weight = max(_SMALLEST_WEIGHT, given)
-            credit[target] = credit.get(target, 0.0) + weight
-            total += weight
-        order = sorted(weights, key=lambda target: -credit[target])
-        credit[order[0]] -= total
+        before = map(credit.get, targets, repeat(0.0))
+        now = [had + got for had, got in zip(before, weights, strict=True)]
+        order = sorted(range(count), key=now.__getitem__, reverse=True)
+        now[order[0]] -= sum(weights)
+        credit.update(zip(targets, now, strict=True))
         return order

@@ -4,6 +4,7 @@ Changes only through ``admit``, ``settle`` and ``probed``; no clock, no I/O of i
 """
 
 from collections.abc import Callable
+from itertools import count
 
 import msgspec
 from msgspec.structs import replace
@@ -38,6 +39,8 @@ QUOTA_PAUSE_S = 60.0
 OVERLOADED_STATUS = 529
 """Anthropic's word for having no capacity left: too many calls at once."""
 
+_catalogues = count(1)  # one for all providers, so that no two share a number
+
 
 class ProviderState:
     """Everything a provider's actor decides with."""
@@ -62,6 +65,7 @@ class ProviderState:
         self._simulated = settings.simulated
         self._probe: ProbeResult | None = None
         self._changes = 0
+        self._catalogue = next(_catalogues)
         for model in settings.models:
             self._model(model)
 
@@ -219,10 +223,15 @@ class ProviderState:
             self._model(name)
         for name in tuple(self._models):
             self._drop_if_vanished(name)
+        self._catalogue = next(_catalogues)
 
     def _drop_if_vanished(self, name: str) -> None:
         if self._models[name].in_flight == 0 and not self._listing.keeps(name):
-            del self._models[name]
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        del self._models[name]
+        self._catalogue = next(_catalogues)
 
     def _drop_if_unknown(self, outcome: Outcome, now: float) -> None:
         """A name that the provider says it does not have is no model of its."""
@@ -233,7 +242,7 @@ class ProviderState:
         if state is None or state.in_flight or name in self._listing.own:
             return
         if state.window.summary(now).calls == 0:
-            del self._models[name]
+            self._drop(name)
 
     def _announce(self, model: str, change: Change, now: float) -> None:
         self._on_transition(
@@ -256,13 +265,14 @@ class ProviderState:
                 self._breaker(self.settings.breaker),
                 RollingWindow(self.settings.metrics_window),
             )
+            self._catalogue = next(_catalogues)
         return state
 
     def _forget_one(self) -> None:
         """Drop the oldest model that was only asked for by name and is idle."""
         for name, state in self._models.items():
             if state.in_flight == 0 and name not in self._listing.own:
-                del self._models[name]
+                self._drop(name)
                 return
 
     # ---- telling
@@ -286,6 +296,7 @@ class ProviderState:
             version=self.version,
             models=models,
             default_model=self._listing.default,
+            catalogue_version=self._catalogue,
             healthy=self._healthy(),
             last_probe=last,
             served=self._listing.served,
@@ -370,6 +381,7 @@ class ProviderState:
             )
             self._models[name] = ModelState(breaker, window)
         self._limiter = Limiter.restore(self.settings.limits, dump.limits, now)
+        self._catalogue = next(_catalogues)
         self._totals.restore(dump.totals)
         self._changes += 1
         return True

@@ -1,6 +1,6 @@
 """What all requests share, and the decision for one of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -20,22 +20,22 @@ from actors.messages.routing import (
     Weights,
 )
 from actors.policy.attempts import AttemptPlan
-from actors.policy.naming import Resolution, candidates, resolve
+from actors.policy.naming import Resolution
 from actors.policy.patience import hedge_after_s
+from actors.policy.rank_input import KEPT_EXCLUSIONS
 from actors.policy.retry_budget import RetryBudget
 from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
-from actors.policy.scoring import Ranking, RankInput, rank, refusal, unwell
+from actors.policy.scoring import Ranking, RankInput, refusal
 from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
 from actors.router.gate import Gate
+from actors.router.lookup import Found, Lookup
 from actors.router.resumption import RefusedPrefixes
 from actors.router.settings import RouterSettings, RouterTools
 
 EXPECTED_OUTPUT_TOKENS = 256
 """What an answer is expected to be long, where the request does not cap it lower."""
 
-KEPT_CANDIDATES = 8
-KEPT_EXCLUSIONS = 32
 OVERRIDES_KEY = "router-overrides"
 
 
@@ -78,6 +78,7 @@ class Desk:
             tell=tools.on_queue,
         )
         self._rotation = RoundRobin()
+        self._lookup = Lookup()
 
     def configure(self, settings: RouterSettings) -> None:
         """Decide by these from now on; what is inside goes on as it began.
@@ -104,37 +105,27 @@ class Desk:
     def decide(self, request: RouteRequest, now: float, deadline: float) -> Plan:
         """Rank the candidates and plan the attempts; errors come back in the plan."""
         snapshots = [p.snapshot() for p in self.tools.providers.values()]
-        rule = self.settings.tasks.get(request.task_type or "")
+        question = (request.model, request.provider, request.task_type)
         try:
-            resolution = resolve(
-                request.model,
-                self._provider_name(request.provider),
-                snapshots,
-                self.settings.aliases,
-                rule,
-            )
+            found = self._lookup.find(question, snapshots, self.settings)
         except GitBridgeError as error:
             return Plan(self._undecided(request, error), None, error=error)
+        resolution = found.resolution
         strategy = request.strategy or resolution.strategy or self.strategy
         max_tokens = request.chat.max_tokens or resolution.max_tokens
         snapshot_version = sum(s.version for s in snapshots)
-        ask = self._rank_input(
-            request,
-            resolution,
-            strategy,
-            max_tokens,
-            now=now,
-            unwell_now=unwell(snapshots),
+        ask = self._rank_input(request, resolution, strategy, max_tokens, now=now)
+        ranking = self.rank(found, ask)
+        decision = self._decision(
+            ranking, strategy, snapshot_version, len(found.models), ask
         )
-        models = candidates(resolution, snapshots)
-        ranking = self.rank(models, ask, resolution)
-        decision = self._decision(ranking, strategy, snapshot_version, len(models), ask)
+        rule = self.settings.tasks.get(request.task_type or "")
         limits = limited_by(request, resolution, rule)
         if limits:
             decision = replace(decision, reason=f"{limits}; {decision.reason}")
         if not ranking.ranked:
             return Plan(decision, None, error=refusal(ranking))
-        known = dict(zip(ask.order, models, strict=True))
+        known = dict(zip(found.targets, found.models, strict=True))
         mode = self._stream_mode(request, resolution.alias)
         if self.settings.hedge > 0.0:
             decision = replace(
@@ -151,16 +142,9 @@ class Desk:
         of_alias = alias.stream_mode if alias else None
         return request.stream_mode or of_alias or self.settings.stream_mode
 
-    def rank(
-        self, models: Sequence[ModelSnapshot], ask: RankInput, resolution: Resolution
-    ) -> Ranking:
+    def rank(self, found: Found, ask: RankInput) -> Ranking:
         """Whom to ask, best first; a benchmark ranks by other rules here."""
-        return rank(models, ask, allowed=resolution.targets, others=resolution.others)
-
-    def _provider_name(self, name: str | None) -> str | None:
-        if name is None:
-            return None
-        return self.settings.provider_aliases.get(name, name)
+        return found.ranker.rank(found.models, ask)
 
     def _rank_input(
         self,
@@ -170,10 +154,8 @@ class Desk:
         max_tokens: int | None,
         *,
         now: float,
-        unwell_now: tuple[frozenset[str], frozenset[str]],
     ) -> RankInput:
         size = prompt_size(request.chat)
-        unhealthy, refused = unwell_now
         return RankInput(
             strategy=strategy,
             now=now,
@@ -186,10 +168,8 @@ class Desk:
             ),
             max_output_tokens=max_tokens or 0,
             budget_usd=request.budget_usd,
-            order=(*resolution.targets, *resolution.others),
+            preferred=len(resolution.targets),
             rotation=self._rotation,
-            unhealthy=unhealthy,
-            refused=refused,
         )
 
     def _decision(
@@ -204,7 +184,7 @@ class Desk:
             decision_id=self.tools.new_id(),
             strategy=strategy,
             weights=self.weights,
-            candidates=ranking.ranked[:KEPT_CANDIDATES],
+            candidates=ranking.ranked,
             excluded=ranking.excluded[:KEPT_EXCLUSIONS],
             candidate_count=count,
             snapshot_version=version,
@@ -233,10 +213,9 @@ class Desk:
         *,
         buffered: bool,
     ) -> AttemptPlan:
-        ranked = [candidate.target for candidate in ranking.ranked]
         return AttemptPlan(
             self.settings.retry,
-            [*ranked, *ranking.reserve],
+            [*ranking.order, *ranking.reserve],
             deadline=deadline,
             ordered=ask.strategy == "priority",
             forced=resolution.forced,

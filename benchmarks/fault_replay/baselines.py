@@ -6,18 +6,17 @@ in a plain client around which such a breaker stands, and nobody waits for a lim
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import inf
 from random import Random
 from typing import NamedTuple, Protocol
 
 from typing_extensions import override
 
-from actors.messages.provider import BreakerPhase, ModelSnapshot, Outcome
-from actors.messages.routing import RankedCandidate, Target
+from actors.messages.provider import BreakerPhase, Outcome
+from actors.messages.routing import RankedCandidate
 from actors.policy.breaker import Breaker, BreakerConfig, Change, Verdict
 from actors.policy.measures import Measured
-from actors.policy.naming import Resolution
 from actors.policy.scoring import Ranking, RankInput
 from actors.provider import (
     ProviderActor,
@@ -29,6 +28,7 @@ from actors.provider.model_state import ModelState
 from actors.provider.state import ProviderState
 from actors.router import RouterSettings, RouterTools
 from actors.router.desk import Desk
+from actors.router.lookup import Found
 
 
 class Trigger(Protocol):
@@ -264,25 +264,24 @@ class TwoChoicesDesk(Desk):
         self._draws = draws
 
     @override
-    def rank(
-        self, models: Sequence[ModelSnapshot], ask: RankInput, resolution: Resolution
-    ) -> Ranking:
+    def rank(self, found: Found, ask: RankInput) -> Ranking:
+        models = found.models
         ready = [m for m in (Measured(s, ask.now) for s in models) if m.state > 0.0]
         ready = ready or [Measured(s, ask.now) for s in models]
         self._draws.shuffle(ready)
-        for item in ready:
-            item.predict(ask.prompt_tokens_estimate, ask.expected_output_tokens)
-        if len(ready) > 1 and _work(ready[1]) < _work(ready[0]):
+        tokens = ask.expected_output_tokens
+        if len(ready) > 1 and _work(ready[1], tokens) < _work(ready[0], tokens):
             ready[0], ready[1] = ready[1], ready[0]
         return Ranking(
-            ranked=tuple(_candidate(item.target, item) for item in ready),
+            ranked=tuple(_candidate(item, tokens) for item in ready),
+            order=tuple(item.target for item in ready),
             reason="two choices",
         )
 
 
-def _candidate(target: Target, item: Measured) -> RankedCandidate:
-    return RankedCandidate(target, 0.0, (), None, item.latency_s)
+def _candidate(item: Measured, tokens: int) -> RankedCandidate:
+    return RankedCandidate(item.target, 0.0, (), None, item.latency_s(tokens))
 
 
-def _work(item: Measured) -> float:
-    return (item.latency_s or 0.0) * (item.snapshot.in_flight + 1)
+def _work(item: Measured, tokens: int) -> float:
+    return (item.latency_s(tokens) or 0.0) * (item.snapshot.in_flight + 1)

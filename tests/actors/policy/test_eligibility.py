@@ -1,19 +1,15 @@
 """Who can be chosen at all, and why not."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
-from actors.errors import FailureClass
-from actors.messages.provider import (
-    Failure,
-    ModelSnapshot,
-    ProbeResult,
-    ProviderSnapshot,
-)
+from actors.messages.provider import ModelSnapshot
 from actors.messages.routing import Exclusion, Target
-from actors.policy.eligibility import Sorted, sort_out, unwell
+from actors.policy.eligibility import Groups, fits
+from actors.policy.measures import Measured
 from actors.policy.rank_input import RankInput
 
 NOW = 100.0
@@ -30,8 +26,21 @@ GOOD = ModelSnapshot(provider="good", model="m", success_alpha=50.0, calls=50)
 BAD = ModelSnapshot(provider="bad", model="m", success_beta=50.0, calls=50)
 
 
+class Sorted:
+    """Groups and the hard exclusions together, with the words."""
+
+    def __init__(self, snapshots: Sequence[ModelSnapshot], ask: RankInput) -> None:
+        measured = [Measured(snapshot, ask.now) for snapshot in snapshots]
+        for place, item in enumerate(measured):
+            item.rest = ask.preferred is not None and place >= ask.preferred
+        kept, self.hard = fits(measured, ask)
+        groups = Groups(kept)
+        self.eligible = groups.eligible
+        self.soft = [(each[0], groups.exclusion(each, ask.now)) for each in groups.soft]
+
+
 def sort(*snapshots: ModelSnapshot, ask: RankInput = ASK) -> Sorted:
-    return sort_out(snapshots, ask, None, frozenset())
+    return Sorted(snapshots, ask)
 
 
 def names(result: Sorted) -> list[str]:
@@ -58,21 +67,6 @@ def priced(provider: str, price: str) -> ModelSnapshot:
 # For this request
 
 
-def test_who_is_not_listed_is_out_and_the_rest_stands_behind() -> None:
-    result = sort_out(
-        [GOOD, replace(GOOD, provider="other"), replace(GOOD, provider="third")],
-        ASK,
-        frozenset({Target("good", "m")}),
-        frozenset({Target("third", "m")}),
-    )
-
-    assert [(item.target.provider, item.rest) for item in result.eligible] == [
-        ("good", False),
-        ("third", True),
-    ]
-    assert hard(result) == [("other", "not_listed")]
-
-
 def test_a_provider_of_which_no_model_is_known_is_out() -> None:
     result = sort(ModelSnapshot(provider="new", model=""), GOOD)
 
@@ -92,11 +86,7 @@ def test_a_window_surely_too_small_is_out() -> None:
 
     assert hard(result) == [("small", "context")]
     assert "1500 tokens" in result.hard[0].detail
-    assert [(i.target.provider, i.tight) for i in result.eligible] == [
-        ("tight", True),
-        ("sure", False),
-        ("good", False),
-    ]
+    assert names(result) == ["tight", "sure", "good"]
 
 
 def test_a_budget_excludes_the_dear_and_those_of_unknown_price() -> None:
@@ -154,14 +144,6 @@ def test_what_stands_in_the_way_now_is_told(
     assert soft(sort(snapshot, GOOD)) == [("other", code)]
 
 
-def test_a_provider_may_be_called_unwell_from_outside() -> None:
-    ask = replace(ASK, unhealthy=frozenset({"one"}), refused=frozenset({"two"}))
-
-    result = sort(replace(GOOD, provider="one"), replace(GOOD, provider="two"), ask=ask)
-
-    assert soft(result) == [("one", "unhealthy"), ("two", "auth")]
-
-
 def test_a_limit_not_reached_and_a_pause_over_stand_in_nobodys_way() -> None:
     free = replace(GOOD, blocked_until=NOW, concurrency_limit=2, provider_in_flight=1)
 
@@ -169,21 +151,16 @@ def test_a_limit_not_reached_and_a_pause_over_stand_in_nobodys_way() -> None:
 
 
 def test_the_soft_ones_come_least_bad_first() -> None:
-    listed = frozenset({Target(name, "m") for name in "abcdefg"})
-    result = sort_out(
-        [
-            replace(GOOD, provider="a", auth_refused=True),
-            replace(GOOD, provider="b", breaker="open", breaker_open_until=NOW + 1),
-            replace(BAD, provider="c", breaker="open", breaker_open_until=NOW + 1),
-            replace(GOOD, provider="d", healthy=False),
-            replace(GOOD, provider="e", provider_in_flight=1, concurrency_limit=1),
-            replace(GOOD, provider="f", blocked_until=NOW + 9),
-            replace(GOOD, provider="g", blocked_until=NOW + 2),
-            replace(GOOD, provider="rest", blocked_until=NOW + 1),
-        ],
-        ASK,
-        listed,
-        frozenset({Target("rest", "m")}),
+    result = sort(
+        replace(GOOD, provider="a", auth_refused=True),
+        replace(GOOD, provider="b", breaker="open", breaker_open_until=NOW + 1),
+        replace(BAD, provider="c", breaker="open", breaker_open_until=NOW + 1),
+        replace(GOOD, provider="d", healthy=False),
+        replace(GOOD, provider="e", provider_in_flight=1, concurrency_limit=1),
+        replace(GOOD, provider="f", blocked_until=NOW + 9),
+        replace(GOOD, provider="g", blocked_until=NOW + 2),
+        replace(GOOD, provider="rest", blocked_until=NOW + 1),
+        ask=replace(ASK, preferred=7),
     )
 
     assert [name for name, _ in soft(result)] == [*"gfedbca", "rest"]
@@ -256,49 +233,6 @@ def test_nobody_there_is_nobody() -> None:
     result = sort()
 
     assert (result.eligible, result.soft, result.hard) == ([], [], [])
-
-
-# Probes
-
-
-def probed(
-    name: str, healthy: bool | None, failure: FailureClass | None = None
-) -> ProviderSnapshot:
-    probe = ProbeResult(
-        provider=name,
-        healthy=bool(healthy),
-        at=0.0,
-        latency_s=None,
-        probe="models",
-        failure=None
-        if failure is None
-        else Failure(failure=failure, message="no", owner="provider"),
-    )
-    return ProviderSnapshot(
-        provider=name,
-        kind="openai",
-        version=1,
-        models=(),
-        default_model="m",
-        healthy=healthy,
-        last_probe=None if healthy is None else probe,
-    )
-
-
-def test_probes_tell_the_unhealthy_from_those_that_refuse_our_key() -> None:
-    snapshots = [
-        probed("well", healthy=True),
-        probed("unknown", healthy=None),
-        probed("down", healthy=False, failure="connect"),
-        probed("slow", healthy=False),
-        probed("refused", healthy=False, failure="auth"),
-        replace(probed("bare", healthy=False), last_probe=None),
-    ]
-
-    unhealthy, refused = unwell(snapshots)
-
-    assert unhealthy == frozenset({"down", "slow", "bare"})
-    assert refused == frozenset({"refused"})
 
 
 def test_exclusions_are_data() -> None:

@@ -71,6 +71,22 @@ def test_failures_lower_the_bound_down_to_nothing() -> None:
     assert bound(10) < 0.2
 
 
+def test_it_is_measured_anew_when_time_changes_it() -> None:
+    closed = ModelSnapshot(provider="a", model="m", last_call_at=9.0)
+    waiting = ModelSnapshot(
+        provider="a",
+        model="m",
+        breaker="open",
+        breaker_open_until=13.0,
+        blocked_until=12.0,
+        last_call_at=9.0,
+    )
+
+    assert Measured(BASE, 11.0).until == math.inf
+    assert Measured(closed, 11.0).until == 15.0
+    assert [Measured(waiting, now).until for now in (11.0, 12.0, 13.0)] == [12, 13, 15]
+
+
 def test_old_evidence_fades() -> None:
     def bound(age_s: float) -> float:
         snapshot = ModelSnapshot(
@@ -91,7 +107,7 @@ def test_little_headroom_lowers_availability(
     limit: int | None, in_flight: int, headroom: float
 ) -> None:
     snapshot = ModelSnapshot(
-        provider="a", model="m", concurrency_limit=limit, in_flight=in_flight
+        provider="a", model="m", concurrency_limit=limit, provider_in_flight=in_flight
     )
 
     free = Measured(BASE, 0.0).availability
@@ -119,11 +135,8 @@ def test_half_a_price_is_no_price(known: str) -> None:
         if known == "input_price"
         else ModelSnapshot(provider="a", model="m", output_price=Decimal(1))
     )
-    measured = Measured(snapshot, 0.0)
-    measured.predict(10, 10)
-
-    assert measured.cost_usd is None
-    assert measured.charge is None
+    assert expected_cost(snapshot, 10, 10) is None
+    assert Measured(snapshot, 0.0).charge(10, 10) is None
 
 
 def test_retries_are_part_of_the_charge() -> None:
@@ -134,11 +147,8 @@ def test_retries_are_part_of_the_charge() -> None:
         output_price=Decimal(1),
         success_beta=5.0,
     )
-    measured = Measured(snapshot, 0.0)
-    measured.predict(1_000_000, 0)
-
     # Beta(5, 5): every second call fails, so two are paid for one answer.
-    assert measured.charge == pytest.approx(2.0)
+    assert Measured(snapshot, 0.0).charge(1_000_000, 0) == pytest.approx(2.0)
 
 
 def test_a_certain_failure_is_dear_not_infinite() -> None:
@@ -149,10 +159,46 @@ def test_a_certain_failure_is_dear_not_infinite() -> None:
         output_price=Decimal(1),
         success_beta=1e9,
     )
-    measured = Measured(snapshot, 0.0)
-    measured.predict(1_000_000, 0)
+    assert Measured(snapshot, 0.0).charge(1_000_000, 0) == pytest.approx(20.0)
 
-    assert measured.charge == pytest.approx(20.0)
+
+CACHED = ModelSnapshot(
+    provider="a",
+    model="m",
+    input_price=Decimal(2),
+    output_price=Decimal(8),
+    cached_input_price=Decimal("0.5"),
+)
+
+
+def test_cached_tokens_are_counted_at_their_own_price() -> None:
+    assert expected_cost(CACHED, 1000, 100, 800) == Decimal("0.0016")
+    assert expected_cost(CACHED, 1000, 100) == Decimal("0.0028")
+
+    measured = Measured(CACHED, 0.0)
+    full, cached = measured.charge(1000, 100), measured.charge(1000, 100, 800)
+
+    assert full is not None
+    assert cached is not None
+    assert full - cached == pytest.approx(measured.saving_usd(800))
+    # What is paid for retries is saved on them too: Beta(5, 1) pays 6/5 calls.
+    assert measured.saving_usd(800) == pytest.approx(0.0012 * 6 / 5)
+
+
+@pytest.mark.parametrize("cached_price", [None, Decimal(2), Decimal(3)])
+def test_a_cache_that_is_not_cheaper_saves_nothing(
+    cached_price: Decimal | None,
+) -> None:
+    snapshot = ModelSnapshot(
+        provider="a",
+        model="m",
+        input_price=Decimal(2),
+        output_price=Decimal(8),
+        cached_input_price=cached_price,
+    )
+
+    assert Measured(snapshot, 0.0).saving_usd(800) == 0.0
+    assert expected_cost(snapshot, 1000, 100, 800) == Decimal("0.0028")
 
 
 # Time
@@ -182,10 +228,9 @@ def test_latency_is_predicted_for_the_expected_length(
         seconds_per_token=per_token,
         latency_avg_s=average,
     )
-    measured = Measured(snapshot, 0.0)
-    measured.predict(10, 100)
+    found = Measured(snapshot, 0.0).latency_s(100)
 
-    assert measured.latency_s == expected
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 def test_more_in_flight_than_allowed_takes_longer() -> None:
@@ -194,12 +239,9 @@ def test_more_in_flight_than_allowed_takes_longer() -> None:
         model="m",
         latency_avg_s=2.0,
         concurrency_limit=4,
-        in_flight=6,
+        provider_in_flight=6,
     )
-    measured = Measured(snapshot, 0.0)
-    measured.predict(10, 10)
-
-    assert measured.latency_s == 3.0
+    assert Measured(snapshot, 0.0).latency_s(10) == 3.0
 
 
 @given(
@@ -218,7 +260,7 @@ def test_availability_stays_in_the_unit_interval(
         success_alpha=alpha,
         success_beta=beta,
         concurrency_limit=limit,
-        in_flight=in_flight,
+        provider_in_flight=in_flight,
     )
 
     assert 0.0 <= Measured(snapshot, 0.0).availability <= 1.0

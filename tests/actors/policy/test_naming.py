@@ -1,9 +1,15 @@
 """What a requested name means."""
 
 import pytest
+from msgspec.structs import replace
 
-from actors.errors import InvalidRequest, UnknownModel
-from actors.messages.provider import ModelSnapshot, ProviderSnapshot
+from actors.errors import FailureClass, InvalidRequest, UnknownModel
+from actors.messages.provider import (
+    Failure,
+    ModelSnapshot,
+    ProbeResult,
+    ProviderSnapshot,
+)
 from actors.messages.routing import Alias, Target, TaskRule
 from actors.policy.naming import (
     Resolution,
@@ -313,3 +319,32 @@ def test_a_model_not_called_yet_starts_fresh() -> None:
 )
 def test_spellings_of_strategies(word: str, strategy: str | None) -> None:
     assert canonical_strategy(word) == strategy
+
+
+@pytest.mark.parametrize(
+    ("healthy", "failure", "expected"),
+    [
+        (None, None, (None, False)),
+        (True, None, (True, False)),
+        (False, "connect", (False, False)),
+        (False, "auth", (False, True)),
+    ],
+)
+def test_of_a_model_never_called_its_providers_health_is_known(
+    healthy: bool | None, failure: FailureClass | None, expected: tuple[bool, bool]
+) -> None:
+    probe = ProbeResult(
+        provider="claude",
+        healthy=bool(healthy),
+        at=0.0,
+        latency_s=None,
+        probe="models",
+        failure=None
+        if failure is None
+        else Failure(failure=failure, message="no", owner="provider"),
+    )
+    snapshots = [replace(each, healthy=healthy, last_probe=probe) for each in SNAPSHOTS]
+
+    (model,) = candidates(look_up("claude/never-called"), snapshots)
+
+    assert (model.healthy, model.auth_refused) == expected

@@ -158,10 +158,9 @@ def test_a_dead_cheap_fast_provider_never_wins(strategy: Strategy) -> None:
 
 
 def test_priority_is_the_callers_order() -> None:
-    pool = [model("a", "1"), model("b", "2"), model("c", "3")]
-    given_order = replace(ask("priority"), order=(Target("c", "m"), Target("a", "m")))
+    pool = [model("c", "3"), model("a", "1"), model("b", "2")]
 
-    ranking = rank(pool, given_order)
+    ranking = rank(pool, ask("priority"))
 
     assert order(ranking) == "cab"
     assert scores(ranking) == pytest.approx({"c": 1.0, "a": 2 / 3, "b": 1 / 3})
@@ -172,9 +171,7 @@ def test_priority_is_the_callers_order() -> None:
 def test_priority_skips_who_cannot_be_chosen() -> None:
     pool = [replace(model("a"), healthy=False), model("b")]
 
-    ranking = rank(pool, replace(ask("priority"), order=(Target("a", "m"),)))
-
-    assert order(ranking) == "b"
+    assert order(rank(pool, ask("priority"))) == "b"
 
 
 def test_round_robin_takes_turns_among_the_eligible() -> None:
@@ -193,21 +190,19 @@ def test_round_robin_heeds_weights() -> None:
 
 
 def test_round_robin_turns_only_among_the_preferred() -> None:
-    pool = [model("a"), model("b"), model("c")]
-    turning = replace(ask("round_robin"), rotation=RoundRobin())
-    first, rest = [Target("b", "m"), Target("c", "m")], [Target("a", "m")]
+    pool = [model("b"), model("c"), model("a")]
+    turning = replace(ask("round_robin"), rotation=RoundRobin(), preferred=2)
 
-    turns = [order(rank(pool, turning, first, rest)) for _ in range(3)]
+    turns = [order(rank(pool, turning)) for _ in range(3)]
 
     assert turns == ["bca", "cba", "bca"]
 
 
 def test_round_robin_turns_among_the_rest_when_nobody_else_is_there() -> None:
     pool = [model("a"), model("b")]
-    turning = replace(ask("round_robin"), rotation=RoundRobin())
-    rest = [Target("a", "m"), Target("b", "m")]
+    turning = replace(ask("round_robin"), rotation=RoundRobin(), preferred=0)
 
-    assert [order(rank(pool, turning, [], rest))[0] for _ in range(3)] == list("aba")
+    assert [order(rank(pool, turning))[0] for _ in range(3)] == list("aba")
 
 
 def test_round_robin_without_a_rotation_keeps_the_given_order() -> None:
@@ -278,12 +273,10 @@ def test_exploration_may_be_switched_off_and_needs_somebody_to_explore() -> None
 
 
 def test_the_rest_of_a_task_rule_stands_behind_however_good() -> None:
-    pool = [model("a", "1"), model("b", "9")]
+    pool = [model("b", "9"), model("a", "1")]
 
     for draw in (0.0, 0.5):
-        ranking = rank(
-            pool, ask("hybrid", draw), [Target("b", "m")], [Target("a", "m")]
-        )
+        ranking = rank(pool, replace(ask("hybrid", draw), preferred=1))
 
         assert order(ranking) == "ba"
 
@@ -294,15 +287,6 @@ def test_a_window_that_may_be_too_small_stands_behind_one_that_fits() -> None:
 
     assert order(rank(pool, tight)) == "ba"
     assert order(rank(pool, replace(tight, strategy="priority"))) == "ab"
-
-
-def test_who_is_not_allowed_is_excluded() -> None:
-    ranking = rank([model("a"), model("b")], ASK, [Target("b", "m")])
-
-    assert order(ranking) == "b"
-    assert [(x.target.provider, x.code) for x in ranking.excluded] == [
-        ("a", "not_listed")
-    ]
 
 
 # Nobody well
