@@ -206,7 +206,7 @@ def score(result: Reference, pool: list[One], ask: RankInput) -> None:
             cost = min(dearest, 1 / 1.1)
         else:
             cost = (min(charges) + 1e-6) / (charge + 1e-6)
-        speed = 1.0 / (one.s.in_flight + 1)
+        speed = 1.0 - one.s.in_flight / (one.s.in_flight + 1)
         if latency_s is not None:
             speed = 1.0 - one.freshness * (1.0 - min(latencies) / latency_s)
         speed *= ask.quality.get(one.target, 1.0) / best_quality
