@@ -15,7 +15,7 @@ help:
 	@echo "make bench   the benchmarks, as ratios within one run"
 	@echo "make bench-peers  the same beside LiteLLM, where LITELLM_BIN names it"
 	@echo "make crash   the kill -9 run, long"
-	@echo "make soak    the provider-outage and hostile-input runs, long"
+	@echo "make soak    the provider-outage, hostile-input and chaos runs, long"
 	@echo "make fmt     format and fix what can be fixed"
 	@echo "make clean   remove the virtual environment and caches"
 
@@ -66,7 +66,7 @@ crash: $(INSTALLED)
 	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_kill_nine.py $(ARGS)
 
 soak: $(INSTALLED)
-	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_outages.py tests/system/test_hostile_input.py $(ARGS)
+	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_outages.py tests/system/test_hostile_input.py tests/system/test_chaos.py $(ARGS)
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -54,6 +54,7 @@ class Calls:
         self._target: Target | None = None  # whose deltas are handed on
         self._held: list[Delta] = []
         self._stopped = False
+        self._passed_on = 0
         self._began = backend.now()
         self._resumption: Resumption | None = None
         self.legs: list[Leg] = []
@@ -67,6 +68,11 @@ class Calls:
         for leg in self.legs:
             if leg.provider is not None:
                 leg.provider.cancel(leg.attempt.attempt_id, lost=lost)
+
+    def abandon(self) -> None:
+        """The caller has been told that the router ended: nothing may follow that."""
+        self._sink = None
+        self.cancel()
 
     async def attempt(self, call: Call, plan: Plan) -> Outcome:
         """Make a call, in the journal when this returns; and its hedge, if it has one.
@@ -83,8 +89,9 @@ class Calls:
         after_s = plan.decision.hedge_after_s
         if after_s is not None:
             return await self._raced(call, plan, after_s)
-        leg = self._leg(call, plan, hand_on)
+        leg, before = self._leg(call, plan, hand_on), self._passed_on
         leg.outcome = await self.send(leg)
+        leg.emitted = self._passed_on > before
         self._journal.waited_s += leg.outcome.latency_s
         return self._ended(leg, plan)
 
@@ -155,7 +162,9 @@ class Calls:
         self.legs.remove(leg)
         self._journal.add(outcome, leg.started_at, leg.kind)
         if plan.mode != "buffered":
-            return outcome
+            # An actor that crashed cannot say any more what it had handed on.
+            told = outcome.failure is not None and leg.emitted
+            return replace(outcome, emitted=True) if told else outcome
         if outcome.failure is None:
             self._held = leg.held
             return outcome
@@ -291,6 +300,7 @@ class Calls:
     def hand_on(self, leg: Leg, delta: Delta) -> None:
         """A piece of the call that won."""
         self._target = leg.target
+        leg.emitted = True
         self._hear(delta)
 
     # ---- to the caller
@@ -308,6 +318,7 @@ class Calls:
         if self._on_start is not None and self._target is not None:
             on_start, self._on_start = self._on_start, None
             on_start(self._started_event(self._target, delta.model))
+        self._passed_on += 1
         sink(delta)
 
     def _started_event(self, target: Target, model: str | None) -> Started:

@@ -25,7 +25,8 @@ class Leg:
     """One upstream call of a request. ``started_at`` is UTC epoch seconds.
 
     ``provider`` has the call for good: another may have that name by the time it ends.
-    ``held`` are the pieces of an answer that is only handed on when it is whole.
+    ``held`` are the pieces of an answer that is only handed on when it is whole;
+    ``emitted`` says that the caller has been handed one.
     """
 
     attempt: Attempt
@@ -36,6 +37,7 @@ class Leg:
     held: list[Delta] = field(default_factory=list)
     outcome: Outcome | None = None
     dropped: bool = False
+    emitted: bool = False
 
     def without_answer(self, failure: Failure, *, called: bool) -> Outcome:
         """The outcome of a call that the provider's actor says nothing of."""

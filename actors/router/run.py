@@ -240,6 +240,7 @@ class RequestRun:
         )
 
     def _interrupted(self) -> None:
+        self._calls.abandon()
         self._calls.write_down_lost()
         ending = self._ending(_interrupted())
         self._write(ending.record())

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.errors import ProviderConnectionError
-from actors.messages.chat import ChatRequest, ContinuesAs, Message, Usage
+from actors.messages.chat import ChatRequest, ContinuesAs, Delta, Message, Usage
 from actors.messages.provider import (
     Attempt,
     Outcome,
@@ -24,6 +24,7 @@ from actors.messages.routing import (
 from actors.policy.attempts import RetryConfig
 from actors.provider.actor import Crash
 from actors.router import ProviderDefaults, RouterSettings
+from actors.router.messages import CancelRoute
 from tests.support.fake_transport import (
     Answer,
     FakeTransport,
@@ -524,6 +525,47 @@ async def test_a_crashed_provider_actor_fails_over_its_requests_and_comes_back()
         assert (await house.answer()).provider == "cheap"
         assert house.snapshot("cheap").restarts == 1
         assert house.snapshot("dear").restarts == 0
+
+
+async def test_a_crash_in_mid_stream_tells_nothing_twice() -> None:
+    transports = two(stream("one ", "two ", gap_s=1.0), stream("other"))
+    async with small_house(transports) as house:
+        told: list[tuple[object, list[Delta], object]] = []
+
+        async def ask() -> None:
+            told.append(await house.stream())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await anyio.sleep(2.5)
+            house.system.ref("cheap").tell(Crash())
+        [(result, deltas, _)] = told
+
+        assert [delta.content for delta in deltas] == ["one "]
+        assert isinstance(result, ErrorInfo)
+
+
+async def test_a_router_that_crashes_stops_its_calls_and_says_no_more() -> None:
+    transports = two(stream("one ", "two ", gap_s=1.0), stream("other"))
+    async with small_house(transports) as house:
+        told: list[object] = []
+        deltas: list[Delta] = []
+
+        async def ask() -> None:
+            handle = house.router.route(request(stream=True), deltas.append)
+            told.append(await ended(handle))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await anyio.sleep(2.5)
+            house.system.ref("router").tell(CancelRoute([]))  # type: ignore[arg-type]  # so that it crashes
+        await anyio.sleep(0.1)
+
+        assert [delta.content for delta in deltas] == ["one "]
+        assert transports["cheap"].open == 0
+        (record,) = house.spool.records
+        assert record.outcome == "interrupted"
+        assert [a.outcome for a in record.attempts] == ["cancelled"]
 
 
 async def test_breaker_and_windows_come_back_after_a_crash() -> None:
