@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import aiohttp
 import anyio
 import anyio.to_thread
 import msgspec
@@ -12,9 +13,10 @@ import msgspec
 from daemon.simulator import SimulatedProvider
 from tests.support.daemon_process import configuration
 from tests.support.installed import LIBRARY_PATH, PROGRAM, installed
+from tests.support.load import HttpDoor, NativeDoor, Told
 from tests.support.sandbox import Done, Entry, Sandbox, messages, sandbox
 from tests.support.waiting import eventually
-from tests.support.wire_client import Exchange, wire_client
+from tests.support.wire_client import Exchange, Spoken, wire_client
 
 UNIT = "gitbridge.service"
 SOCKET_UNIT = "gitbridge.socket"
@@ -52,11 +54,13 @@ class Service:
         self.systemctl("stop", UNIT, SOCKET_UNIT, check=False)
         self.systemctl("reset-failed", check=False)
         shutil.rmtree(self.state, ignore_errors=True)
-        self.box.path(f"/run/systemd/system/{UNIT}.d/test.conf").unlink(missing_ok=True)
         self.configure(NOWHERE)
         for name, key in CANARIES.items():
             self.key(name, key)
-        self.systemctl("daemon-reload")
+        drop_in = self.box.path(f"/run/systemd/system/{UNIT}.d/test.conf")
+        if drop_in.exists():
+            drop_in.unlink()
+            self.systemctl("daemon-reload")
         self.systemctl("start", SOCKET_UNIT)
         self._cursor = self._now()
 
@@ -186,6 +190,34 @@ async def asked(service: Service, number: int = 0) -> Exchange:
     async with wire_client(service.socket) as client:
         prompt = f"{CANARY_PROMPT} {number}"
         return await client.call("route", {"prompt": prompt}, timeout_s=40)
+
+
+async def visited(service: Service, number: int) -> Told:
+    """As ``asked``, over each protocol in turn, streamed and not."""
+    spoken: Spoken = "json" if number % 3 == 0 else "msgpack"
+    told = Told(number, spoken, f"{CANARY_PROMPT} {number}", stream=number % 2 == 1)
+    if number % 3 == 1:
+        connector = aiohttp.UnixConnector(str(service.socket))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            await HttpDoor(session).ask(told)
+    else:
+        async with wire_client(service.socket, spoken) as client:
+            await NativeDoor(client, spoken).ask(told)
+    return told
+
+
+async def many_visits(service: Service, count: int, pause_s: float = 0.0) -> list[Told]:
+    """So many clients at once, one coming every ``pause_s`` seconds."""
+    told: list[Told] = []
+
+    async def visit(number: int) -> None:
+        told.append(await visited(service, number))
+
+    async with anyio.create_task_group() as group:
+        for number in range(count):
+            group.start_soon(visit, number)
+            await anyio.sleep(pause_s)
+    return told
 
 
 def secrets_in(journal: Path, more: Sequence[str] = ()) -> list[str]:
