@@ -3,8 +3,10 @@
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.messages.chat import Usage
+from actors.messages.consensus import ConsensusInfo
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import (
@@ -85,6 +87,25 @@ def test_conditions_are_counted_by_code_those_that_do_not_hold_too() -> None:
 
     assert 'gitbridge_conditions{code="breaker_open",severity="warning"} 2' in text
     assert 'gitbridge_conditions{code="spool_unwritable",severity="error"} 0' in text
+
+
+def test_a_round_of_consensus_is_counted_by_method_and_outcome() -> None:
+    telemetry = Telemetry()
+    info = ConsensusInfo(
+        method="quorum",
+        kind="none",
+        rule="x",
+        agreement=0.0,
+        confidence=None,
+        effective_votes=None,
+        winner=None,
+        groups=(),
+        ballots=(),
+    )
+    telemetry.on_record(replace(record(), consensus=info))
+
+    wanted = 'gitbridge_consensus_rounds_total{method="quorum",outcome="ok"} 1'
+    assert wanted in lines(telemetry)
 
 
 def test_a_request_is_counted_timed_and_paid_for() -> None:

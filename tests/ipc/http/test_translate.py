@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from actors.errors import InvalidRequest
 from actors.messages.chat import ToolCall, Usage
+from actors.messages.consensus import ConsensusAsk, ConsensusInfo
 from actors.messages.routing import RouteRequest
 from ipc.http import translate
 from tests.support.fake_service import route_result
@@ -324,3 +325,47 @@ def test_a_model_name_cannot_break_out_of_its_header() -> None:
     header = translate.result_headers(result)["x-gitbridge-model"]
 
     assert header == "a??set-cookie: x=?"
+
+
+# Consensus
+
+
+@pytest.mark.parametrize(
+    ("model", "ask"),
+    [
+        ("consensus", ConsensusAsk()),
+        ("consensus:cascade", ConsensusAsk(method="cascade")),
+        ("auto", None),
+    ],
+)
+def test_a_consensus_is_asked_for_as_a_model(
+    model: str, ask: ConsensusAsk | None
+) -> None:
+    assert request({"model": model}).consensus == ask
+    assert request({"model": model}, ("x-gitbridge-task-type", "t")).consensus == ask
+
+
+def test_a_consensus_by_a_method_that_does_not_exist_names_the_model() -> None:
+    body = msgspec.json.encode({"model": "consensus:dice", "messages": MESSAGES})
+
+    assert refused(body).field == "model"
+
+
+def test_how_a_round_was_decided_stands_beside_the_answer() -> None:
+    info = ConsensusInfo(
+        method="auto",
+        kind="number",
+        rule="3 of 3",
+        agreement=1.0,
+        confidence=None,
+        effective_votes=None,
+        winner=0,
+        groups=(("a/x",),),
+        ballots=(),
+    )
+    decided = msgspec.structs.replace(route_result(), consensus=info)
+    body = msgspec.json.decode(translate.completion(decided, 1))
+    plain = msgspec.json.decode(translate.completion(route_result(), 1))
+
+    assert body["x_gitbridge"]["consensus"]["rule"] == "3 of 3"
+    assert "x_gitbridge" not in plain
