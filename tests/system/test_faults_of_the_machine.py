@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from typing import cast
 
 import anyio
 import pytest
@@ -27,6 +28,7 @@ from tests.support.daemon_process import (
     prepared_daemon,
     ulimited,
 )
+from tests.support.wall_clock import WallClock
 from tests.support.wire_client import wire_client
 
 SPECS = (
@@ -124,3 +126,39 @@ def answer_of(client: socket.socket) -> bytes | None:
         return None
     except OSError:
         return b""
+
+
+# ---- a clock that jumps
+
+
+@pytest.mark.parametrize(
+    ("jump_s", "said"), [(86_400.0, "ahead by 8640"), (-172_800.0, "back by 17280")]
+)
+async def test_a_clock_that_jumps_disturbs_nobody_and_is_said(
+    tmp_path: Path, jump_s: float, said: str
+) -> None:
+    async with simulate(SPECS) as providers:
+        with prepared_daemon(tmp_path, configuration(providers)) as daemon:
+            clock = WallClock(daemon)
+            await daemon.start()
+            async with wire_client(daemon.socket) as client:
+                before = [await ask(client) for _ in range(3)]
+                await anyio.sleep(1.5)  # two measurements
+                under_way = [client.start("route", {"prompt": "hi"}) for _ in range(8)]
+                clock.set(jump_s)
+                text = await until_raised(client, "clock_jumped")
+                after = [await ask(client, deadline_s=5.0) for _ in range(3)]
+                for each in under_way:
+                    await each.ended.wait()
+                status = (await client.call("status")).result
+                held = await conditions(client)
+                page = (await client.call("history", {"limit": 50})).result
+            assert await daemon.stop() == 0
+        assert_well(daemon)
+
+    assert said in text
+    assert [each.error for each in under_way] == [None] * 8
+    assert cast("float", status["uptime_s"]) < 60.0
+    assert "breaker_open" not in held
+    known = {e["decision_id"] for e in cast("list[dict[str, str]]", page["entries"])}
+    assert {str(each["decision_id"]) for each in [*before, *after]} <= known
