@@ -69,6 +69,16 @@ RULES: tuple[Rule, ...] = (
             "exceeds the available context size",
         ),
     ),
+    # More than a minute's tokens: no wait makes it less (OpenAI 429, Groq 413).
+    Rule(
+        failure="context_too_long",
+        statuses=frozenset({0, 413, 429}),
+        phrases=(
+            "request too large for",
+            "tokens must be reduced",
+            "reduce your message size",
+        ),
+    ),
     Rule(
         failure="content_filtered",
         statuses=_CALLER_STATUSES | {403},

@@ -5,7 +5,9 @@ import pytest
 from actors.wire.error_markers import RULES, Rule, by_status
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.failure)
+@pytest.mark.parametrize(
+    "rule", RULES, ids=lambda rule: f"{rule.failure} {sorted(rule.statuses)}"
+)
 def test_markers_are_lower_case_and_not_empty(rule: Rule) -> None:
     words = [*rule.codes, *rule.phrases]
 

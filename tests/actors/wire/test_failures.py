@@ -37,6 +37,8 @@ INVALID = "invalid_request_error"
         # OpenAI's own
         (400, openai("Unsupported value", "unsupported_value", INVALID), "bad_request"),
         (400, openai("x", "context_length_exceeded", INVALID), "context_too_long"),
+        (429, openai("Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 50000. The input or output tokens must be reduced in order to run successfully.", "rate_limit_exceeded"), "context_too_long"),
+        (413, openai("Request too large for model `llama`: TPM: Limit 6000, Requested 9000, please reduce your message size and try again.", "rate_limit_exceeded"), "context_too_long"),
         (400, openai("x", "content_policy_violation"), "content_filtered"),
         (400, openai("x", "model_not_found", INVALID), "model_not_found"),
         (401, openai("Incorrect API key", "invalid_api_key", INVALID), "auth"),
