@@ -15,6 +15,8 @@ the contract's "Who retries":
 * Every further upstream call takes one from the daemon's ``RetryBudget``; when that is
   empty the request ends with its last error, failover or not.
 * A provider that says it should not be asked again is not, by this request.
+* A prompt found too long goes only where there is more room (``overflow``); a large one
+  that a candidate answers with a second 429 is too large for it.
 * Once a delta went to the caller nothing is repeated: it would be told twice.
 * Money spent, money that may have been spent, and what the next call is expected to
   cost stay within the request's ``budget_usd`` (``spending``).
@@ -49,6 +51,10 @@ from actors.policy.retry_rules import (
 from actors.policy.waiting import Candidate
 
 __all__ = ["AttemptPlan", "Call", "GiveUp", "Queue", "RetryBudget", "RetryConfig"]
+
+LARGE_PROMPT = 10_000
+MAX_LIMITED = 2
+"""How often one candidate may answer so large a prompt, in tokens, with a 429."""
 
 _MAX_REFUSALS = 3  # by our own limiter, of one candidate in one request
 
@@ -278,12 +284,23 @@ class AttemptPlan:
         current.tries += 1
         if failure.failure in BREAKER_FAILURES and not failure.neutral:
             self._counted.add(current.target.provider)
-        if failure.failure == "context_too_long":
-            self._pool.overflow.note(current.target, self._pool.window(current))
+        self._note_size(current, failure)
         ends = self._ends(failure)
         if ends == "provider":
             self._pool.end(current.target.provider)
         current.ended = current.ended or ends != "nothing"
+
+    def _note_size(self, current: Candidate, failure: Failure) -> None:
+        if failure.failure == "context_too_long":
+            # Too much for a minute (413, 429) says nothing of the window.
+            of_window = failure.status not in (413, 429)
+            window = self._pool.window(current) if of_window else None
+            self._pool.overflow.note(current.target, window)
+        elif failure.failure == "rate_limit":
+            # Some say no more of a prompt that will always be too large for them.
+            current.limited += 1
+            large = self._size.prompt_tokens >= LARGE_PROMPT
+            current.ended |= large and current.limited >= MAX_LIMITED
 
     def _ends(self, failure: Failure) -> Ends:
         if failure.failure == "timeout" and not self._ordered:

@@ -13,6 +13,7 @@ class Candidate:
         "ended",
         "full",
         "in_a_row",
+        "limited",
         "not_before",
         "rank",
         "refusals",
@@ -27,6 +28,7 @@ class Candidate:
         self.tries = 0
         self.in_a_row = 0  # repeats since somebody else was called
         self.refusals = 0
+        self.limited = 0  # answers that it is rate limited
         self.ended = False
         self.full = False  # no place there when last looked
 

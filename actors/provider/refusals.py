@@ -2,6 +2,8 @@
 
 from math import isfinite
 
+from msgspec.structs import replace
+
 from actors.errors import FailureClass
 from actors.messages.provider import AT_CAPACITY, Failure
 
@@ -18,9 +20,13 @@ def full(name: str, limit: int | None) -> Failure:
 
 
 def limited(name: str, wait_s: float) -> Failure:
-    """A rate, or a cool-down; ``inf`` where waiting does not help."""
+    """A rate, or a cool-down; ``inf`` where no wait helps: too much for a minute."""
+    if not isfinite(wait_s):
+        said = f"the request is larger than what {name} may be asked in a minute"
+        failure = _refused("context_too_long", said, "too_large", None)
+        return replace(failure, owner="caller")
     said = f"{name} admits nothing for {wait_s:.3g} s"
-    return _refused("rate_limit", said, "limited", wait_s if isfinite(wait_s) else None)
+    return _refused("rate_limit", said, "limited", wait_s)
 
 
 def breaker_open(name: str, model: str, wait_s: float) -> Failure:

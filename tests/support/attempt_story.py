@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from actors import errors
-from actors.errors import FailureClass
+from actors.errors import FailureClass, Owner
 from actors.messages.provider import Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.attempts import (
@@ -52,6 +52,7 @@ class Story:
         known: dict[Target, ModelSnapshot] | None = None,
         budget_usd: Decimal | None = None,
         budget: RetryBudget | None = None,
+        prompt_tokens: int = 1000,
     ) -> None:
         self.plan = AttemptPlan(
             config or RetryConfig(),
@@ -60,7 +61,7 @@ class Story:
             ordered=ordered,
             forced=forced,
             known=known or snapshots(windows or {}, ready_at or {}),
-            size=Size(prompt_tokens=1000, output_tokens=1000),
+            size=Size(prompt_tokens=prompt_tokens, output_tokens=1000),
             budget_usd=budget_usd,
             buffered=buffered,
         )
@@ -77,6 +78,8 @@ class Story:
         emitted: bool = False,
         neutral: bool = False,
         should_retry: bool | None = None,
+        status: int | None = None,
+        owner: Owner | None = None,
         took_s: float = 0.0,
         cost_usd: Decimal | None = None,
         draw: float = 0.5,
@@ -92,11 +95,12 @@ class Story:
             failure=Failure(
                 failure=kind,
                 message=f"{call.target.provider} {kind}",
-                owner="caller" if kind == "bad_request" else "provider",
+                owner=owner or ("caller" if kind == "bad_request" else "provider"),
                 retry_after_s=after_s,
                 code=code,
                 neutral=neutral,
                 should_retry=should_retry,
+                status=status,
             ),
             called=called,
             emitted=emitted,

@@ -325,6 +325,35 @@ def test_and_once_to_an_unknown_one() -> None:
     assert isinstance(story.error, errors.ProviderServerError)
 
 
+@pytest.mark.parametrize("status", [413, 429])
+def test_too_much_for_a_minute_says_nothing_of_the_window(status: int) -> None:
+    windows: dict[Target, int | None] = {A: 100, B: 100}
+    story = Story([A, B], windows=windows)
+
+    assert story.fails("context_too_long", status=status) == Call(B)
+    story.fails("context_too_long", status=status)
+    assert isinstance(story.error, errors.ContextTooLong)
+
+
+def test_more_than_our_own_limit_lets_through_in_a_minute_is_too_long() -> None:
+    story = Story([A])
+    story.fails("context_too_long", called=False, owner="caller")
+
+    assert isinstance(story.error, errors.ContextTooLong)
+    assert story.plan.calls == 0
+
+
+def test_a_large_prompt_is_not_sent_again_after_a_second_429() -> None:
+    large = Story([A], prompt_tokens=10_000)
+    small = Story([A], prompt_tokens=9_999)
+    for story in (large, small):
+        while isinstance(story.step, Call):
+            story.fails("rate_limit", after_s=1.0)
+
+    assert (large.plan.calls, small.plan.calls) == (2, 4)
+    assert isinstance(large.error, errors.ProviderRateLimited)
+
+
 def test_never_to_the_same_model_elsewhere() -> None:
     twin = Target("elsewhere", A.model)
     story = Story([A, twin], windows={A: 100, twin: 10_000})

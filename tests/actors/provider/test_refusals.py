@@ -14,7 +14,7 @@ from actors.provider import refusals
         (refusals.out_of_money("a"), "quota", "quota", None),
         (refusals.full("a", 3), "rate_limit", AT_CAPACITY, None),
         (refusals.limited("a", 2.5), "rate_limit", "limited", 2.5),
-        (refusals.limited("a", inf), "rate_limit", "limited", None),
+        (refusals.limited("a", inf), "context_too_long", "too_large", None),
         (refusals.breaker_open("a", "m", 4.0), "overloaded", "breaker_open", 4.0),
         (refusals.breaker_open("a", "m", -1.0), "overloaded", "breaker_open", 0.0),
     ],
