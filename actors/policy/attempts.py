@@ -30,10 +30,11 @@ the contract's "Who retries":
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from actors.errors import BudgetExceeded, DeadlineExceeded, GitBridgeError
+from actors.errors import GitBridgeError
 from actors.messages.provider import AT_CAPACITY, Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
-from actors.policy.endings import Miss, error_of, rate_limited, total_failure
+from actors.policy.endings import Miss, error_of, total_failure
+from actors.policy.giving_up import late, nobody_worth_it
 from actors.policy.patience import first_token_s
 from actors.policy.pool import GoingOn, Pool
 from actors.policy.retry_budget import RetryBudget
@@ -330,7 +331,7 @@ class AttemptPlan:
             at_fault = False
         if told or at_fault:
             return error_of(failure, current.target.provider)
-        return self._late() if now >= self._deadline else None
+        return late(self._misses) if now >= self._deadline else None
 
     # Whom to call next
 
@@ -383,31 +384,12 @@ class AttemptPlan:
 
     def _ending(self, now: float) -> GitBridgeError:
         if now >= self._deadline:
-            return self._late()
-        waiting = self._pool.waiting.too_long
-        if waiting is not None:
-            return self._not_waited_for(waiting, now)
-        dear = self._pool.too_dear
-        if dear is not None and self.calls < self._config.max_attempts:
-            last = f": {self._misses[-1].failure.message}" if self._misses else ""
-            why = self._pool.spending.refusal(dear.target)
-            return BudgetExceeded(f"{why}{last}", provider=dear.target.provider)
-        return self._all_failed(now)
+            return late(self._misses)
+        left = self.calls < self._config.max_attempts
+        waiting = nobody_worth_it(self._pool, self._misses, now, attempts_left=left)
+        return waiting or self._all_failed(now)
 
     def _all_failed(self, now: float) -> GitBridgeError:
         pauses = [item.not_before - now for item in self._pool.candidates]
         soonest = min((pause for pause in pauses if pause > 0.0), default=None)
         return total_failure(self._misses, soonest, forced=self._forced)
-
-    def _not_waited_for(self, waiting: Candidate, now: float) -> GitBridgeError:
-        pause, provider = waiting.not_before - now, waiting.target.provider
-        own = [miss for miss in self._misses if miss.target == waiting.target]
-        if not own or own[-1].failure.failure == "rate_limit":
-            return rate_limited(pause, provider)
-        error = error_of(own[-1].failure, provider)
-        error.retry_after_s = pause
-        return error
-
-    def _late(self) -> GitBridgeError:
-        last = f": {self._misses[-1].failure.message}" if self._misses else ""
-        return DeadlineExceeded(f"the deadline passed before an answer was whole{last}")

@@ -49,8 +49,13 @@ class Spending:
     def refusal(self, target: Target) -> str:
         """Why a call there is not allowed."""
         cost = self._expected(target)
-        next_one = "an unknown sum" if cost is None else f"${cost:f}"
+        next_one = "an unknown sum" if cost is None else _dollars(cost)
         return (
-            f"the budget is ${self._budget or Decimal(0):f}, ${self.spent:f} may be"
-            f" spent, and asking {target.provider} is expected to cost {next_one}"
+            f"the budget is {_dollars(self._budget or Decimal(0))},"
+            f" {_dollars(self.spent)} may be spent, and asking {target.provider}"
+            f" is expected to cost {next_one}"
         )
+
+
+def _dollars(amount: Decimal) -> str:
+    return f"${amount.normalize():f}"

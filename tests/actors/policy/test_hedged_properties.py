@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import get_args
 
+import pytest
 from hypothesis import event, given, settings, strategies as st
 from msgspec import Struct
 
@@ -176,8 +177,9 @@ requests = st.builds(
 )
 
 
-@given(requests, st.lists(st.tuples(lucks, lucks), min_size=60, max_size=60))
-@settings(deadline=None, max_examples=300)
+@pytest.mark.slow
+@given(requests, st.lists(st.tuples(lucks, lucks), min_size=30, max_size=30))
+@settings(deadline=None, max_examples=150)
 def test_no_budget_is_overdrawn_and_every_request_ends(
     request: Given, luck: list[tuple[Luck, Luck]]
 ) -> None:
