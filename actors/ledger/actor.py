@@ -6,6 +6,7 @@ from typing_extensions import override
 from actors.errors import GitBridgeError, LedgerNotOpen, LedgerUnavailable
 from actors.ledger.desk import Desk, LedgerSettings
 from actors.messages.ledger import Folded, LedgerStore, UsageGrouping
+from actors.messages.routing import Decision
 from actors.runtime import Actor, Reply, TimerHandle
 
 _DAY_S = 86_400.0
@@ -46,6 +47,12 @@ class Explain(Struct, frozen=True):
     any_id: str
 
 
+class GetSightings(Struct, frozen=True):
+    """Query: answered with what the decision saw, by epoch and number."""
+
+    decision: Decision
+
+
 class GetUsage(Struct, frozen=True):
     """Query: answered with a tuple of ``UsageRow``."""
 
@@ -57,7 +64,7 @@ class GetTotals(Struct, frozen=True):
     """Query: answered with ``ProviderTotals`` by provider."""
 
 
-Question = Flush | GetHistory | Explain | GetUsage | GetTotals
+Question = Flush | GetHistory | Explain | GetSightings | GetUsage | GetTotals
 LedgerMessage = Wake | FoldNow | Sweep | Retain | Question
 
 
@@ -235,17 +242,21 @@ class Ledger(Actor[LedgerMessage]):
 
     async def _look_up(self, question: Question) -> object:
         store = self._store
+        answer: object = True
         match question:
             case GetHistory(limit, cursor):
-                return await store.history(limit, cursor)
+                answer = await store.history(limit, cursor)
             case Explain(any_id):
-                return await store.explain(any_id)
+                answer = await store.explain(any_id)
+            case GetSightings(decision):
+                answer = await store.sightings(decision)
             case GetUsage(since, by):
-                return await store.usage(since, by)
+                answer = await store.usage(since, by)
             case GetTotals():
-                return await store.totals()
+                answer = await store.totals()
             case Flush():
-                return True
+                pass
+        return answer
 
     def _sweep_in(self, delay_s: float) -> None:
         if self._sweep_timer is not None:

@@ -8,6 +8,7 @@ from actors.ledger.actor import (
     Explain,
     Flush,
     GetHistory,
+    GetSightings,
     GetTotals,
     GetUsage,
     Ledger,
@@ -25,7 +26,8 @@ from actors.messages.ledger import (
 )
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderTotals
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import Decision, RequestRecord
+from actors.messages.sighting import Sighting
 from actors.runtime import (
     ActorRef,
     ActorStopped,
@@ -95,6 +97,9 @@ class LedgerHandle:
 
     async def explain(self, any_id: str) -> RequestRecord | None:
         return await self._ask(Explain(any_id))
+
+    async def sightings(self, decision: Decision) -> dict[tuple[str, int], Sighting]:
+        return await self._ask(GetSightings(decision))
 
     async def usage(
         self, since: float | None = None, by: UsageGrouping = "provider"

@@ -9,7 +9,8 @@ from actors.errors import ErrorKind
 from actors.messages.chat import FinishReason
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import CostSource, ProviderTotals
-from actors.messages.routing import Door, RequestRecord, Strategy
+from actors.messages.routing import Decision, Door, RequestRecord, Strategy
+from actors.messages.sighting import Sighting
 
 UsageGrouping = Literal["provider", "model", "task_type", "user"]
 
@@ -116,6 +117,9 @@ class LedgerStore(Protocol):
 
     async def explain(self, any_id: str) -> RequestRecord | None: ...
 
+    async def sightings(self, decision: Decision) -> dict[tuple[str, int], Sighting]:
+        """What the decision saw, by epoch and number, as far as it is kept."""
+
     async def usage(
         self, since: float | None, by: UsageGrouping
     ) -> tuple[UsageRow, ...]: ...
@@ -150,6 +154,9 @@ class LedgerRef(Protocol):
 
     async def explain(self, any_id: str) -> RequestRecord | None:
         """The record with this decision id or request id."""
+
+    async def sightings(self, decision: Decision) -> dict[tuple[str, int], Sighting]:
+        """What the decision saw, for ``policy.recall``: as far as it is kept."""
 
     async def usage(
         self, since: float | None = None, by: UsageGrouping = "provider"

@@ -18,6 +18,7 @@ from actors.errors import (
 from actors.messages.chat import ChatRequest, FinishReason, ToolCall, Usage
 from actors.messages.consensus import Ballot, ConsensusAsk, ConsensusInfo
 from actors.messages.provider import CostSource, DeltaSink, TimeoutLimits
+from actors.messages.sighting import RankedOn, Sighting
 
 Strategy = Literal[
     "cost", "performance", "availability", "hybrid", "round_robin", "priority"
@@ -119,9 +120,9 @@ class Exclusion(Struct, frozen=True, gc=False):
 class Decision(Struct, frozen=True, gc=False, kw_only=True):
     """Why this provider: every candidate, every score term, every exclusion.
 
-    ``candidates`` keeps the best eight; ``snapshot_version`` identifies the provider
-    snapshots that were ranked; ``draw`` in [0, 1) is the random number the ranking was
-    given. ``confidence`` in [0, 1]; ``None`` with fewer than two candidates to compare.
+    ``candidates`` keeps the best eight; ``ranked_on`` names the figures that were ranked
+    and says what else the ranking was given, so that the rest can be computed again;
+    ``draw`` in [0, 1) is its random number. ``confidence`` in [0, 1]; ``None`` with fewer than two candidates to compare.
     ``degraded`` says that every breaker was open and the least bad was taken.
     ``hedge_after_s``: when a second candidate is asked beside a first that has not
     answered; ``None`` is never.
@@ -133,11 +134,11 @@ class Decision(Struct, frozen=True, gc=False, kw_only=True):
     candidates: tuple[RankedCandidate, ...]
     excluded: tuple[Exclusion, ...] = ()
     candidate_count: int = 0
-    snapshot_version: int = 0
     confidence: float | None = None
     degraded: bool = False
     draw: float | None = None
     reason: str = ""
+    ranked_on: RankedOn | None = None
     hedge_after_s: float | None = None
 
 
@@ -235,6 +236,8 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     the length of all message text, the text itself is never kept. ``cost_usd`` as in
     ``RouteResult``; ``known_cost_usd`` is the sum of the attempts that are known.
     ``queued_s`` is the time spent waiting for a place, at a provider or in the daemon.
+    ``sightings`` are figures that this or a later decision was ranked with and that are
+    in no earlier record (see ``policy.recall``).
     """
 
     request_id: str
@@ -264,6 +267,7 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     metadata: dict[str, object] = {}
     consensus: ConsensusInfo | None = None
     parent_id: str | None = None
+    sightings: tuple[Sighting, ...] = ()
 
 
 class QueueExit(Struct, frozen=True, gc=False):

@@ -43,3 +43,11 @@ class RoundRobin:
         now[order[0]] -= sum(weights)
         credit.update(zip(targets, now, strict=True))
         return order
+
+    def credits(self, targets: Sequence[Target]) -> tuple[float, ...]:
+        """What each of them has saved up so far."""
+        return tuple(map(self._credit.get, targets, repeat(0.0)))
+
+    def load(self, targets: Sequence[Target], credits_: Sequence[float]) -> None:
+        """Go on from what ``credits`` said."""
+        self._credit.update(zip(targets, credits_, strict=True))

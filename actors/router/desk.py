@@ -19,10 +19,12 @@ from actors.messages.routing import (
     TaskRule,
     Weights,
 )
+from actors.messages.sighting import RankedOn
 from actors.policy.attempts import AttemptPlan
 from actors.policy.naming import Resolution
 from actors.policy.patience import hedge_after_s
 from actors.policy.rank_input import KEPT_EXCLUSIONS
+from actors.policy.recall import Sightings, ranked_on
 from actors.policy.retry_budget import RetryBudget
 from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
@@ -79,6 +81,7 @@ class Desk:
         )
         self._rotation = RoundRobin()
         self._lookup = Lookup()
+        self.sightings = Sightings(tools.new_id)
 
     def configure(self, settings: RouterSettings) -> None:
         """Decide by these from now on; what is inside goes on as it began.
@@ -113,12 +116,12 @@ class Desk:
         resolution = found.resolution
         strategy = request.strategy or resolution.strategy or self.strategy
         max_tokens = request.chat.max_tokens or resolution.max_tokens
-        snapshot_version = sum(s.version for s in snapshots)
         ask = self._rank_input(request, resolution, strategy, max_tokens, now=now)
+        self.sightings.turn_over(now)
+        seen = found.sight(self.sightings)
+        kept = ranked_on(ask, found.targets, self.sightings.epoch, seen)
         ranking = self.rank(found, ask)
-        decision = self._decision(
-            ranking, strategy, snapshot_version, len(found.models), ask
-        )
+        decision = self._decision(ranking, ask, kept)
         rule = self.settings.tasks.get(request.task_type or "")
         limits = limited_by(request, resolution, rule)
         if limits:
@@ -175,19 +178,17 @@ class Desk:
     def _decision(
         self,
         ranking: Ranking,
-        strategy: Strategy,
-        version: int,
-        count: int,
         ask: RankInput,
+        kept: RankedOn,
     ) -> Decision:
         return Decision(
             decision_id=self.tools.new_id(),
-            strategy=strategy,
-            weights=self.weights,
+            strategy=ask.strategy,
+            weights=ask.weights,
             candidates=ranking.ranked,
             excluded=ranking.excluded[:KEPT_EXCLUSIONS],
-            candidate_count=count,
-            snapshot_version=version,
+            candidate_count=len(kept.sightings),
+            ranked_on=kept,
             confidence=ranking.confidence,
             degraded=ranking.degraded,
             draw=ask.draw,

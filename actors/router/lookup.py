@@ -7,10 +7,13 @@ candidates stand among the providers' snapshots, and the ranker that knows them.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import compress, count
+from operator import is_not
 
 from actors.messages.provider import ModelSnapshot, ProviderSnapshot
 from actors.policy.measures import target_of
 from actors.policy.naming import Resolution, candidates, resolve
+from actors.policy.recall import Sightings
 from actors.policy.scoring import Ranker
 from actors.router.settings import RouterSettings
 
@@ -33,7 +36,17 @@ class Found:
         ranker: Ranks exactly these.
     """
 
-    __slots__ = ("_catalogues", "_places", "models", "ranker", "resolution", "targets")
+    __slots__ = (
+        "_catalogues",
+        "_epoch",
+        "_places",
+        "_seen",
+        "_sightings",
+        "models",
+        "ranker",
+        "resolution",
+        "targets",
+    )
 
     def __init__(
         self,
@@ -47,6 +60,9 @@ class Found:
         self.ranker = Ranker()
         self._catalogues = catalogues
         self._places = _places(self.models, snapshots)
+        self._epoch = ""
+        self._seen: list[ModelSnapshot] = []
+        self._sightings: list[int] = []
 
     def still_holds(
         self, snapshots: Sequence[ProviderSnapshot], catalogues: list[object]
@@ -56,6 +72,17 @@ class Found:
             return False
         self.models = [snapshots[one].models[two] for one, two in self._places]
         return True
+
+    def sight(self, sightings: Sightings) -> tuple[int, ...]:
+        """The numbers of the figures as they are now, one for each candidate."""
+        if self._epoch != sightings.epoch:
+            self._epoch = sightings.epoch
+            self._sightings = [sightings.see(each) for each in self.models]
+        else:
+            for place in compress(count(), map(is_not, self.models, self._seen)):
+                self._sightings[place] = sightings.see(self.models[place])
+        self._seen = self.models
+        return tuple(self._sightings)
 
 
 class Lookup:

@@ -2,6 +2,7 @@
 
 import anyio
 import structlog
+from msgspec.structs import replace
 
 from actors.errors import (
     Cancelled,
@@ -246,10 +247,14 @@ class RequestRun:
         self._write(ending.record())
 
     def _write(self, record: RequestRecord) -> None:
-        tools = self._desk.tools
+        tools, sightings = self._desk.tools, self._desk.sightings
+        seen = sightings.take()
+        if seen:
+            record = replace(record, sightings=seen)
         try:
             tools.spool.append(record)
         except OSError as error:
+            sightings.give_back(seen)
             # The answer leaves all the same; the spool raises the condition itself.
             log.error(  # noqa: TRY400 - the system's words say it all
                 "record_not_written", request_id=record.request_id, error=str(error)

@@ -7,11 +7,14 @@ from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
 from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import Decision, RequestRecord
+from actors.messages.sighting import Sighting
+from actors.policy.recall import Key, seen_by
 from daemon.storage.records import decode_record
 from daemon.storage.rows import dollars
 from daemon.storage.sqlite import Database, Row
@@ -32,6 +35,10 @@ _HISTORY_SQL = (
 _EXPLAIN_SQL = (
     "SELECT record FROM requests WHERE decision_id = ?1 OR request_id = ?1"
     " ORDER BY id DESC LIMIT 1"
+)
+_CARRIER_SQL = (
+    "SELECT record FROM sightings JOIN requests ON requests.id = sightings.request"
+    " WHERE epoch = ? AND last >= ? AND first <= ? ORDER BY last LIMIT 1"
 )
 _SUMS = (
     "COALESCE(SUM(a.prompt_tokens), 0), COALESCE(SUM(a.completion_tokens), 0),"
@@ -107,9 +114,31 @@ def history(
 
 
 def explain(database: Database, any_id: str) -> RequestRecord | None:
-    """The record with this decision id or request id."""
+    """The record with this decision id or request id.
+
+    Without sightings: those it carries are mostly of other decisions.
+    """
     rows = database.read(_EXPLAIN_SQL, (any_id,))
-    return decode_record(msgspec.convert(rows[0][0], bytes)) if rows else None
+    if not rows:
+        return None
+    record = decode_record(msgspec.convert(rows[0][0], bytes))
+    return replace(record, sightings=())
+
+
+def sightings(database: Database, decision: Decision) -> dict[Key, Sighting]:
+    """Everything that this decision saw, as far as it is kept."""
+    wanted = set(seen_by(decision))
+    found: dict[Key, Sighting] = {}
+    for epoch, seq in sorted(wanted):
+        if (epoch, seq) in found:
+            continue
+        rows = database.read(_CARRIER_SQL, (epoch, seq, seq))
+        if rows:
+            carrier = decode_record(msgspec.convert(rows[0][0], bytes))
+            for each in carrier.sightings:
+                if (each.epoch, each.seq) in wanted:
+                    found[each.epoch, each.seq] = each
+    return found
 
 
 def usage(

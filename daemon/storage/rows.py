@@ -1,5 +1,6 @@
 """Records as database rows: which column holds what, and money as integers."""
 
+from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from actors.messages.routing import AttemptRecord, RequestRecord
@@ -26,6 +27,16 @@ _ATTEMPT_COLUMNS = (
 )
 
 
+def sighting_rows(record: RequestRecord) -> Iterator[tuple[Value, ...]]:
+    """For ``INSERT_SIGHTINGS``: each epoch's first and last number in this record."""
+    epochs: dict[str, tuple[int, int]] = {}
+    for each in record.sightings:
+        first, _ = epochs.get(each.epoch, (each.seq, each.seq))
+        epochs[each.epoch] = first, each.seq
+    for epoch, (first, last) in epochs.items():
+        yield epoch, first, last, record.request_id, record.decision.decision_id
+
+
 def _marks(columns: str) -> str:
     return ", ".join("?" * (columns.count(",") + 1))
 
@@ -40,6 +51,11 @@ INSERT_ATTEMPT = (
     f" SELECT id, {_marks(_ATTEMPT_COLUMNS)} FROM requests"
     " WHERE request_id = ? AND decision_id = ?"
     " ON CONFLICT (request, seq) DO NOTHING"
+)
+INSERT_SIGHTINGS = (
+    "INSERT INTO sightings (epoch, first, last, request) SELECT ?, ?, ?, id"
+    " FROM requests WHERE request_id = ? AND decision_id = ?"
+    " ON CONFLICT (epoch, last) DO NOTHING"
 )
 # After the attempts above a given id were inserted, in the same transaction.
 ADD_TOTALS = """

@@ -12,7 +12,9 @@ import msgspec
 from actors.errors import LedgerUnavailable
 from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import Decision, RequestRecord
+from actors.messages.sighting import Sighting
+from actors.policy.recall import Key
 from daemon.storage import queries
 from daemon.storage.batches import (
     Batch,
@@ -26,8 +28,10 @@ from daemon.storage.rows import (
     ADD_TOTALS,
     INSERT_ATTEMPT,
     INSERT_REQUEST,
+    INSERT_SIGHTINGS,
     attempt_rows,
     request_row,
+    sighting_rows,
 )
 from daemon.storage.shield import Finisher
 from daemon.storage.spool import Spool
@@ -110,6 +114,9 @@ class Store:
 
     async def explain(self, any_id: str) -> RequestRecord | None:
         return await _in_thread(queries.explain, self._database, any_id)
+
+    async def sightings(self, decision: Decision) -> dict[Key, Sighting]:
+        return await _in_thread(queries.sightings, self._database, decision)
 
     async def usage(
         self, since: float | None, by: UsageGrouping
@@ -203,6 +210,10 @@ class Store:
             connection.executemany(
                 INSERT_ATTEMPT,
                 (row for entry in entries for row in attempt_rows(entry.record)),
+            )
+            connection.executemany(
+                INSERT_SIGHTINGS,
+                (row for entry in entries for row in sighting_rows(entry.record)),
             )
             connection.execute(ADD_TOTALS, (before or 0,))
             connection.executemany(_SAVE_STATE, states.items())

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderTotals
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import Decision, RequestRecord
+from actors.messages.sighting import Sighting
+from actors.policy.recall import Key, seen_by
 
 
 class MemoryLedger:
@@ -32,6 +34,10 @@ class MemoryLedger:
             ),
             None,
         )
+
+    async def sightings(self, decision: Decision) -> dict[Key, Sighting]:
+        seen = {(s.epoch, s.seq): s for r in self._records for s in r.sightings}
+        return {key: seen[key] for key in seen_by(decision) if key in seen}
 
     async def usage(
         self, since: float | None = None, by: UsageGrouping = "provider"

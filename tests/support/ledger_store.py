@@ -4,7 +4,9 @@ import anyio
 
 from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import Decision, RequestRecord
+from actors.messages.sighting import Sighting
+from actors.policy.recall import Key, seen_by
 
 
 class MemoryStore:
@@ -73,6 +75,11 @@ class MemoryStore:
             r for r in self.records if any_id in (r.request_id, r.decision.decision_id)
         ]
         return found[-1] if found else None
+
+    async def sightings(self, decision: Decision) -> dict[Key, Sighting]:
+        self._check()
+        seen = {(s.epoch, s.seq): s for r in self.records for s in r.sightings}
+        return {key: seen[key] for key in seen_by(decision) if key in seen}
 
     async def usage(
         self, since: float | None, by: UsageGrouping

@@ -22,6 +22,8 @@ from actors.messages.routing import (
     Weights,
 )
 from actors.policy.attempts import RetryConfig
+from actors.policy.recall import Recalled, Recollection
+from actors.policy.scoring import rank
 from actors.provider.actor import Crash
 from actors.router import ProviderDefaults, RouterSettings
 from actors.router.messages import CancelRoute
@@ -718,3 +720,26 @@ async def test_the_only_one_left_is_asked_though_it_is_slow() -> None:
             ("b", "server_error"),
             ("a", "ok"),
         ]
+
+
+async def test_a_recorded_decision_can_be_made_again_from_the_records() -> None:
+    providers = {name: FakeTransport(completion()) for name in ("a", "b", "c")}
+    async with small_house(providers, settings=RouterSettings()) as house:
+        for _ in range(30):
+            await house.answer()
+        house.spool.error = OSError("full")
+        await house.ask()  # what it saw is written with the next one
+        house.spool.error = None
+        for transport in providers.values():
+            transport.answers = [completion(after_s=1.0)]
+        for _ in range(30):
+            await house.answer()
+
+        recollection = Recollection()
+        for record in house.spool.records:
+            recalled = recollection.recall(record)
+            assert isinstance(recalled, Recalled)
+            ranking = rank(recalled.candidates, recalled.ask)
+            assert ranking.ranked == record.decision.candidates
+            assert ranking.confidence == record.decision.confidence
+        assert sum(len(record.sightings) for record in house.spool.records) < 200
