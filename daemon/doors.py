@@ -15,6 +15,7 @@ import structlog
 
 from daemon.config import Config
 from daemon.descriptors import room_for_clients
+from daemon.feedback import FeedbackDesk
 from daemon.house import House
 from daemon.ids import utc
 from daemon.model_list import list_models
@@ -241,6 +242,7 @@ async def open_doors(
         max_latency_s=config.health.max_latency_s,
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
+        feedback=FeedbackDesk(house.ledger, house.desk.quality, utc),
         new_id=house.new_id,
         utc=utc,
         models=lambda found: list_models(

@@ -18,11 +18,13 @@ from actors.consensus import (
 )
 from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
+from actors.messages.ledger import Label
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderRef
 from actors.messages.routing import RequestRecord
 from actors.policy.pricing import PriceBook
 from actors.policy.provider_conditions import provider_findings
+from actors.policy.quality import QualityBook
 from actors.provider import ProviderSettings, ProviderTools
 from actors.router import RouterActor, RouterHandle, RouterTools
 from actors.router.desk import Desk
@@ -228,6 +230,7 @@ async def open_house(
                 on_record=events.request_finished,
                 on_queue=events.telemetry.on_queue,
             ),
+            QualityBook(await _kept_labels(store)),
         )
         router = _start_router(system, desk)
         aliases = dict(config.provider_aliases)
@@ -309,6 +312,14 @@ async def _kept_states(store: Store) -> dict[str, bytes]:
     except LedgerUnavailable as error:
         log.warning("kept_state_unavailable", error=error.message)
         return {}
+
+
+async def _kept_labels(store: Store) -> tuple[Label, ...]:
+    try:
+        return await store.labels()
+    except LedgerUnavailable as error:
+        log.warning("kept_state_unavailable", error=error.message)
+        return ()
 
 
 def _start_consensus(

@@ -30,6 +30,7 @@ from actors.messages.routing import (
     Weights,
 )
 from actors.policy.conditions import blocking
+from daemon.feedback import FeedbackDesk
 from ipc import methods, results
 from ipc.listing import ModelRow, ModelsResult
 from ipc.methods import Peer
@@ -59,6 +60,7 @@ class HouseService:
         max_latency_s: float,
         in_flight: Callable[[], int],
         waiting: Callable[[], dict[Priority, int]],
+        feedback: FeedbackDesk,
         new_id: Callable[[], str],
         utc: Callable[[], float],
         models: Callable[[Sequence[ProviderSnapshot]], tuple[ModelRow, ...]],
@@ -73,6 +75,7 @@ class HouseService:
         self.max_latency_s = max_latency_s
         self._in_flight = in_flight
         self._waiting = waiting
+        self._feedback = feedback
         self._new_id = new_id
         self._utc = utc
         self._models = models
@@ -123,7 +126,8 @@ class HouseService:
         return not blocking(self._conditions())
 
     async def call(self, method: str, params: object, peer: Peer) -> object:
-        del peer  # permission was checked at the door
+        if method == "feedback":
+            return await self._feedback.take(params, peer)
         answer = self._answers.get(method)
         if answer is None:
             raise InternalError(f"nobody serves {method}")
@@ -159,7 +163,7 @@ class HouseService:
         )
 
     async def _list_providers(self, _params: object) -> results.ProvidersResult:
-        return results.ProvidersResult(self.snapshots())
+        return results.ProvidersResult(self.snapshots(), self._feedback.rows())
 
     def models(self) -> tuple[ModelRow, ...]:
         """Everything that can be asked for."""
@@ -181,6 +185,7 @@ class HouseService:
             cost_usd=cost if priced else None,
             unpriced_calls=sum(t.unpriced_calls for t in totals),
             providers=snapshots,
+            quality=self._feedback.rows(),
         )
 
     async def _history(self, params: object) -> results.HistoryResult:

@@ -20,6 +20,7 @@ from actors.messages.routing import RequestRecord
 from ipc import results
 from ipc.calls import DaemonUnreachable, details, strategy_set, typed, with_prompt
 from ipc.connection import CONNECT_S, Connection, Stream, connect
+from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.results import RouteReply
 
@@ -117,6 +118,13 @@ class Client:
 
     def explain(self, any_id: str) -> RequestRecord:
         return self._read("explain", RequestRecord, {"id": any_id})
+
+    def feedback(
+        self, decision_id: str, score: float, **more: object
+    ) -> FeedbackResult:
+        """Say how good that decision's answer was, from 0 to 1."""
+        params = {"decision_id": decision_id, "score": score, **more}
+        return self._read("feedback", FeedbackResult, params)
 
     def usage(self, **params: object) -> results.UsageResult:
         return self._read("usage", results.UsageResult, params)

@@ -36,6 +36,7 @@ from ipc.calls import (
     with_prompt,
 )
 from ipc.connection import CONNECT_S, open_socket
+from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.results import DeltaParams, RouteReply
 
@@ -134,6 +135,13 @@ class Client:
 
     async def usage(self, **params: object) -> results.UsageResult:
         return await self._read("usage", results.UsageResult, params)
+
+    async def feedback(
+        self, decision_id: str, score: float, **more: object
+    ) -> FeedbackResult:
+        """Say how good that decision's answer was, from 0 to 1."""
+        params = {"decision_id": decision_id, "score": score, **more}
+        return await self._read("feedback", FeedbackResult, params)
 
     async def health(self, **params: object) -> results.HealthResult:
         return await self._read("health.check", results.HealthResult, params)

@@ -28,7 +28,7 @@ from actors.messages.routing import (
     RouteRequest,
     StartSink,
 )
-from ipc import control, fields, results
+from ipc import control, feedback, fields, results
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
 
@@ -253,6 +253,12 @@ _TABLE: Final = (
         reading=True,
     ),
     Method(
+        name="feedback",
+        params=feedback.FeedbackParams,
+        result=feedback.FeedbackResult,
+        summary="Say how good the answer of a decision was.",
+    ),
+    Method(
         name="strategy.get",
         params=NoParams,
         result=results.StrategyResult,
@@ -299,7 +305,7 @@ METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE
 
 _NOT_YET: Final = frozenset(
     (
-        *("feedback", "whatif", "subscribe"),
+        *("whatif", "subscribe"),
         *("tasks.submit", "tasks.get", "tasks.list", "tasks.cancel", "tasks.retry"),
         *("tasks.wait", "events.publish", "threads.list", "threads.get"),
     )

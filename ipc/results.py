@@ -35,6 +35,7 @@ from actors.messages.routing import (
     Strategy,
     Weights,
 )
+from ipc.feedback import QualityRow
 
 PROTOCOL = 1
 """Version of the native protocol: grows when something old stops working."""
@@ -190,9 +191,10 @@ class StatusResult(Struct, frozen=True, kw_only=True):
 
 
 class ProvidersResult(Struct, frozen=True):
-    """Every provider as the router sees it."""
+    """Every provider as the router sees it; ``quality`` is what feedback has taught."""
 
     providers: tuple[ProviderSnapshot, ...]
+    quality: tuple[QualityRow, ...] = ()
 
 
 class MetricsResult(Struct, frozen=True, kw_only=True):
@@ -205,6 +207,7 @@ class MetricsResult(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None
     unpriced_calls: int
     providers: tuple[ProviderSnapshot, ...]
+    quality: tuple[QualityRow, ...] = ()
 
 
 class HistoryResult(Struct, frozen=True):

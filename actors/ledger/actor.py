@@ -5,7 +5,7 @@ from typing_extensions import override
 
 from actors.errors import GitBridgeError, LedgerNotOpen, LedgerUnavailable
 from actors.ledger.desk import Desk, LedgerSettings
-from actors.messages.ledger import Folded, LedgerStore, UsageGrouping
+from actors.messages.ledger import Folded, Label, LedgerStore, UsageGrouping
 from actors.messages.routing import Decision
 from actors.runtime import Actor, Reply, TimerHandle
 
@@ -64,7 +64,19 @@ class GetTotals(Struct, frozen=True):
     """Query: answered with ``ProviderTotals`` by provider."""
 
 
-Question = Flush | GetHistory | Explain | GetSightings | GetUsage | GetTotals
+class PutLabel(Struct, frozen=True):
+    """Command: keep a label. Answered with a ``Labelled``."""
+
+    label: Label
+
+
+class GetLabels(Struct, frozen=True):
+    """Query: answered with a tuple of ``Label``."""
+
+
+Feedback = PutLabel | GetLabels
+Reading = GetHistory | Explain | GetSightings | GetUsage | GetTotals
+Question = Flush | Reading | Feedback
 LedgerMessage = Wake | FoldNow | Sweep | Retain | Question
 
 
@@ -254,9 +266,16 @@ class Ledger(Actor[LedgerMessage]):
                 answer = await store.usage(since, by)
             case GetTotals():
                 answer = await store.totals()
+            case PutLabel() | GetLabels():
+                answer = await self._feedback(question)
             case Flush():
                 pass
         return answer
+
+    async def _feedback(self, question: Feedback) -> object:
+        if isinstance(question, PutLabel):
+            return await self._store.label(question.label)
+        return await self._store.labels()
 
     def _sweep_in(self, delay_s: float) -> None:
         if self._sweep_timer is not None:

@@ -8,11 +8,13 @@ from actors.ledger.actor import (
     Explain,
     Flush,
     GetHistory,
+    GetLabels,
     GetSightings,
     GetTotals,
     GetUsage,
     Ledger,
     LedgerMessage,
+    PutLabel,
     Question,
     Retain,
     Wake,
@@ -20,6 +22,8 @@ from actors.ledger.actor import (
 from actors.ledger.desk import Desk, LedgerSettings
 from actors.messages.ledger import (
     HistoryEntry,
+    Label,
+    Labelled,
     LedgerStore,
     UsageGrouping,
     UsageRow,
@@ -108,6 +112,12 @@ class LedgerHandle:
 
     async def totals(self) -> dict[str, ProviderTotals]:
         return await self._ask(GetTotals())
+
+    async def label(self, label: Label) -> Labelled:
+        return await self._ask(PutLabel(label))
+
+    async def labels(self) -> tuple[Label, ...]:
+        return await self._ask(GetLabels())
 
     async def flush(self) -> bool:
         """Fold everything now; false when something could not be folded."""

@@ -77,6 +77,35 @@ class UsageRow(Struct, frozen=True, kw_only=True):
     simulated: bool = False
 
 
+class Label(Struct, frozen=True, kw_only=True):
+    """A caller's score in [0, 1] for the answer of a decision.
+
+    ``model`` is the name it was asked for; ``at`` is UTC epoch seconds.
+    """
+
+    decision_id: str
+    provider: str
+    model: str
+    task_type: str | None
+    score: float
+    at: float
+    user: str | None = None
+    comment: str | None = None
+    simulated: bool = False
+
+
+class Labelled(Struct, frozen=True):
+    """A label was kept.
+
+    ``scores`` are all of its model and task type now, the oldest first. ``before`` is
+    the label it replaced, if it did, and ``left`` are the scores where that one stood.
+    """
+
+    scores: tuple[float, ...]
+    before: Label | None = None
+    left: tuple[float, ...] = ()
+
+
 class Folded(Struct, frozen=True, kw_only=True):
     """What one fold did: moving records from the spool into the database.
 
@@ -129,6 +158,12 @@ class LedgerStore(Protocol):
     async def states(self) -> dict[str, bytes]:
         """Every value that was folded, by its key."""
 
+    async def label(self, label: Label) -> Labelled:
+        """Keep a label, in place of an earlier one of that decision."""
+
+    async def labels(self) -> tuple[Label, ...]:
+        """Every label there is."""
+
     async def sweep(self, before: float, limit: int) -> int:
         """Delete up to ``limit`` requests older than ``before``; returns how many."""
 
@@ -162,6 +197,12 @@ class LedgerRef(Protocol):
         self, since: float | None = None, by: UsageGrouping = "provider"
     ) -> tuple[UsageRow, ...]:
         """Usage of requests since ``since`` (UTC epoch seconds), largest cost first."""
+
+    async def label(self, label: Label) -> Labelled:
+        """Keep a label for good, in place of an earlier one of that decision."""
+
+    async def labels(self) -> tuple[Label, ...]:
+        """Every label there is."""
 
     async def totals(self) -> dict[str, ProviderTotals]:
         """Per provider since the first start with this state folder."""

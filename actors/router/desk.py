@@ -1,6 +1,6 @@
 """What all requests share, and the decision for one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from actors.errors import GitBridgeError
 from actors.messages.chat import ChatRequest
-from actors.messages.provider import ModelSnapshot, TimeoutLimits
+from actors.messages.provider import ModelSnapshot, ProviderSnapshot, TimeoutLimits
 from actors.messages.routing import (
     Alias,
     Decision,
@@ -23,6 +23,7 @@ from actors.messages.sighting import RankedOn
 from actors.policy.attempts import AttemptPlan
 from actors.policy.naming import Resolution
 from actors.policy.patience import hedge_after_s
+from actors.policy.quality import QualityBook
 from actors.policy.rank_input import KEPT_EXCLUSIONS
 from actors.policy.recall import Sightings, ranked_on
 from actors.policy.retry_budget import RetryBudget
@@ -61,11 +62,20 @@ class Plan:
 
 
 class Desk:
-    """The router's state: strategy, budgets, round-robin order, requests inside."""
+    """The router's state: strategy, budgets, round-robin order, requests inside.
 
-    def __init__(self, settings: RouterSettings, tools: RouterTools) -> None:
+    ``quality`` is what feedback has taught; whoever takes feedback teaches it.
+    """
+
+    def __init__(
+        self,
+        settings: RouterSettings,
+        tools: RouterTools,
+        quality: QualityBook | None = None,
+    ) -> None:
         self.settings = settings
         self.tools = tools
+        self.quality = QualityBook() if quality is None else quality
         self.overrides = Overrides()
         self.budget = RetryBudget(
             ratio=settings.retry_budget_ratio,
@@ -116,7 +126,10 @@ class Desk:
         resolution = found.resolution
         strategy = request.strategy or resolution.strategy or self.strategy
         max_tokens = request.chat.max_tokens or resolution.max_tokens
-        ask = self._rank_input(request, resolution, strategy, max_tokens, now=now)
+        quality = self._quality(request.task_type, found, snapshots)
+        ask = self._rank_input(
+            request, resolution, strategy, max_tokens, now=now, quality=quality
+        )
         self.sightings.turn_over(now)
         seen = found.sight(self.sightings)
         kept = ranked_on(ask, found.targets, self.sightings.epoch, seen)
@@ -157,6 +170,7 @@ class Desk:
         max_tokens: int | None,
         *,
         now: float,
+        quality: Mapping[Target, float],
     ) -> RankInput:
         size = prompt_size(request.chat)
         return RankInput(
@@ -173,7 +187,20 @@ class Desk:
             budget_usd=request.budget_usd,
             preferred=len(resolution.targets),
             rotation=self._rotation,
+            quality=quality,
         )
+
+    def _quality(
+        self,
+        task_type: str | None,
+        found: Found,
+        snapshots: Sequence[ProviderSnapshot],
+    ) -> Mapping[Target, float]:
+        """How good the candidates' answers to such tasks have been, if anybody knows."""
+        if self.quality.empty:
+            return {}
+        simulated = {each.provider for each in snapshots if each.simulated}
+        return self.quality.of(task_type, found.targets, simulated)
 
     def _decision(
         self,

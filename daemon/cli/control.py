@@ -1,12 +1,13 @@
-"""The commands that change the daemon: ``strategy``, ``weights``, ``reload``, ``drain``."""
+"""What changes the daemon: ``strategy``, ``weights``, ``reload``, ``drain``, ``feedback``."""
 
 import argparse
 
 from daemon.cli.connection import Client, CommandFailed, typed
 from daemon.cli.output import Output
-from daemon.cli.render import changes, status
+from daemon.cli.render import changes, records, status
 from daemon.exits import EXIT_OK, EXIT_USAGE
 from ipc.control import DrainResult, ReloadResult
+from ipc.feedback import FeedbackResult
 from ipc.results import StrategyResult
 
 WEIGHTS = ("cost", "performance", "availability")
@@ -50,6 +51,20 @@ def drain(args: argparse.Namespace, client: Client, out: Output) -> int:
         out.document(result)
     else:
         out.result(changes.draining(typed(result, DrainResult)))
+    return EXIT_OK
+
+
+def feedback(args: argparse.Namespace, client: Client, out: Output) -> int:
+    """Say how good the answer of a decision was."""
+    params: dict[str, object] = {"decision_id": args.decision, "score": args.score}
+    for name in ("task_type", "comment"):
+        if (value := getattr(args, name)) is not None:
+            params[name] = value
+    result = client.call("feedback", params)
+    if out.as_json:
+        out.document(result)
+    else:
+        out.result(records.feedback(typed(result, FeedbackResult)))
     return EXIT_OK
 
 

@@ -1,16 +1,21 @@
 """What may be typed: commands, flags, help with examples. A usage error exits with 64."""
 
 import argparse
-import sys
-from collections.abc import Sequence
-from typing import NoReturn, get_args
-
-from typing_extensions import override
+from typing import get_args
 
 from actors.messages.consensus import ConsensusMethod
 from actors.messages.routing import PRIORITIES
 from daemon.cli import values
-from daemon.exits import EXIT_USAGE
+from daemon.cli.arguments import (
+    Commands,
+    Parser,
+    UsageError,
+    add,
+    add_client,
+    add_places,
+)
+
+__all__ = ["Parser", "UsageError", "build_parser"]
 
 USAGE_GROUPS = ("provider", "model", "task_type", "user")
 
@@ -24,30 +29,6 @@ One reliable local door to many LLM providers: routing, failover, an exact ledge
 EXIT_CODES = """\
 exit codes: 0 ok, 1 the thing asked for failed, 64 usage, 69 daemon not reachable,
 70 our bug, 75 try later, 77 not permitted, 78 bad configuration"""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what was wrong in one line and exits with 64, not argparse's 2."""
-
-    @override
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
-        raise UsageError(f"{self.prog}: {message}")
-
-
-class UsageError(SystemExit):
-    """Raised when what was typed cannot be understood; it has been said already.
-
-    Attributes:
-        message: What was wrong.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(EXIT_USAGE)
-        self.message = message
-
-
-_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name
 
 
 def build_parser() -> Parser:
@@ -66,6 +47,7 @@ def build_parser() -> Parser:
     _add_consensus(commands)
     _add_readings(commands)
     _add_history(commands)
+    _add_feedback(commands)
     _add_control(commands)
     _add_health(commands)
     _add_config(commands)
@@ -74,46 +56,15 @@ def build_parser() -> Parser:
     return parser
 
 
-def _add(
-    commands: "_Commands[Parser]",
-    name: str,
-    summary: str,
-    examples: Sequence[str],
-) -> Parser:
-    lines = "\n".join(f"  {each}" for each in examples)
-    return commands.add_parser(
-        name,
-        help=summary,
-        description=summary[:1].upper() + summary[1:] + ".",
-        epilog=f"examples:\n{lines}",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    places = parser.add_argument_group("where things are")
-    places.add_argument("--socket", metavar="P", help="the daemon's Unix socket")
-    places.add_argument("--config", metavar="F", help="the configuration file")
-    places.add_argument("--state-dir", metavar="D", help="the state folder")
-
-
-def _add_client(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON document on stdout, nothing else"
-    )
-    _add_places(parser)
-
-
-def _add_serve(commands: "_Commands[Parser]") -> None:
+def _add_serve(commands: "Commands[Parser]") -> None:
     examples = (
         "gitbridge serve --simulate               pretend providers, no keys needed",
         "OPENAI_API_KEY=... gitbridge serve       every provider whose key is found",
         "gitbridge serve --config gitbridge.toml --check",
         "gitbridge serve --listen 127.0.0.1:4180  also over TCP, with tokens",
     )
-    parser = _add(commands, "serve", "run the daemon in the foreground", examples)
-    _add_places(parser)
+    parser = add(commands, "serve", "run the daemon in the foreground", examples)
+    add_places(parser)
     parser.add_argument(
         "--listen", metavar="HOST:PORT", help="also listen on TCP (wants a token)"
     )
@@ -125,14 +76,14 @@ def _add_serve(commands: "_Commands[Parser]") -> None:
     )
 
 
-def _add_ask(commands: "_Commands[Parser]") -> None:
+def _add_ask(commands: "Commands[Parser]") -> None:
     examples = (
         'gitbridge ask "Why is the sky blue?"',
         "git diff | gitbridge ask - --task-type code_review --system 'Review this.'",
         "gitbridge ask --stream --strategy cost 'Tell me a story'",
         "gitbridge ask --provider grok --max-tokens 100 --json 'Hello'",
     )
-    parser = _add(commands, "ask", "send a prompt to the provider that suits", examples)
+    parser = add(commands, "ask", "send a prompt to the provider that suits", examples)
     parser.add_argument("prompt", metavar="PROMPT", help="the prompt; - reads stdin")
     parser.add_argument(
         "--task-type", metavar="T", help="code_review, documentation..."
@@ -162,17 +113,17 @@ def _add_ask(commands: "_Commands[Parser]") -> None:
         choices=PRIORITIES,
         help="who goes first where requests wait for a place (normal)",
     )
-    _add_client(parser)
+    add_client(parser)
 
 
-def _add_consensus(commands: "_Commands[Parser]") -> None:
+def _add_consensus(commands: "Commands[Parser]") -> None:
     examples = (
         'gitbridge consensus "Is 2027 a prime number?"',
         "gitbridge consensus --providers openai,grok,claude --method quorum - < q.txt",
         "gitbridge consensus --method judge --judge claude 'Which design is better?'",
     )
     summary = "ask several models and decide between their answers"
-    parser = _add(commands, "consensus", summary, examples)
+    parser = add(commands, "consensus", summary, examples)
     parser.add_argument("prompt", metavar="PROMPT", help="the prompt; - reads stdin")
     parser.add_argument(
         "--providers", metavar="A,B,C", help="providers or provider/model names"
@@ -189,10 +140,10 @@ def _add_consensus(commands: "_Commands[Parser]") -> None:
     parser.add_argument(
         "--budget", metavar="USD", type=values.number, help="the most it may all cost"
     )
-    _add_client(parser)
+    add_client(parser)
 
 
-def _add_readings(commands: "_Commands[Parser]") -> None:
+def _add_readings(commands: "Commands[Parser]") -> None:
     for name, summary in (
         ("status", "the daemon and its providers at a glance"),
         ("providers", "every provider and model as the router sees it"),
@@ -200,58 +151,78 @@ def _add_readings(commands: "_Commands[Parser]") -> None:
         ("metrics", "rolling and total figures of every provider"),
     ):
         examples = (f"gitbridge {name}", f"gitbridge {name} --json")
-        _add_client(_add(commands, name, summary, examples))
+        add_client(add(commands, name, summary, examples))
 
 
-def _add_history(commands: "_Commands[Parser]") -> None:
+def _add_history(commands: "Commands[Parser]") -> None:
     examples: tuple[str, ...] = (
         "gitbridge history --limit 50",
         "gitbridge history --json | jq '.entries[].cost_usd'",
     )
-    parser = _add(commands, "history", "past requests, newest first", examples)
+    parser = add(commands, "history", "past requests, newest first", examples)
     parser.add_argument("--limit", metavar="N", type=values.positive_int, default=20)
-    _add_client(parser)
+    add_client(parser)
 
     examples = ("gitbridge explain 01JD...   an id from history, or from ask",)
-    parser = _add(commands, "explain", "why a request went where it went", examples)
+    parser = add(commands, "explain", "why a request went where it went", examples)
     parser.add_argument("id", metavar="DECISION", help="a decision's or request's id")
-    _add_client(parser)
+    add_client(parser)
 
     examples = (
         "gitbridge usage --since 7d --by model",
         "gitbridge usage --since 2026-11-01 --json",
     )
-    parser = _add(commands, "usage", "tokens and money, grouped", examples)
+    parser = add(commands, "usage", "tokens and money, grouped", examples)
     parser.add_argument(
         "--since", metavar="T", help="a date or time (ISO 8601, UTC) or an age (7d)"
     )
     parser.add_argument("--by", choices=USAGE_GROUPS, default="provider")
-    _add_client(parser)
+    add_client(parser)
 
 
-def _add_control(commands: "_Commands[Parser]") -> None:
+def _add_feedback(commands: "Commands[Parser]") -> None:
+    examples = (
+        "gitbridge feedback 01JD... 0.9             an id from history, or from ask",
+        "gitbridge feedback 01JD... 0 --comment 'made it up'",
+    )
+    parser = add(commands, "feedback", "say how good an answer was", examples)
+    parser.add_argument("decision", metavar="DECISION", help="its decision's id")
+    parser.add_argument(
+        "score",
+        metavar="SCORE",
+        type=values.number,
+        help="from 0 (useless) to 1 (perfect); a later one replaces it",
+    )
+    parser.add_argument(
+        "--task-type", metavar="T", help="what it was asked for, if not as it was said"
+    )
+    parser.add_argument("--comment", metavar="TEXT", help="why; kept beside the score")
+    add_client(parser)
+
+
+def _add_control(commands: "Commands[Parser]") -> None:
     examples: tuple[str, ...] = (
         "gitbridge strategy              which one is in force",
         "gitbridge strategy cost         change it, kept over a restart",
         "gitbridge strategy --reset      back to what the configuration says",
     )
-    parser = _add(commands, "strategy", "show or change the strategy", examples)
+    parser = add(commands, "strategy", "show or change the strategy", examples)
     _add_strategy(parser, "name", nargs="?")
     parser.add_argument("--reset", action="store_true", help="drop the override")
-    _add_client(parser)
+    add_client(parser)
 
     examples = (
         "gitbridge weights",
         "gitbridge weights --cost 0.6 --performance 0.3 --availability 0.1",
         "gitbridge weights --reset",
     )
-    parser = _add(
+    parser = add(
         commands, "weights", "show or change the hybrid strategy's weights", examples
     )
     for name in ("cost", "performance", "availability"):
         parser.add_argument(f"--{name}", metavar="X", type=values.weight)
     parser.add_argument("--reset", action="store_true", help="drop the override")
-    _add_client(parser)
+    add_client(parser)
 
     examples = (
         "gitbridge reload          read the configuration again, show what changes",
@@ -259,14 +230,14 @@ def _add_control(commands: "_Commands[Parser]") -> None:
         "systemctl reload gitbridge     the same, by signal; the log shows the changes",
     )
     summary = "read the configuration and keys again, all or nothing"
-    _add_client(_add(commands, "reload", summary, examples))
+    add_client(add(commands, "reload", summary, examples))
 
     examples = (
         "gitbridge drain           take no more requests, finish, and end with 0",
         "gitbridge drain --json    how many are in flight, and how long they have",
     )
     summary = "have the daemon finish what is in flight and end"
-    _add_client(_add(commands, "drain", summary, examples))
+    add_client(add(commands, "drain", summary, examples))
 
 
 def _add_strategy(
@@ -281,14 +252,14 @@ def _add_strategy(
     )
 
 
-def _add_health(commands: "_Commands[Parser]") -> None:
+def _add_health(commands: "Commands[Parser]") -> None:
     examples = (
         "gitbridge health                          every provider, costs nothing",
         "gitbridge health openai --model gpt-4o-mini --max-latency 1.5",
         "gitbridge health --retries 5 --format json",
     )
     summary = "check the providers; with and without a running daemon"
-    parser = _add(commands, "health", summary, examples)
+    parser = add(commands, "health", summary, examples)
     parser.add_argument("provider", metavar="PROVIDER", nargs="?", help="this one only")
     parser.add_argument("--model", metavar="M", help="the model that must be served")
     parser.add_argument(
@@ -302,16 +273,16 @@ def _add_health(commands: "_Commands[Parser]") -> None:
         help="further checks of what is not healthy, 1, 2, 4... s apart (default 3)",
     )
     parser.add_argument("--format", choices=("human", "json"), default="human")
-    _add_client(parser)
+    add_client(parser)
 
 
-def _add_config(commands: "_Commands[Parser]") -> None:
+def _add_config(commands: "Commands[Parser]") -> None:
     examples = (
         "gitbridge config check --config gitbridge.toml",
         "gitbridge config show",
         "gitbridge config example > gitbridge.toml",
     )
-    parser = _add(commands, "config", "check or show the configuration", examples)
+    parser = add(commands, "config", "check or show the configuration", examples)
     parser.add_argument(
         "action",
         choices=("check", "show", "example"),
@@ -321,10 +292,10 @@ def _add_config(commands: "_Commands[Parser]") -> None:
     parser.add_argument(
         "--simulate", action="store_true", help="as for serve: no keys needed"
     )
-    _add_client(parser)
+    add_client(parser)
 
 
-def _add_service(commands: "_Commands[Parser]") -> None:
+def _add_service(commands: "Commands[Parser]") -> None:
     examples = (
         "sudo gitbridge service install --now     for the whole machine, and start it",
         "gitbridge service install --user --now   for yourself alone",
@@ -333,7 +304,7 @@ def _add_service(commands: "_Commands[Parser]") -> None:
         "gitbridge service print                  the units, for a package or an image",
         "sudo gitbridge service uninstall         configuration, keys and state stay",
     )
-    parser = _add(commands, "service", "run the daemon under systemd", examples)
+    parser = add(commands, "service", "run the daemon under systemd", examples)
     parser.add_argument(
         "action",
         choices=("install", "uninstall", "status", "print"),
@@ -356,7 +327,7 @@ def _add_service(commands: "_Commands[Parser]") -> None:
     )
 
 
-def _add_logs(commands: "_Commands[Parser]") -> None:
+def _add_logs(commands: "Commands[Parser]") -> None:
     examples = (
         "gitbridge logs -f                       follow the service's journal",
         "gitbridge logs --since 1h --level warning",
@@ -364,7 +335,7 @@ def _add_logs(commands: "_Commands[Parser]") -> None:
         "gitbridge serve 2>&1 | gitbridge logs - without systemd",
     )
     summary = "the daemon's log, readable: from the journal, a file or stdin"
-    parser = _add(commands, "logs", summary, examples)
+    parser = add(commands, "logs", summary, examples)
     parser.add_argument(
         "file", metavar="FILE", nargs="?", help="this file, not the journal; - is stdin"
     )

@@ -158,7 +158,13 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
     """The commands that are nothing without a daemon."""
     from daemon.cli.ask import ask  # noqa: PLC0415 - only what the command needs
     from daemon.cli.consensus import consensus  # noqa: PLC0415
-    from daemon.cli.control import drain, reload, strategy, weights  # noqa: PLC0415
+    from daemon.cli.control import (  # noqa: PLC0415
+        drain,
+        feedback,
+        reload,
+        strategy,
+        weights,
+    )
     from daemon.cli.reading import read  # noqa: PLC0415
 
     commands = {
@@ -168,6 +174,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         "weights": weights,
         "reload": reload,
         "drain": drain,
+        "feedback": feedback,
     }
     return commands.get(args.command, read)(args, client, out)
 

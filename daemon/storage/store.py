@@ -10,12 +10,19 @@ import anyio.to_thread
 import msgspec
 
 from actors.errors import LedgerUnavailable
-from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.ledger import (
+    Folded,
+    HistoryEntry,
+    Label,
+    Labelled,
+    UsageGrouping,
+    UsageRow,
+)
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
 from actors.policy.recall import Key
-from daemon.storage import queries
+from daemon.storage import labels, queries
 from daemon.storage.batches import (
     Batch,
     Entry,
@@ -125,6 +132,12 @@ class Store:
 
     async def totals(self) -> dict[str, ProviderTotals]:
         return await _in_thread(queries.totals, self._database)
+
+    async def label(self, label: Label) -> Labelled:
+        return await self._finisher.run(_in_thread(labels.put, self._database, label))
+
+    async def labels(self) -> tuple[Label, ...]:
+        return await _in_thread(labels.labels, self._database)
 
     async def states(self) -> States:
         return await _in_thread(queries.states, self._database)

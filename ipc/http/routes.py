@@ -31,6 +31,9 @@ NOT_YET: Final = frozenset(
         *("/v1/messages/count_tokens", "/webhooks/github", "/events", "/dashboard"),
     )
 )
+POSTED: Final = frozenset({"feedback"})
+"""Methods with an address of their own that do not only read."""
+
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _STREAM_HEADERS: Final = {
     "server": SERVER,
@@ -79,7 +82,7 @@ class Routes:
         }
         self._below: Mapping[str, Mapping[str, Handler]] = {
             "/v1/models/": {"GET": self._model},
-            "/api/": {"GET": self._api},
+            "/api/": {"GET": self._api, "POST": self._post_api},
         }
 
     def find(self, method: str, path: str) -> Handler:
@@ -237,10 +240,26 @@ class Routes:
         if method is None:
             raise HttpError(unknown_method(name), 404)
         if not method.reading:
-            changes = InvalidRequest(f"{name} is not for reading: POST it to /rpc")
-            raise HttpError(changes, 405, headers={"allow": ""})
+            where, allowed = ("here", "POST") if name in POSTED else ("to /rpc", "")
+            changes = InvalidRequest(f"{name} is not for reading: POST it {where}")
+            raise HttpError(changes, 405, headers={"allow": allowed})
         check_permission(call.peer, method)
         params = read_params(method.params, query_params(call.request), strict=False)
+        return json_response(await self._backing.service.call(name, params, call.peer))
+
+    async def _post_api(self, call: Call) -> web.StreamResponse:
+        """Methods that take a document and are worth an address of their own."""
+        name = call.request.path.removeprefix("/api/")
+        method = METHODS.get(name)
+        if method is None:
+            raise HttpError(unknown_method(name), 404)
+        if name not in POSTED:
+            elsewhere = InvalidRequest(f"{name} takes no POST here: POST it to /rpc")
+            raise HttpError(elsewhere, 405, headers={"allow": "GET"})
+        check_permission(call.peer, method)
+        params = read_params(
+            method.params, translate.read_json(await read_body(call.request))
+        )
         return json_response(await self._backing.service.call(name, params, call.peer))
 
     # The daemon -----------------------------------------------------------------------

@@ -9,9 +9,11 @@ from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProbeResult
 from actors.policy.pricing import PriceBook
 from daemon import service
+from daemon.feedback import FeedbackDesk
 from daemon.model_list import list_models
 from daemon.service import HouseService, probe_passes
 from ipc import methods, results
+from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.methods import Peer
 from tests.support.fake_transport import FakeTransport, completion, refusal
@@ -44,6 +46,9 @@ def service_of(house: SmallHouse, *conditions: Condition) -> HouseService:
         max_latency_s=2.0,
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
+        feedback=FeedbackDesk(
+            MemoryLedger(house.spool.records), house.desk.quality, lambda: NOW
+        ),
         new_id=lambda: "new",
         utc=lambda: NOW,
         models=lambda found: list_models(found, {}, PriceBook().lookup),
@@ -128,6 +133,9 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
         max_latency_s=2.0,
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
+        feedback=FeedbackDesk(
+            MemoryLedger(house.spool.records), house.desk.quality, lambda: NOW
+        ),
         new_id=lambda: "new",
         utc=lambda: clock[0],
         models=lambda _: (),
@@ -269,3 +277,17 @@ def test_a_slow_probe_passes_only_within_the_threshold(
     )
 
     assert probe_passes(probe, limit_s) is passes
+
+
+async def test_feedback_shows_where_the_providers_are_shown(house: SmallHouse) -> None:
+    doors = service_of(house)
+    answer = await house.answer()
+
+    given = await call(doors, "feedback", decision_id=answer.decision_id, score=1)
+    shown = await call(doors, "providers")
+    metrics = await call(doors, "metrics")
+
+    assert isinstance(given, FeedbackResult)
+    assert isinstance(shown, results.ProvidersResult)
+    assert isinstance(metrics, results.MetricsResult)
+    assert shown.quality == metrics.quality == (given.quality,)

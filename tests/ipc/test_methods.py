@@ -41,6 +41,7 @@ def test_the_table_names_every_method_once() -> None:
         "history",
         "explain",
         "usage",
+        "feedback",
         "strategy.get",
         "strategy.set",
         "weights.set",

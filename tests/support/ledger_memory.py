@@ -6,7 +6,13 @@ hold no rows, the real ones are tested with the store.
 
 from collections.abc import Sequence
 
-from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.ledger import (
+    HistoryEntry,
+    Label,
+    Labelled,
+    UsageGrouping,
+    UsageRow,
+)
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
@@ -17,6 +23,7 @@ from actors.policy.recall import Key, seen_by
 class MemoryLedger:
     def __init__(self, records: Sequence[RequestRecord]) -> None:
         self._records = records
+        self._labels: dict[str, Label] = {}
 
     def wake(self) -> None: ...
 
@@ -46,6 +53,23 @@ class MemoryLedger:
 
     async def totals(self) -> dict[str, ProviderTotals]:
         return {}
+
+    async def label(self, label: Label) -> Labelled:
+        before = self._labels.pop(label.decision_id, None)
+        self._labels[label.decision_id] = label
+        left = () if before is None else self._scores(before)
+        return Labelled(self._scores(label), before, left)
+
+    async def labels(self) -> tuple[Label, ...]:
+        return tuple(self._labels.values())
+
+    def _scores(self, like: Label) -> tuple[float, ...]:
+        return tuple(
+            each.score
+            for each in self._labels.values()
+            if (each.provider, each.model, each.task_type)
+            == (like.provider, like.model, like.task_type)
+        )
 
     def load(self, key: str) -> bytes | None:
         return None

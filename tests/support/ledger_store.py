@@ -2,7 +2,14 @@
 
 import anyio
 
-from actors.messages.ledger import Folded, HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.ledger import (
+    Folded,
+    HistoryEntry,
+    Label,
+    Labelled,
+    UsageGrouping,
+    UsageRow,
+)
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
@@ -38,6 +45,7 @@ class MemoryStore:
         self.damaged = 0
         self.replaced: str | None = None
         self.stashed: dict[str, bytes] = {}
+        self.kept_labels: list[Label] = []
         self._rolled: list[RequestRecord] = []
 
     async def fold(self, limit: int, states: dict[str, bytes], *, roll: bool) -> Folded:
@@ -93,6 +101,15 @@ class MemoryStore:
 
     async def states(self) -> dict[str, bytes]:
         return dict(self.saved)
+
+    async def label(self, label: Label) -> Labelled:
+        if self.broken is not None:
+            raise self.broken
+        self.kept_labels.append(label)
+        return Labelled((label.score,))
+
+    async def labels(self) -> tuple[Label, ...]:
+        return tuple(self.kept_labels)
 
     async def sweep(self, before: float, limit: int) -> int:
         self.sweeps.append((anyio.current_time(), before))

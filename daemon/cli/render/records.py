@@ -23,6 +23,7 @@ from daemon.cli.render.units import (
     name_of,
     seconds,
 )
+from ipc.feedback import FeedbackResult
 from ipc.results import HistoryResult, RouteReply, UsageResult
 
 
@@ -215,6 +216,19 @@ def _cost(record: RequestRecord) -> str:
     known = record.known_cost_usd
     part = f", {money(known)} of it known" if known else ""
     return f"cost unknown{part}, tokens {used}"
+
+
+def feedback(result: FeedbackResult) -> str:
+    """``gitbridge feedback``: what was written down and what it makes of the model."""
+    row = result.quality
+    instead = f" in place of {result.replaced:g}" if result.replaced is not None else ""
+    about = f" for {one_line(row.task_type)}" if row.task_type else ""
+    labels = "1 label" if row.labels == 1 else f"{row.labels} labels"
+    return (
+        f"{result.decision_id}: {result.score:g}{instead}\n"
+        f"{name_of(row.provider, row.model)}{about}: "
+        f"quality {row.quality:.3f} by {labels}"
+    )
 
 
 def usage(result: UsageResult, paint: Paint) -> str:

@@ -15,6 +15,7 @@ from daemon.cli.render.units import (
     seconds,
     share,
 )
+from ipc.feedback import QualityRow
 from ipc.results import (
     MetricsResult,
     ProvidersResult,
@@ -128,7 +129,7 @@ def providers(result: ProvidersResult, paint: Paint) -> str:
         return "no providers"
     numbers = ("success", "p50", "p95", "in/1M", "out/1M", "window", "in flight")
     headers = ["provider/model", "kind", "health", "breaker", *numbers]
-    return table(headers, rows, paint, right=numbers)
+    return table(headers, rows, paint, right=numbers) + quality(result.quality, paint)
 
 
 def _model_row(provider: ProviderSnapshot, model: ModelSnapshot) -> Row:
@@ -149,6 +150,24 @@ def _model_row(provider: ProviderSnapshot, model: ModelSnapshot) -> Row:
     ]
 
 
+def quality(rows: Sequence[QualityRow], paint: Paint) -> str:
+    """What feedback has taught, by task type; empty without any."""
+    if not rows:
+        return ""
+    cells: list[Row] = [
+        [
+            each.task_type or UNKNOWN,
+            name_of(each.provider, each.model)
+            + (" (simulated)" if each.simulated else ""),
+            f"{each.quality:.3f}",
+            count(each.labels),
+        ]
+        for each in rows
+    ]
+    headers = ["task type", "provider/model", "quality", "labels"]
+    return "\n\n" + table(headers, cells, paint, right=("quality", "labels"))
+
+
 def metrics(result: MetricsResult, paint: Paint) -> str:
     """``gitbridge metrics``: each provider's window and totals, and their sum."""
     numbers = ["success", "latency", "cost/1k", "requests", "failures", "prompt"]
@@ -161,7 +180,8 @@ def metrics(result: MetricsResult, paint: Paint) -> str:
         *(count(result.unpriced_calls), ""),
     ]
     headers = ["provider", *numbers, "last request"]
-    return table(headers, [*rows, total], paint, right=numbers)
+    shown = table(headers, [*rows, total], paint, right=numbers)
+    return shown + quality(result.quality, paint)
 
 
 def _metrics_row(provider: ProviderSnapshot) -> Row:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.errors import Mistake
 from actors.messages.routing import Weights
 from ipc.calls import error_of
 from ipc.control import DrainResult, ProviderChange, ReloadResult, SettingChange
+from ipc.feedback import FeedbackResult, QualityRow
 from ipc.results import ErrorData, StrategyResult
 from ipc.rpc import ErrorBody
 from tests.support.cli import FakeDaemon, Machine
@@ -144,3 +146,60 @@ def test_drain_as_json_is_the_result() -> None:
 
     assert typed.type("drain", "--json") == 0
     assert typed.screen.document == {"in_flight": 2, "drain_s": 5.0}
+
+
+# Feedback ----------------------------------------------------------------------------
+
+FEEDBACK = FeedbackResult(
+    decision_id="d1",
+    score=0.25,
+    replaced=0.9,
+    quality=QualityRow(
+        provider="openai", model="gpt-4o", task_type="review", quality=0.5, labels=1
+    ),
+)
+
+
+def test_feedback_says_what_was_written_down_and_what_it_makes_of_the_model() -> None:
+    daemon = FakeDaemon({"feedback": FEEDBACK})
+    typed = Machine(daemon)
+
+    assert typed.type("feedback", "d1", "0.25") == 0
+    assert daemon.calls == [("feedback", {"decision_id": "d1", "score": 0.25})]
+    assert typed.screen.out.splitlines() == [
+        "d1: 0.25 in place of 0.9",
+        "openai/gpt-4o for review: quality 0.500 by 1 label",
+    ]
+
+
+def test_feedback_hands_on_task_type_and_comment() -> None:
+    daemon = FakeDaemon({"feedback": FEEDBACK})
+    line = (
+        "feedback",
+        "d1",
+        "1",
+        "--task-type",
+        "docs",
+        "--comment",
+        "so so",
+        "--json",
+    )
+    typed = Machine(daemon)
+
+    assert typed.type(*line) == 0
+    assert daemon.calls == [
+        (
+            "feedback",
+            {
+                "decision_id": "d1",
+                "score": 1.0,
+                "task_type": "docs",
+                "comment": "so so",
+            },
+        )
+    ]
+    assert typed.screen.document == msgspec.to_builtins(FEEDBACK)
+
+
+def test_a_score_is_a_number() -> None:
+    assert Machine(FakeDaemon()).type("feedback", "d1", "good") == 64

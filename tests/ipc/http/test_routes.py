@@ -18,6 +18,7 @@ from actors.errors import (
     UnknownModel,
 )
 from actors.messages.routing import error_info
+from ipc.feedback import FeedbackParams
 from ipc.http import ModelEntry
 from ipc.http.routes import check_permission
 from ipc.methods import METHODS, HistoryParams, Peer
@@ -259,6 +260,39 @@ async def test_a_reading_that_cannot_be_is_refused(
     assert response.status == status
     assert response.error["param"] == param
 
+    assert opened.service.calls == []
+
+
+async def test_feedback_has_an_address_of_its_own(opened: OpenDoor) -> None:
+    opened.service.answers["feedback"] = {"decision_id": "d"}
+    body = {"decision_id": "d", "score": 0.5}
+    response = await opened.ask("POST", "/api/feedback", json=body)
+    assert response.json() == {"decision_id": "d"}
+
+    assert [call[:2] for call in opened.service.calls] == [
+        ("feedback", FeedbackParams("d", 0.5))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "status", "allow"),
+    [
+        ("POST /api/feedback", {"decision_id": "d", "score": 2}, 400, None),
+        ("POST /api/feedback", ["d"], 400, None),
+        ("POST /api/nothing", {}, 404, None),
+        ("POST /api/usage", {}, 405, "GET"),
+        ("POST /api/strategy.set", {"strategy": "cost"}, 405, "GET"),
+        ("GET /api/feedback", None, 405, "POST"),
+    ],
+)
+async def test_what_else_is_posted_is_refused(
+    opened: OpenDoor, what: str, body: object, status: int, allow: str | None
+) -> None:
+    method, path = what.split()
+    response = await opened.ask(method, path, json=body)
+
+    assert response.status == status
+    assert response.headers.get("allow") == allow
     assert opened.service.calls == []
 
 

@@ -13,6 +13,7 @@ from actors.messages.provider import (
 from actors.messages.routing import Weights
 from daemon.cli.render import status as rendered
 from daemon.cli.render.table import colours, no_colours
+from ipc.feedback import QualityRow
 from ipc.results import (
     MetricsResult,
     ProvidersResult,
@@ -79,6 +80,22 @@ def test_status_says_who_waits_and_how_many_calls_a_provider_takes() -> None:
 
     assert "5 in flight (3 of them waiting for a place)," in shown
     assert " 2/8 " in shown
+
+
+QUALITY = QualityRow(
+    provider="grok", model="grok-4", task_type=None, quality=0.75, labels=3
+)
+
+
+def test_what_feedback_has_taught_stands_below_the_providers() -> None:
+    found = snapshot()
+    result = ProvidersResult((found,), (QUALITY,))
+
+    shown = rendered.providers(result, no_colours).splitlines()
+
+    assert shown[-2].split() == ["task", "type", "provider/model", "quality", "labels"]
+    assert shown[-1].split() == ["-", "grok/grok-4", "0.750", "3"]
+    assert "quality" not in rendered.providers(ProvidersResult((found,)), no_colours)
 
 
 def test_status_says_who_and_how() -> None:

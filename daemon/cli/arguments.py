@@ -1,0 +1,68 @@
+"""What all commands have in common where they are typed: help, places, mistakes."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from typing_extensions import override
+
+from daemon.exits import EXIT_USAGE
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what was wrong in one line and exits with 64, not argparse's 2."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise UsageError(f"{self.prog}: {message}")
+
+
+class UsageError(SystemExit):
+    """Raised when what was typed cannot be understood; it has been said already.
+
+    Attributes:
+        message: What was wrong.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(EXIT_USAGE)
+        self.message = message
+
+
+Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name
+
+
+def add(
+    commands: "Commands[Parser]",
+    name: str,
+    summary: str,
+    examples: Sequence[str],
+) -> Parser:
+    """A command with its help and examples."""
+    lines = "\n".join(f"  {each}" for each in examples)
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[:1].upper() + summary[1:] + ".",
+        epilog=f"examples:\n{lines}",
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where the daemon, its configuration and its state are."""
+    places = parser.add_argument_group("where things are")
+    places.add_argument("--socket", metavar="P", help="the daemon's Unix socket")
+    places.add_argument("--config", metavar="F", help="the configuration file")
+    places.add_argument("--state-dir", metavar="D", help="the state folder")
+
+
+def add_client(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that asks the daemon."""
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on stdout, nothing else"
+    )
+    add_places(parser)

@@ -1,0 +1,114 @@
+"""Scores that callers give to answers: checked, kept, and put to use."""
+
+from collections.abc import Callable
+from typing import cast
+
+from actors.errors import InvalidRequest
+from actors.messages.ledger import Label, LedgerRef
+from actors.messages.routing import AttemptRecord, RequestRecord
+from actors.policy.quality import Quality, QualityBook
+from ipc.feedback import FeedbackParams, FeedbackResult, QualityRow
+from ipc.methods import Peer
+
+
+class FeedbackDesk:
+    """Answers ``feedback``, and says what all of it has taught.
+
+    Args:
+        ledger: Knows the decisions, and keeps the labels.
+        book: What the router ranks with.
+        utc: Epoch seconds.
+    """
+
+    def __init__(
+        self, ledger: LedgerRef, book: QualityBook, utc: Callable[[], float]
+    ) -> None:
+        self._ledger = ledger
+        self._book = book
+        self._utc = utc
+
+    async def take(self, params: object, peer: Peer) -> FeedbackResult:
+        """Attach a score to a decision.
+
+        Raises:
+            InvalidRequest: There is no such decision, or nobody answered it.
+        """
+        asked = cast("FeedbackParams", params)
+        record = await self._ledger.explain(asked.decision_id)
+        if record is None:
+            raise _refused(
+                asked, f"there is no decision {asked.decision_id!r} in the ledger"
+            )
+        label = self._label(asked, record, peer)
+        kept = await self._ledger.label(label)
+        if kept.before is not None:
+            self._book.unlearn(kept.before, kept.left)
+        quality = self._book.learn(label, kept.scores)
+        return FeedbackResult(
+            decision_id=label.decision_id,
+            score=label.score,
+            replaced=None if kept.before is None else kept.before.score,
+            quality=_row(label.provider, label.model, label.task_type, quality),
+        )
+
+    def rows(self) -> tuple[QualityRow, ...]:
+        """What is known, by model and task type."""
+        found = [
+            _row(target.provider, target.model, task_type, quality, simulated=simulated)
+            for target, task_type, simulated, quality in self._book.rows()
+        ]
+        found.sort(key=lambda row: (row.task_type or "", -row.quality, row.provider))
+        return tuple(found)
+
+    def _label(self, asked: FeedbackParams, record: RequestRecord, peer: Peer) -> Label:
+        answered = _answered(record)
+        if answered is None:
+            raise _refused(
+                asked, f"nobody answered {asked.decision_id!r}: {record.outcome}"
+            )
+        return Label(
+            decision_id=record.decision.decision_id,
+            provider=answered.provider,
+            model=answered.model,
+            task_type=asked.task_type or record.task_type,
+            score=asked.score,
+            at=self._utc(),
+            user=peer.user,
+            comment=asked.comment,
+            simulated=record.simulated,
+        )
+
+
+def _answered(record: RequestRecord) -> AttemptRecord | None:
+    """The call that gave the answer: by the name its model was asked for."""
+    if record.provider is None:
+        return None
+    answers = (each for each in reversed(record.attempts) if each.outcome == "ok")
+    return next((a for a in answers if a.provider == record.provider), None)
+
+
+def _refused(asked: FeedbackParams, said: str) -> InvalidRequest:
+    return InvalidRequest(
+        said,
+        field="decision_id",
+        got=asked.decision_id[:100],
+        wanted="the decision_id of an answer, from its reply or from history",
+    )
+
+
+def _row(
+    provider: str,
+    model: str,
+    task_type: str | None,
+    quality: Quality,
+    *,
+    simulated: bool = False,
+) -> QualityRow:
+    return QualityRow(
+        provider=provider,
+        model=model,
+        task_type=task_type,
+        quality=quality.mean,
+        labels=quality.labels,
+        simulated=simulated,
+    )
