@@ -109,6 +109,7 @@ def router_settings(config: Config) -> RouterSettings:
         deadline_s=routing.deadline_s,
         stream_mode=routing.stream_mode,
         hedge=routing.hedge,
+        stream_upstream=routing.stream_upstream,
         defaults={
             name: ProviderDefaults(
                 temperature=provider.temperature,

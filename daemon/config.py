@@ -111,6 +111,7 @@ class RoutingConfig(Struct, frozen=True, kw_only=True):
     deadline_s: SomeSeconds = 600.0
     hedge: Share = 0.0
     adaptive_first_token: bool = True
+    stream_upstream: bool = False
     stream_mode: StreamMode = "passthrough"
     content_filter_fallback: bool = False
     tasks: dict[str, TaskConfig] = {}

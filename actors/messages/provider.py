@@ -155,6 +155,7 @@ class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     emitted: bool = False
     dropped: tuple[str, ...] = ()
     provider_request_id: str | None = None
+    rate_limits: RateLimits | None = None
     simulated: bool = False
 
 

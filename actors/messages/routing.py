@@ -17,7 +17,7 @@ from actors.errors import (
 )
 from actors.messages.chat import ChatRequest, FinishReason, ToolCall, Usage
 from actors.messages.consensus import Ballot, ConsensusAsk, ConsensusInfo
-from actors.messages.provider import CostSource, DeltaSink, TimeoutLimits
+from actors.messages.provider import CostSource, DeltaSink, RateLimits, TimeoutLimits
 from actors.messages.sighting import RankedOn, Sighting
 
 Strategy = Literal[
@@ -193,6 +193,7 @@ class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
     wanted: str | None = None
     decision_id: str | None = None
     attempts: tuple[AttemptSummary, ...] = ()
+    rate_limits: RateLimits | None = None
     mistakes: tuple[Mistake, ...] = ()
     ballots: tuple[Ballot, ...] = ()
 
@@ -226,6 +227,7 @@ class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
     cached: bool = False
     simulated: bool = False
     dropped: tuple[str, ...] = ()
+    rate_limits: RateLimits | None = None
     consensus: ConsensusInfo | None = None
 
 

@@ -50,6 +50,7 @@ class UpstreamCall:
     ) -> None:
         self._attempt = attempt
         self._on_limits = on_limits
+        self._limits: RateLimits | None = None
         self._settings = settings
         self._tools = tools
         self._backend = backend
@@ -146,6 +147,7 @@ class UpstreamCall:
         """Told at once: a stream's end may be minutes away."""
         limits = read_rate_limits(response.head.headers, self._tools.utc())
         if limits is not NOTHING:
+            self._limits = limits
             self._on_limits(limits)
 
     async def _read_error(self, response: Response) -> Failure:
@@ -278,6 +280,7 @@ class UpstreamCall:
             emitted=first is not None,
             dropped=self._dropped,
             provider_request_id=self._request_id,
+            rate_limits=self._limits,
             simulated=self._simulated,
         )
 

@@ -110,6 +110,8 @@ class Calls:
         sink: DeltaSink | None = None
         if self._request.stream:
             sink = held.append if plan.mode == "buffered" else hand_on
+        elif self._settings.stream_upstream:
+            sink = _nobody  # the whole answer is what counts
         attempt = Attempt(
             attempt_id=tools.new_id(),
             request_id=self._request.request_id,
@@ -330,6 +332,10 @@ class Calls:
             attempts=len(self._journal.attempts) + len(self.legs),
             simulated=provider.snapshot().simulated if provider else False,
         )
+
+
+def _nobody(_: Delta) -> None:
+    """Where the pieces of an answer go that is only wanted whole."""
 
 
 def tell_failure(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from actors.errors import GitBridgeError
 from actors.messages.chat import Completion, Message, TextPart, Usage
-from actors.messages.provider import COST_SOURCES, CostSource, Outcome
+from actors.messages.provider import COST_SOURCES, CostSource, Outcome, RateLimits
 from actors.messages.routing import (
     AttemptKind,
     AttemptRecord,
@@ -32,12 +32,14 @@ class Journal:
     queued_s: float = 0.0
     answered: Outcome | None = None
     first_token_s: float | None = None  # from the arrival, where a later call went on
+    rate_limits: RateLimits | None = None  # what was said of them last
     simulated: bool = False
 
     def add(self, outcome: Outcome, started_at: float, kind: AttemptKind) -> None:
         if outcome.called:
             self.attempts.append(attempt_record(outcome, started_at, kind))
             self.simulated |= outcome.simulated
+        self.rate_limits = outcome.rate_limits or self.rate_limits
         if outcome.completion is not None:
             self.answered = outcome
 
@@ -199,6 +201,7 @@ class Ending:
             response_id=completion.response_id,
             simulated=self.journal.simulated,
             dropped=answered.dropped,
+            rate_limits=answered.rate_limits,
         )
 
     def _error(self, error: GitBridgeError) -> ErrorInfo:
@@ -215,6 +218,7 @@ class Ending:
             wanted=info.wanted,
             decision_id=self.decision.decision_id,
             attempts=self.journal.summaries(),
+            rate_limits=self.journal.rate_limits,
         )
 
     def _overhead_s(self) -> float:

@@ -33,6 +33,7 @@ class RouterSettings(Struct, frozen=True, kw_only=True):
     """The configured routing. ``provider_aliases`` are other names of providers.
 
     ``hedge`` is the share of requests that may have a second call beside the first.
+    ``stream_upstream``: providers stream to us whether or not the caller wants that.
     ``max_in_flight`` requests are worked on at once, ``max_waiting`` more may wait.
     """
 
@@ -49,6 +50,7 @@ class RouterSettings(Struct, frozen=True, kw_only=True):
     deadline_s: float = 600.0
     stream_mode: StreamMode = "passthrough"
     hedge: float = 0.0
+    stream_upstream: bool = False
     defaults: dict[str, ProviderDefaults] = {}
 
 

@@ -52,6 +52,9 @@ EXAMPLE = """\
 # Leave a stream whose first token takes twice the model's usual longest, if another
 # provider stands ready.
 #adaptive_first_token = true
+# Have providers stream to us even when the caller wants the answer whole: dead ones are
+# noticed by their first token.
+#stream_upstream = false
 # "passthrough" sends content as it comes, "buffered" when it is whole, "resume" as it
 # comes and goes on with a stream that breaks.
 #stream_mode = "passthrough"

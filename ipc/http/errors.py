@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.errors import ErrorKind, GitBridgeError
+from actors.messages.provider import RateLimits
 from actors.messages.routing import ErrorInfo, error_info
 from ipc.http.schema import ErrorBody, ErrorDetail, ErrorFacts
 
@@ -97,6 +98,7 @@ def error_reply(
         head["retry-after"] = str(math.ceil(info.retry_after_s))
     if not info.retryable:
         head["x-should-retry"] = "false"
+    head |= rate_limit_headers(info.rate_limits)
     if info.provider is not None:
         head["x-gitbridge-provider"] = plain(info.provider)
     if info.decision_id is not None:
@@ -105,6 +107,20 @@ def error_reply(
     if request_id is not None:
         head["x-request-id"] = plain(request_id)
     return Reply(status or manner.status, head, error_body(info, error_type))
+
+
+def rate_limit_headers(limits: RateLimits | None) -> dict[str, str]:
+    """What a provider said of our limits with it, in OpenAI's words for that."""
+    if limits is None:
+        return {}
+    head: dict[str, str] = {}
+    for what, each in (("requests", limits.requests), ("tokens", limits.tokens)):
+        for name, value in (("limit", each.limit), ("remaining", each.remaining)):
+            if value is not None:
+                head[f"x-ratelimit-{name}-{what}"] = f"{value:.0f}"
+        if each.reset_s is not None:
+            head[f"x-ratelimit-reset-{what}"] = f"{max(0.0, each.reset_s):.3f}s"
+    return head
 
 
 def error_body(info: ErrorInfo, error_type: str | None = None) -> bytes:

@@ -17,7 +17,7 @@ from ipc import fields, route
 from ipc.conversation import chat_request
 from ipc.frames import decode_json
 from ipc.http import schema
-from ipc.http.errors import plain
+from ipc.http.errors import plain, rate_limit_headers
 from ipc.plain import PlainBody, plain_body, plain_chat
 
 PREFIX: Final = "x-gitbridge-"
@@ -286,6 +286,7 @@ def result_headers(result: RouteResult) -> dict[str, str]:
     costs up meets either a number or nothing.
     """
     headers = started_headers(started(result), result.request_id)
+    headers |= rate_limit_headers(result.rate_limits)
     headers["x-gitbridge-cache"] = cache_state(result)
     headers["x-gitbridge-overhead-ms"] = f"{result.overhead_s * 1000:.3f}"
     if result.cost_usd is not None:

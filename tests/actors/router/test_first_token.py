@@ -98,6 +98,20 @@ async def test_a_model_that_became_slower_is_given_more_time() -> None:
         assert answered[-1] == "one"
 
 
+async def test_answers_wanted_whole_may_be_streamed_to_us() -> None:
+    settings = RouterSettings(strategy="priority", stream_upstream=True)
+    async with small_house(two(), settings=settings) as house:
+        await learn(house)
+        house.transports["one"].answers = [after(30.0, "late")]
+        began = anyio.current_time()
+        result = await house.answer()
+
+        assert result.content == "b"
+        assert anyio.current_time() - began == pytest.approx(3.5, rel=0.02)
+        assert [a.outcome for a in result.attempts] == ["timeout", "ok"]
+        assert house.transports["two"].bodies()[-1]["stream"] is True
+
+
 async def test_an_empty_role_chunk_is_no_first_token() -> None:
     role = event({"role": "assistant", "content": ""})
     dripping = Answer([(1.0, role)] * 90)

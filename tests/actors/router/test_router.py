@@ -8,6 +8,7 @@ import pytest
 from actors.errors import ProviderConnectionError
 from actors.messages.chat import ChatRequest, ContinuesAs, Delta, Message, Usage
 from actors.messages.provider import (
+    Allowance,
     Attempt,
     Outcome,
     ProbeResult,
@@ -242,6 +243,20 @@ async def test_an_account_out_of_money_is_left_alone_and_always_called_that() ->
         await anyio.sleep(61)
         transport.answers = [completion("paid")]
         assert (await house.answer()).content == "paid"
+
+
+async def test_what_a_provider_says_of_our_limits_goes_with_answer_and_error() -> None:
+    said = {"x-ratelimit-limit-requests": "9", "x-ratelimit-remaining-requests": "8"}
+    answer, limited = completion("a"), refusal(429, "rate_limit_exceeded")
+    answer.headers |= said
+    limited.headers |= said
+    async with small_house({"only": FakeTransport(answer, limited)}) as house:
+        result = await house.answer()
+        error = await house.error(deadline_s=0.5)
+
+        for told in (result, error):
+            assert told.rate_limits is not None
+            assert told.rate_limits.requests == Allowance(limit=9, remaining=8)
 
 
 async def test_a_short_retry_after_is_waited_for() -> None:

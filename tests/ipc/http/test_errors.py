@@ -4,6 +4,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from actors.errors import (
     ErrorKind,
@@ -15,8 +16,15 @@ from actors.errors import (
     ProviderAuthError,
     ProviderRateLimited,
 )
+from actors.messages.provider import Allowance, RateLimits
 from actors.messages.routing import AttemptSummary, error_info
-from ipc.http.errors import MANNERS, HttpError, error_reply, plain
+from ipc.http.errors import (
+    MANNERS,
+    HttpError,
+    error_reply,
+    plain,
+    rate_limit_headers,
+)
 
 STATUSES: dict[ErrorKind, int] = {
     "invalid_request": 400,
@@ -117,3 +125,21 @@ def test_a_status_of_its_own_goes_before_that_of_the_kind() -> None:
 )
 def test_only_printable_ascii_gets_into_a_header(text: str, header: str) -> None:
     assert plain(text) == header
+
+
+def test_what_a_provider_said_of_its_limits_goes_with_the_error() -> None:
+    limits = RateLimits(
+        requests=Allowance(limit=500, remaining=0, reset_s=12.5),
+        tokens=Allowance(remaining=1000),
+    )
+    info = error_info(ProviderRateLimited("slow down", retry_after_s=13))
+    reply = error_reply(structs.replace(info, rate_limits=limits))
+
+    assert {k: v for k, v in reply.headers.items() if "limit" in k or "retry" in k} == {
+        "retry-after": "13",
+        "x-ratelimit-limit-requests": "500",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "12.500s",
+        "x-ratelimit-remaining-tokens": "1000",
+    }
+    assert rate_limit_headers(None) == {}
