@@ -29,7 +29,6 @@ from daemon.doors import OpenDoors, open_doors, open_sockets
 from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
 from daemon.heartbeat import ask_for_time, keep_informed, status_line
 from daemon.house import House, open_house
-from daemon.ids import utc
 from daemon.lifecycle import AlreadyRunning, StateLock, watch_signals
 from daemon.logs import LogPipeline, configure_logging
 from daemon.paths import server_socket, state_folder
@@ -109,8 +108,8 @@ def prepare(options: ServeOptions, environ: Mapping[str, str]) -> Plan:
     """
     cwd = Path.cwd()
     files = ProviderFiles(options, environ=environ, cwd=cwd, simulate=options.simulate)
-    files.look(utc())
-    resolved = files.resolve(utc())
+    files.look()
+    resolved = files.resolve()
     state = state_folder(options.state_dir, environ)
     return Plan(files, resolved, state, options, environ, cwd)
 

@@ -13,11 +13,9 @@ from daemon.provider_files import ProviderFiles
 
 
 def read_whole(
-    options: ServeOptions, *, environ: Mapping[str, str], cwd: Path, now: float
+    options: ServeOptions, *, environ: Mapping[str, str], cwd: Path
 ) -> tuple[ProviderFiles, Resolved]:
     """Everything that a start reads, strictly: file, environment, providers.d, keys.
-
-    ``now`` is UTC epoch seconds.
 
     Raises:
         ConfigurationRefused: Something is wrong, wherever; it lists all of it.
@@ -29,12 +27,12 @@ def read_whole(
         path = _path(options, environ)
         own = mistakes_of(error, path)
         raise refusal([*own, *_wrong_files(path, environ)]) from None
-    files.look(now)
+    files.look()
     wrong = [m for p, each in files.refused.items() for m in mistakes_of(each.error, p)]
     if wrong:
         raise refusal(wrong)
     try:
-        return files, files.resolve(now)
+        return files, files.resolve()
     except ConfigError as error:
         raise refusal(mistakes_of(error, _path(options, environ))) from None
 

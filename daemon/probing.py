@@ -42,8 +42,8 @@ def check_health(
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     flags = ServeOptions(config=options.config)
     files = ProviderFiles(flags, environ=environ, cwd=Path.cwd())
-    files.look(utc())
-    resolved = files.resolve(utc())
+    files.look()
+    resolved = files.resolve()
     health_log = HealthLog(state_folder(options.state_dir, environ) / "logs")
     if options.max_latency_s is None:
         limit_s = resolved.settings.config.health.max_latency_s

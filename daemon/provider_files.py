@@ -40,10 +40,9 @@ class Accepted(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """A file, or a folder, that cannot be used as it is. ``since``: UTC epoch seconds."""
+    """A file, or a folder, that cannot be used as it is."""
 
     error: ConfigError
-    since: float
 
     @property
     def sentence(self) -> str:
@@ -78,21 +77,21 @@ class ProviderFiles:
         self._signatures: dict[Path, Signature] = {}
         self._accepted: dict[Path, Accepted] = {}
         self._keys: dict[str, Credential] = {}
-        self._left_out: dict[str, float] = {}
+        self._left_out: tuple[str, ...] = ()
         self._wrong: dict[Path, Refused] = {}
         self._unreadable: dict[Path, Refused] = {}
         self._compose({})
 
     # ---- looking
 
-    def look(self, now: float) -> bool:
+    def look(self) -> bool:
         """List the folders and read what has changed; whether anything has.
 
         What was refused, or lacks a key, is tried again each time: what is missing may
-        have come. ``now`` is UTC epoch seconds, for the conditions.
+        have come.
         """
         before = dict(self._accepted), self.refused
-        found, unreadable = self._listed(now)
+        found, unreadable = self._listed()
         for path in tuple(self._signatures):
             if path not in found and path.parent not in unreadable:
                 self._forget(path)
@@ -100,10 +99,10 @@ class ProviderFiles:
         self._signatures |= found
         self._unreadable = unreadable
         waiting = {p for p, each in self._accepted.items() if self._lacks_key(each)}
-        self._take(changed | waiting | set(self._wrong), now)
+        self._take(changed | waiting | set(self._wrong))
         return before != (self._accepted, self.refused)
 
-    def _listed(self, now: float) -> tuple[dict[Path, Signature], dict[Path, Refused]]:
+    def _listed(self) -> tuple[dict[Path, Signature], dict[Path, Refused]]:
         found: dict[Path, Signature] = {}
         unreadable: dict[Path, Refused] = {}
         for folder in self._folders:
@@ -114,7 +113,7 @@ class ProviderFiles:
             except OSError as error:
                 text = f"the folder cannot be read: {error.strerror}"
                 known = self._unreadable.get(folder)
-                unreadable[folder] = known or Refused(ConfigError(text), now)
+                unreadable[folder] = known or Refused(ConfigError(text))
                 continue
             for name in filter(_counts, names):
                 seen = _signature(folder / name)
@@ -123,29 +122,29 @@ class ProviderFiles:
         return found, unreadable
 
     def _lacks_key(self, accepted: Accepted) -> bool:
-        return not self._left_out.keys().isdisjoint(accepted.credentials)
+        return not set(self._left_out).isdisjoint(accepted.credentials)
 
     def _forget(self, path: Path) -> None:
         del self._signatures[path]
         self._accepted.pop(path, None)
         self._wrong.pop(path, None)
 
-    def _take(self, paths: set[Path], now: float) -> None:
+    def _take(self, paths: set[Path]) -> None:
         """Read these; again, as long as one that is taken may make room for another."""
         pending = sorted(paths, key=self._order)
         while pending:
-            left = [path for path in pending if not self._took(path, now)]
+            left = [path for path in pending if not self._took(path)]
             if len(left) == len(pending):
                 return
             pending = left
 
-    def _took(self, path: Path, now: float) -> bool:
+    def _took(self, path: Path) -> bool:
         try:
             self._accepted[path] = self._checked(path)
         except ConfigError as error:
             known = self._wrong.get(path)
             if known is None or known.error.message != error.message:
-                self._wrong[path] = Refused(error, now)
+                self._wrong[path] = Refused(error)
             return False
         self._wrong.pop(path, None)
         return True
@@ -207,7 +206,7 @@ class ProviderFiles:
             files=files if self._open_ended or self._signatures else None,
         )
 
-    def resolve(self, now: float) -> Resolved:
+    def resolve(self) -> Resolved:
         """At start: the providers that are on, and their keys.
 
         Raises:
@@ -230,10 +229,10 @@ class ProviderFiles:
             if name not in settings.added
         }
         self._open_ended = True
-        self._note_left_out(settings, resolved.credentials, now)
+        self._note_left_out(settings, resolved.credentials)
         return resolved
 
-    def resolve_again(self, now: float) -> Resolved:
+    def resolve_again(self) -> Resolved:
         """While running: as ``resolve``, but the others' keys are not looked for anew.
 
         Nobody has to be left.
@@ -251,7 +250,7 @@ class ProviderFiles:
             if name in providers
             and (key.secret or self._simulate or not needs_key(providers[name]))
         }
-        self._note_left_out(settings, usable, now)
+        self._note_left_out(settings, usable)
         warnings = [line for each in self._accepted.values() for line in each.warnings]
         warnings += [left_out(name, providers[name]) for name in self._left_out]
         return Resolved(
@@ -260,14 +259,12 @@ class ProviderFiles:
             warnings=tuple(warnings),
         )
 
-    def _note_left_out(
-        self, settings: Settings, usable: Container[str], now: float
-    ) -> None:
-        self._left_out = {
-            name: self._left_out.get(name, now)
+    def _note_left_out(self, settings: Settings, usable: Container[str]) -> None:
+        self._left_out = tuple(
+            name
             for name in settings.config.enabled_providers
             if name in settings.added and name not in usable
-        }
+        )
 
     def raise_refused(self, first: ConfigError | None = None) -> None:
         """Raise one error about every file that is refused, if any is."""
@@ -299,7 +296,7 @@ def load_all(flags: ServeOptions, *, environ: Mapping[str, str], cwd: Path) -> S
         ConfigError: One of them is wrong.
     """
     files = ProviderFiles(flags, environ=environ, cwd=cwd, simulate=True)
-    files.look(0.0)
+    files.look()
     files.raise_refused()
     return files.settings()
 

@@ -11,7 +11,6 @@ from actors.messages.lifecycle import Finding
 from daemon.config import Config
 from daemon.credentials import Credential, Resolved
 from daemon.fleet import Change
-from daemon.ids import utc
 from daemon.provider_files import ProviderFiles
 
 POLL_S = 2.0
@@ -80,7 +79,7 @@ class ProviderWatch:
         """
         try:
             async with self.changing:
-                self._behind |= await anyio.to_thread.run_sync(self._files.look, utc())
+                self._behind |= await anyio.to_thread.run_sync(self._files.look)
                 if self._behind:
                     await self._look_again()
                     self._behind = False
@@ -89,7 +88,7 @@ class ProviderWatch:
 
     async def _look_again(self) -> None:
         self._tell_refused()
-        resolved = await anyio.to_thread.run_sync(self._files.resolve_again, utc())
+        resolved = await anyio.to_thread.run_sync(self._files.resolve_again)
         await self._follow(resolved, {}, lambda: None)
 
     async def adopt(

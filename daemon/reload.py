@@ -27,7 +27,6 @@ from daemon.config_diff import as_started, diff, sentence
 from daemon.config_whole import read_whole, told
 from daemon.credentials import Credential, Resolved
 from daemon.fleet import Change
-from daemon.ids import utc
 from daemon.provider_files import ProviderFiles
 from daemon.provider_watch import ProviderWatch
 from daemon.sdnotify import Notifier
@@ -192,9 +191,7 @@ class Reloader:
         )
 
     def _read(self) -> tuple[ProviderFiles, Resolved]:
-        return read_whole(
-            self._options, environ=self._environ, cwd=self._cwd, now=utc()
-        )
+        return read_whole(self._options, environ=self._environ, cwd=self._cwd)
 
     def _notes(self) -> dict[str, str]:
         """What was set at run time holds over the new values."""

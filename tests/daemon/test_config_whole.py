@@ -28,7 +28,7 @@ class Place:
     ) -> Resolved:
         options = ServeOptions(config=str(self.file), simulate=simulate)
         cwd = self.file.parent
-        _, resolved = read_whole(options, environ=environ, cwd=cwd, now=1.0)
+        _, resolved = read_whole(options, environ=environ, cwd=cwd)
         return resolved
 
     def mistakes(self, environ: Mapping[str, str] = KEY) -> tuple[Mistake, ...]:

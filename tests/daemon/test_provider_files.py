@@ -50,11 +50,11 @@ class Folder:
         return self.write(f"{name}.toml", LOCAL.format(name=name, model=model))
 
     def start(self) -> Resolved:
-        self.looked.look(1.0)
-        return self.looked.resolve(1.0)
+        self.looked.look()
+        return self.looked.resolve()
 
     def on(self) -> list[str]:
-        settings = self.looked.resolve_again(2.0).settings
+        settings = self.looked.resolve_again().settings
         return list(settings.config.enabled_providers)
 
     def model(self, provider: str) -> str | None:
@@ -87,16 +87,16 @@ def test_files_add_their_providers_at_start(folder: Folder) -> None:
 
 def test_files_come_change_and_go(folder: Folder) -> None:
     folder.start()
-    assert not folder.looked.look(2.0)
+    assert not folder.looked.look()
     path = folder.local("a")
-    assert folder.looked.look(3.0)
+    assert folder.looked.look()
     assert folder.on() == ["openai", "a"]
-    assert not folder.looked.look(4.0)
+    assert not folder.looked.look()
     folder.local("a", "other")
-    assert folder.looked.look(5.0)
+    assert folder.looked.look()
     assert folder.model("a") == "other"
     path.unlink()
-    assert folder.looked.look(6.0)
+    assert folder.looked.look()
 
     assert folder.on() == ["openai"]
 
@@ -109,7 +109,7 @@ def test_a_rename_is_seen_though_size_and_time_are_the_same(folder: Folder) -> N
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     assert path.stat().st_size == before.st_size
-    assert folder.looked.look(2.0)
+    assert folder.looked.look()
     assert folder.model("a") == "two"
 
 
@@ -156,16 +156,16 @@ def test_a_wrong_file_changes_nothing_and_says_what_is_wrong(
     folder.local("b")
     folder.start()
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert folder.looked.look(7.0)
+    assert folder.looked.look()
 
     assert folder.on() == ["openai", "a", "b"]
     [finding] = folder.looked.findings()
     assert finding.code == "provider_file_refused"
     assert (finding.subject, finding.values["path"]) == (str(path), path)
     assert said in str(finding.values["error"])
-    assert not folder.looked.look(8.0)
+    assert not folder.looked.look()
     folder.local("a", "better")
-    assert folder.looked.look(9.0)
+    assert folder.looked.look()
     assert folder.looked.findings() == ()
     assert folder.model("a") == "better"
 
@@ -191,10 +191,10 @@ def test_a_name_is_free_again_when_its_file_lets_go_of_it(folder: Folder) -> Non
     first = folder.local("x")
     folder.start()
     folder.write("a.toml", LOCAL.format(name="x", model="mine"))
-    folder.looked.look(2.0)
+    folder.looked.look()
     assert str(first) in folder.wrong()[0]
     first.unlink()
-    assert folder.looked.look(3.0)
+    assert folder.looked.look()
 
     assert folder.model("x") == "mine"
     assert folder.wrong() == []
@@ -205,7 +205,7 @@ def test_a_provider_may_move_from_file_to_file_at_once(folder: Folder) -> None:
     folder.start()
     folder.write("a.toml", LOCAL.format(name="z", model="moved"))
     later.write_text("")
-    folder.looked.look(2.0)
+    folder.looked.look()
 
     assert folder.wrong() == []
     assert folder.model("z") == "moved"
@@ -215,7 +215,7 @@ def test_an_alias_of_the_configuration_keeps_its_name(tmp_path: Path) -> None:
     folder = Folder(tmp_path, '[providers.openai]\n[models]\nfast = ["openai"]')
     folder.start()
     folder.local("fast")
-    folder.looked.look(2.0)
+    folder.looked.look()
 
     assert "models.fast: wanted a name" in folder.wrong()[0]
 
@@ -227,12 +227,12 @@ def test_rules_may_name_providers_that_come_later(tmp_path: Path) -> None:
     assert any("fast" in warning for warning in resolved.warnings)
     assert resolved.settings.config.routing.tasks["t"].providers == ()
     path = folder.local("a")
-    folder.looked.look(2.0)
-    assert folder.looked.resolve_again(2.0).settings.config.routing.tasks[
+    folder.looked.look()
+    assert folder.looked.resolve_again().settings.config.routing.tasks[
         "t"
     ].providers == ("a",)
     path.unlink()
-    folder.looked.look(3.0)
+    folder.looked.look()
 
     assert folder.on() == ["openai"]
 
@@ -249,7 +249,7 @@ def test_a_folder_made_later_is_seen(folder: Folder) -> None:
     folder.start()
     folder.files.mkdir()
     folder.local("a")
-    folder.looked.look(2.0)
+    folder.looked.look()
 
     assert folder.on() == ["openai", "a"]
 
@@ -278,13 +278,13 @@ def test_a_folder_that_cannot_be_read_keeps_what_it_held(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "listdir", listdir)
-        assert folder.looked.look(2.0)
+        assert folder.looked.look()
         assert folder.on() == ["openai", "a"]
         assert folder.wrong() == [
             f"{folder.files}: the folder cannot be read: Permission denied"
         ]
-        assert not folder.looked.look(3.0)
-    assert folder.looked.look(4.0)
+        assert not folder.looked.look()
+    assert folder.looked.look()
     assert folder.wrong() == []
 
 
@@ -298,8 +298,8 @@ def test_keys_are_found_as_for_all_others(folder: Folder) -> None:
     (folder.root / ".env").write_text("GROQ_API_KEY=gsk-from-env-file\n")
     folder.start()
     folder.write("g.toml", GROQ)
-    folder.looked.look(2.0)
-    found = folder.looked.resolve_again(2.0).credentials["g"]
+    folder.looked.look()
+    found = folder.looked.resolve_again().credentials["g"]
 
     assert found.source == ".env GROQ_API_KEY"
     assert found.secret is not None
@@ -310,14 +310,14 @@ def test_without_its_key_a_provider_is_left_out_until_there_is_one(
 ) -> None:
     folder.start()
     folder.write("g.toml", GROQ)
-    folder.looked.look(2.0)
+    folder.looked.look()
     assert folder.on() == ["openai"]
     [finding] = folder.looked.findings()
     assert (finding.code, finding.provider) == ("provider_left_out", "g")
-    warnings = folder.looked.resolve_again(2.0).warnings
+    warnings = folder.looked.resolve_again().warnings
     assert any("set G_API_KEY or GROQ_API_KEY" in line for line in warnings)
     (folder.root / ".env").write_text("GROQ_API_KEY=gsk-from-env-file\n")
-    assert folder.looked.look(3.0)
+    assert folder.looked.look()
 
     assert folder.on() == ["openai", "g"]
     assert folder.looked.findings() == ()
@@ -337,7 +337,7 @@ def test_a_key_file_is_beside_its_provider_file(folder: Folder) -> None:
     folder.write("g.toml", f'{GROQ}api_key_file = "g.key"')
     folder.start()
 
-    found = folder.looked.resolve_again(2.0).credentials["g"]
+    found = folder.looked.resolve_again().credentials["g"]
     assert found.source == f"file {folder.files / 'g.key'}"
 
 
@@ -345,7 +345,7 @@ def test_the_others_keys_are_not_looked_for_again(folder: Folder) -> None:
     folder.start()
     del folder.environ["OPENAI_API_KEY"]
     folder.local("a")
-    folder.looked.look(2.0)
+    folder.looked.look()
 
     assert folder.on() == ["openai", "a"]
 
@@ -357,7 +357,7 @@ def test_built_in_providers_stay_on_by_their_keys(tmp_path: Path) -> None:
     assert list(resolved.settings.config.enabled_providers) == ["openai"]
     assert "g" in resolved.settings.config.providers
     folder.write("openai.toml", '[providers.openai]\nmodel = "gpt-5"')
-    folder.looked.look(2.0)
+    folder.looked.look()
 
     assert folder.wrong()[1:] == []  # nothing but the missing key
     assert folder.model("openai") == "gpt-5"

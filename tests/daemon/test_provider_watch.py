@@ -55,10 +55,10 @@ class Watched:
         looked = ProviderFiles(
             ServeOptions(config=str(config)), environ=environ, cwd=folder
         )
-        looked.look(1.0)
+        looked.look()
         self.house = FakeHouse()
         self.learned: list[str] = []
-        resolved = looked.resolve(1.0)
+        resolved = looked.resolve()
         self.watch = ProviderWatch(looked, resolved, self.house, self.learned.append)
 
 

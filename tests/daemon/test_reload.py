@@ -62,12 +62,12 @@ class Place:
         environ = {"OPENAI_API_KEY": "sk-test-key", "HOME": str(folder)}
         options = ServeOptions(config=str(self.file))
         files = ProviderFiles(options, environ=environ, cwd=folder)
-        files.look(1.0)
+        files.look()
         self.house = FakeHouse()
         self.troubles = Troubles()
         self.followed: list[Config] = []
         self.overrides: tuple[object | None, object | None] = None, None
-        watch = ProviderWatch(files, files.resolve(1.0), self.house, lambda _: None)
+        watch = ProviderWatch(files, files.resolve(), self.house, lambda _: None)
         self.reloader = Reloader(
             options=options,
             environ=environ,
