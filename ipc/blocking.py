@@ -20,6 +20,7 @@ from actors.messages.routing import RequestRecord
 from ipc import results
 from ipc.calls import DaemonUnreachable, details, strategy_set, typed, with_prompt
 from ipc.connection import CONNECT_S, Connection, Stream, connect
+from ipc.control import DrainResult, ReloadResult
 from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.results import RouteReply
@@ -140,6 +141,14 @@ class Client:
         return self._read(
             "strategy.set", results.StrategyResult, strategy_set(strategy)
         )
+
+    def reload(self) -> ReloadResult:
+        """Have the configuration read again; see ``ipc.client.Client.reload``."""
+        return self._read("reload", ReloadResult)
+
+    def drain(self) -> DrainResult:
+        """Have the daemon finish what is in flight, and end."""
+        return self._read("drain", DrainResult)
 
     def _read(
         self, method: str, kind: type[T], params: dict[str, object] | None = None

@@ -36,6 +36,7 @@ from ipc.calls import (
     with_prompt,
 )
 from ipc.connection import CONNECT_S, open_socket
+from ipc.control import DrainResult, ReloadResult
 from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.results import DeltaParams, RouteReply
@@ -153,6 +154,19 @@ class Client:
         """Change the strategy, kept over a restart; ``None`` as configured again."""
         params = strategy_set(strategy)
         return await self._read("strategy.set", results.StrategyResult, params)
+
+    async def reload(self) -> ReloadResult:
+        """Have the configuration read again.
+
+        Raises:
+            InvalidRequest: It is wrong, and nothing has changed; ``mistakes`` in the
+                error's ``details`` lists everything.
+        """
+        return await self._read("reload", ReloadResult)
+
+    async def drain(self) -> DrainResult:
+        """Have the daemon finish what is in flight, and end."""
+        return await self._read("drain", DrainResult)
 
     async def _read(
         self, method: str, kind: type[T], params: dict[str, object] | None = None

@@ -132,6 +132,12 @@ class Connection:
         except OSError:
             return True
 
+    def wait_for_end(self) -> None:
+        """Wait until the daemon hangs up; what it still says is nobody's business."""
+        with suppress(DaemonUnreachable):
+            while True:
+                self.next_message(None)
+
     def next_message(self, timeout_s: float | None) -> Answered | DeltaParams:
         while not self._waiting:
             try:

@@ -32,6 +32,8 @@ class Client(Protocol):
 
     def stream(self, method: str, params: object = None) -> Stream: ...
 
+    def wait_for_end(self) -> None: ...
+
 
 Connect = Callable[[Sequence[Path]], AbstractContextManager[Client]]
 """Opens a client on the first of these sockets, as ``ipc.blocking.connect``."""

@@ -45,8 +45,9 @@ def reload(args: argparse.Namespace, client: Client, out: Output) -> int:
 
 def drain(args: argparse.Namespace, client: Client, out: Output) -> int:
     """Have the daemon finish and end."""
-    del args
     result = client.call("drain", {})
+    if args.wait:
+        client.wait_for_end()
     if out.as_json:
         out.document(result)
     else:

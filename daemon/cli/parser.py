@@ -234,10 +234,15 @@ def _add_control(commands: "Commands[Parser]") -> None:
 
     examples = (
         "gitbridge drain           take no more requests, finish, and end with 0",
+        "gitbridge drain --wait    the same, and come back when it has",
         "gitbridge drain --json    how many are in flight, and how long they have",
     )
     summary = "have the daemon finish what is in flight and end"
-    add_client(add(commands, "drain", summary, examples))
+    parser = add(commands, "drain", summary, examples)
+    parser.add_argument(
+        "--wait", action="store_true", help="until nothing is in flight any more"
+    )
+    add_client(parser)
 
 
 def _add_strategy(

@@ -8,7 +8,8 @@ import pytest
 from actors.errors import DeadlineExceeded, InvalidRequest, NoProvider
 from actors.messages.routing import Weights
 from ipc import client as other_face
-from ipc.blocking import Client, DaemonUnreachable, details
+from ipc.blocking import Client, DaemonUnreachable, connect, details
+from ipc.control import DrainResult, ProviderChange, ReloadResult, SettingChange
 from ipc.listing import ModelsResult
 from ipc.results import (
     HealthResult,
@@ -44,6 +45,12 @@ METRICS = MetricsResult(
     providers=(),
 )
 STRATEGY = StrategyResult("cost", Weights(), overridden=True)
+RELOADED = ReloadResult(
+    path="/c",
+    changes=(SettingChange(key="a.b", before=None, after=7, origin="file"),),
+    providers=(ProviderChange(provider="openai", change="added"),),
+)
+DRAINED = DrainResult(in_flight=1, drain_s=2.0)
 
 
 @pytest.fixture
@@ -159,6 +166,8 @@ def test_the_methods_have_names_and_types(there: ThreadedDoor, client: Client) -
         "health.check": HealthResult(healthy=True, providers=()),
         "strategy.get": STRATEGY,
         "strategy.set": STRATEGY,
+        "reload": RELOADED,
+        "drain": DRAINED,
     }
 
     assert client.status() == STATUS
@@ -171,6 +180,19 @@ def test_the_methods_have_names_and_types(there: ThreadedDoor, client: Client) -
     assert client.health(provider="x").healthy
     assert client.strategy() == STRATEGY
     assert client.set_strategy("cost") == client.set_strategy(None) == STRATEGY
+    assert client.reload() == RELOADED
+    assert client.drain() == DRAINED
+
+
+def test_one_can_wait_until_the_daemon_hangs_up(there: ThreadedDoor) -> None:
+    there.door.service.answers["status"] = STATUS
+    with connect([there.door.path]) as connection:
+        connection.call("status")
+        there.wait(drained(there.door.native, 0))
+
+        connection.wait_for_end()
+
+        assert connection.lost
 
 
 def test_both_faces_are_the_same() -> None:

@@ -14,6 +14,7 @@ from actors.errors import (
 from actors.messages.routing import Weights, error_info
 from ipc.calls import CallFailed, DaemonUnreachable
 from ipc.client import Client, details
+from ipc.control import DrainResult, ReloadResult
 from ipc.listing import ModelsResult
 from ipc.results import (
     HealthResult,
@@ -25,6 +26,8 @@ from ipc.results import (
     UsageResult,
 )
 from tests.support.door import Door, drained, open_door, short_folder
+
+RELOADED = ReloadResult(path=None, changes=(), providers=())
 
 
 @pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
@@ -248,6 +251,8 @@ async def test_the_reading_methods_have_names(door: Door, client: Client) -> Non
     answers["models"] = ModelsResult(())
     answers["strategy.get"] = StrategyResult("cost", Weights())
     answers["strategy.set"] = StrategyResult("priority", Weights(), overridden=True)
+    answers["reload"] = RELOADED
+    answers["drain"] = DrainResult(in_flight=1, drain_s=2.0)
     answers["history"] = HistoryResult(())
     answers["usage"] = UsageResult("model", None, ())
     answers["health.check"] = HealthResult(healthy=True, providers=())
@@ -258,6 +263,8 @@ async def test_the_reading_methods_have_names(door: Door, client: Client) -> Non
     assert await client.strategy() == answers["strategy.get"]
     assert (await client.set_strategy("priority")).overridden
     assert (await client.set_strategy(None)).overridden
+    assert await client.reload() == RELOADED
+    assert await client.drain() == answers["drain"]
     assert await client.metrics() == answers["metrics"]
     assert await client.history(limit=5) == answers["history"]
     assert await client.usage(by="model") == answers["usage"]

@@ -105,6 +105,7 @@ class FakeDaemon:
         self._pieces = pieces
         self.calls: list[tuple[str, object]] = []
         self.closed = False
+        self.waited = False
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +119,9 @@ class FakeDaemon:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def wait_for_end(self) -> None:
+        self.waited = True
 
     def stream(self, method: str, params: object = None) -> FakeStream:
         self.calls.append((method, params))

@@ -174,6 +174,26 @@ async def test_health_stays_while_it_drains(
         assert await ended(daemon) == EXIT_OK
 
 
+async def test_the_command_can_wait_for_the_end(
+    tmp_path: Path, provider: SimulatedProvider
+) -> None:
+    await provider.change(latency=Latency(median_s=2.0))
+    async with (
+        daemon_process(tmp_path, patient(provider)) as daemon,
+        wire_client(daemon.socket) as native,
+    ):
+        inside = native.start("route", {"prompt": "Wait."})
+        await until(lambda: provider.stats.in_flight == 1)
+        command = (sys.executable, "-m", "daemon", "drain", "--wait")
+        environ = process_environment(tmp_path)
+        where = ("--socket", str(daemon.socket))
+        await anyio.run_process((*command, *where), env=environ)
+
+        assert inside.ended.is_set()
+        assert inside.error is None
+        assert await ended(daemon) == EXIT_OK
+
+
 async def test_past_the_deadline_everybody_is_told_in_their_protocol_and_billed(
     tmp_path: Path, provider: SimulatedProvider
 ) -> None:
@@ -218,6 +238,30 @@ async def test_past_the_deadline_everybody_is_told_in_their_protocol_and_billed(
             # What a plain answer had cost by then, nobody has said.
             assert costs == {(True, False, "estimated"), (False, True, "unknown")}
         assert await daemon.stop() == EXIT_OK
+
+
+@pytest.mark.parametrize(("drain_s", "in_time"), [(30.0, True), (0.6, False)])
+async def test_who_waits_for_a_place_is_let_finish_too_or_told(
+    tmp_path: Path, provider: SimulatedProvider, drain_s: float, in_time: bool
+) -> None:
+    await provider.change(latency=Latency(median_s=0.4))
+    config = patient(provider, drain_s) + "limits = { concurrency = 1 }\n"
+    async with (
+        daemon_process(tmp_path, config) as daemon,
+        wire_client(daemon.socket) as native,
+    ):
+        inside = [native.start("route", {"prompt": "Wait."}) for _ in range(6)]
+        await native.call("status")  # which comes after them
+        daemon.signal(signal.SIGTERM)
+        assert await ended(daemon) == EXIT_OK
+        for exchange in inside:
+            await exchange.ended.wait()
+            exchange.assert_told_once()
+        errors: list[Any] = [exchange.error for exchange in inside]
+        kinds = {error["data"]["kind"] if error else "ok" for error in errors}
+        assert kinds == ({"ok"} if in_time else {"ok", "interrupted"})
+        assert_well(daemon)
+        assert len(daemon.logs("request_finished")) == 6
 
 
 async def test_an_idle_daemon_ends_at_once_whoever_is_connected(

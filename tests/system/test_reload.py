@@ -365,6 +365,19 @@ async def test_a_hangup_reloads_and_many_at_once_are_one_wish(
         assert_well(daemon)
 
 
+async def test_a_hangup_while_it_starts_is_not_forgotten(
+    tmp_path: Path, providers: dict[str, SimulatedProvider]
+) -> None:
+    with prepared_daemon(tmp_path, some(providers, "openai")) as daemon:
+        daemon.spawn()
+        await until(daemon.socket.exists)
+        daemon.signal(signal.SIGHUP)
+        await daemon.wait_for_log("reloaded")
+        assert daemon.running
+        assert await daemon.stop() == EXIT_OK
+        assert_well(daemon)
+
+
 async def test_pretended_providers_come_with_the_configuration(tmp_path: Path) -> None:
     with prepared_daemon(tmp_path, "[providers.openai]\n") as daemon:
         daemon.flags.append("--simulate")

@@ -141,6 +141,15 @@ def test_drain_says_how_long_it_may_take(in_flight: int, said: str) -> None:
     assert said in typed.screen.out
 
 
+def test_drain_waits_for_the_end_where_it_is_told_to() -> None:
+    result = DrainResult(in_flight=2, drain_s=30.0)
+    for words, waited in ((("drain",), False), (("drain", "--wait"), True)):
+        daemon = FakeDaemon({"drain": result})
+
+        assert Machine(daemon).type(*words) == 0
+        assert daemon.waited is waited
+
+
 def test_drain_as_json_is_the_result() -> None:
     typed = Machine(FakeDaemon({"drain": DrainResult(in_flight=2, drain_s=5.0)}))
 
