@@ -49,9 +49,15 @@ class ConditionWatch:
         return self._board.conditions()
 
     async def run(self) -> None:
-        """Look again and again; never ends."""
+        """Look again and again; never ends.
+
+        A bug in whoever finds something wrong must not be what ends the daemon.
+        """
         while True:
-            self.look()
+            try:
+                self.look()
+            except Exception:
+                log.exception("conditions_bug")
             await anyio.sleep(LOOK_S)
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar, TypeVarTuple
 import anyio.to_thread
 import msgspec
 
-from actors.errors import LedgerUnavailable
+from actors.errors import LedgerNotOpen, LedgerUnavailable
 from actors.messages.ledger import (
     Folded,
     HistoryEntry,
@@ -170,10 +170,17 @@ class Store:
     async def _repairing(self, job: Callable[[], Awaitable[T]]) -> T:
         try:
             return await job()
-        except DatabaseCorrupt:
-            self._replaced = str(await _in_thread(self._database.move_aside))
+        except DatabaseCorrupt as error:
+            self._replaced = str(await self._set_aside(error))
             self._usage_log.forget()
         return await job()
+
+    async def _set_aside(self, damage: DatabaseCorrupt) -> Path:
+        try:
+            return await _in_thread(self._database.move_aside)
+        except OSError as error:
+            text = f"{damage.message}; it cannot be moved aside: {error.strerror}"
+            raise LedgerNotOpen(text) from error
 
     async def _fold(self, limit: int, states: States) -> Folded:
         batch = await self._move_next(limit, states)

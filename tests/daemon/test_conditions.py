@@ -84,6 +84,30 @@ def test_the_level_is_as_bad_as_it_is(
     ]
 
 
+async def test_a_bug_in_a_reporter_ends_nobody(
+    watch: ConditionWatch, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.conditions.LOOK_S", 0.0)
+    looked = 0
+
+    def reporter() -> list[Finding]:
+        nonlocal looked
+        looked += 1
+        if looked == 1:
+            raise ZeroDivisionError
+        return [BUSY]
+
+    watch.reporters.append(reporter)
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch.run)
+        with anyio.fail_after(10.0):
+            while looked < 2:  # noqa: ASYNC110 - a counter sets no event
+                await anyio.sleep(0.0)
+        group.cancel_scope.cancel()
+
+    assert [line["event"] for line in logs] == ["conditions_bug", "condition_raised"]
+
+
 async def test_somebody_looks_even_when_nobody_asks(
     watch: ConditionWatch, logs: list[EventDict]
 ) -> None:

@@ -1,6 +1,7 @@
 """Folding: every record is in the database exactly once."""
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 from decimal import Decimal
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from actors.errors import LedgerUnavailable
+from actors.errors import LedgerNotOpen, LedgerUnavailable
 from actors.messages.chat import Usage
 from daemon.storage.batches import Batch
 from daemon.storage.spool import Spool
@@ -135,6 +136,29 @@ async def test_a_corrupt_database_is_replaced_and_the_spool_folded_into_the_new_
     assert folded.replaced == str(stored.folder / "gitbridge.db.corrupt-1")
     assert await stored.all_ids() == ["r1"]
     assert (await stored.store.fold(10, {})).replaced is None
+
+
+async def test_a_corrupt_database_that_cannot_be_moved_is_not_open_and_stays(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stored.folder / "gitbridge.db"
+    path.write_bytes(b"no database at all" * 500)
+    stored.spool.append(record(1))
+
+    def refuse(_path: Path, _target: Path) -> Path:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse)
+        with pytest.raises(LedgerNotOpen, match="moved aside: Read-only file system"):
+            await stored.store.open()
+        with pytest.raises(LedgerNotOpen, match="not a database"):
+            await stored.store.fold(10, {})
+    assert path.read_bytes().startswith(b"no database")
+    folded = await stored.store.fold(10, {})
+
+    assert folded.replaced == f"{path}.corrupt-1"
+    assert await stored.all_ids() == ["r1"]
 
 
 async def test_damage_during_operation_loses_no_record_of_the_spool(
