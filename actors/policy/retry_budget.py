@@ -57,6 +57,11 @@ class RetryBudget:
         self._balance -= 1.0
         return True
 
+    def charge(self, now: float) -> None:
+        """An extra call is made whatever is left: what it lacks is earned first."""
+        self._advance(now)
+        self._balance = max(self._balance - 1.0, -self._burst)
+
     def give_back(self) -> None:
         """A call that was taken was not made after all."""
         self._balance = min(self._balance + 1.0, self._capacity())

@@ -125,6 +125,9 @@ class Calls:
             timeouts=plan.timeouts,
         )
         provider = tools.providers.get(target.provider)
+        if self._journal.attempts and not call.hedge:
+            # Repeats and failovers use up what hedges may add to all calls.
+            self._desk.hedges.charge(self._backend.now())
         leg = Leg(attempt, target, provider, self._kind(call), tools.utc(), held)
         self.legs.append(leg)
         if not call.hedge:

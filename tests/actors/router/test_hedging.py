@@ -227,6 +227,24 @@ async def test_the_share_bounds_the_extra_calls() -> None:
         assert hedged == 4  # a twentieth of 80
 
 
+async def test_failovers_use_up_the_share() -> None:
+    settings = RouterSettings(strategy="priority", hedge=0.1)
+    async with small_house(two(), settings=settings) as house:
+        await learn(house)
+        before = house.desk.hedges.left(anyio.current_time())
+        slow_down(house, refusal(500), refusal(500), completion("a", after_s=0.1))
+        result, _ = await timed(house)
+
+        assert before == pytest.approx(4.0)  # a tenth of 40 requests
+        assert outcomes(result) == [
+            ("slow", "first", "server_error"),
+            ("slow", "retry", "server_error"),
+            ("fast", "failover", "ok"),
+        ]
+        after = house.desk.hedges.left(anyio.current_time())
+        assert after == pytest.approx(before + 0.1 - 2.0)
+
+
 async def test_an_empty_retry_budget_allows_no_hedge() -> None:
     async with small_house(two(), settings=HEDGING) as house:
         await learn(house)
