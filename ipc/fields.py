@@ -4,7 +4,6 @@ Every reader takes the value and the path it stood at (``messages[0].role``) and
 the value with a type, or raises ``InvalidRequest`` with that path.
 """
 
-import difflib
 import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -80,6 +79,8 @@ def unsupported(field: str, value: object, instead: str = "") -> InvalidRequest:
 
 def nearest(name: str, names: Collection[str]) -> str:
     """A hint at the name that may have been meant (``; did you mean ...?``) or nothing."""
+    import difflib  # noqa: PLC0415 - for mistakes only, and 0.2 MB
+
     close = difflib.get_close_matches(name[:_SHOWN_NAMES], names, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -23,7 +23,7 @@ from benchmarks.gateway.load import Load, LoadGenerator, NoCompiler
 from benchmarks.gateway.report import Row, Sample, missed, table
 
 ONE = Load(conns=1, secs=1.0)
-BUSY = Load(conns=64, secs=1.5)
+BUSY = Load(conns=64, secs=1.0)
 STREAMS = Load(conns=32, secs=1.5, stream=True)
 HELD = Load(conns=256, secs=1.5)
 HELD_US = 50_000
@@ -103,7 +103,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="the daemon beside bare servers")
     parser.add_argument("--peers", action="store_true", help="other projects too")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="names with this")
-    parser.add_argument("--reps", type=int, default=4, help="rounds, the best counts")
+    parser.add_argument("--reps", type=int, default=8, help="rounds")
     parser.add_argument(
         "--requests", type=int, default=100_000, help="before memory is read; 0: not"
     )

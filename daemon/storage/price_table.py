@@ -15,7 +15,6 @@ import sys
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from msgspec import Struct
 
 from actors.errors import OurError
 from actors.policy.pricing import Price, PriceTier, TableEntry
+from daemon.installed import installed_version
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -126,7 +126,7 @@ def _fresh(file: PriceFile, today: date) -> bool:
 
 
 def _library() -> str:
-    return version("genai-prices")
+    return installed_version("genai-prices") or "0"
 
 
 def main(arguments: list[str]) -> int:
