@@ -31,7 +31,9 @@ class Columns:
     """
 
     __slots__ = (
+        "_asked",
         "_inputs",
+        "_known",
         "_leads",
         "_outputs",
         "_paces",
@@ -45,6 +47,8 @@ class Columns:
     )
 
     def __init__(self, items: list[Measured]) -> None:
+        self._asked: RankInput | None = None
+        self._known: list[float] = []  # the lengths for what was asked last
         self.items = items
         self.preferred = sum(not item.rest for item in items)
         self.targets = [item.target for item in items]
@@ -97,10 +101,11 @@ class Columns:
         ]
 
     def _lengths(self, ask: RankInput) -> list[float]:
-        known, default = ask.output_tokens.get, ask.expected_output_tokens
-        return [
-            default if length is None else length for length in map(known, self.targets)
-        ]
+        if ask is not self._asked:
+            default = repeat(ask.expected_output_tokens)
+            self._asked = ask
+            self._known = list(map(ask.output_tokens.get, self.targets, default))
+        return self._known
 
     def qualities(self, ask: RankInput) -> list[float]:
         """Quality / best quality; who has none yet counts as 1."""

@@ -86,7 +86,7 @@ def _draw(
     if home is not None:
         return home, f"{ask.strategy}: the conversation's prompt is cached there"
     share = ask.exploration if ask.strategy in EXPLORING else 0.0
-    if ask.draw < share and len(leading) > 1 and ask.cached is None:
+    if ask.draw < share and len(leading) > 1 and not _has_home(columns, leading, ask):
         rank = 1 + int(ask.draw / share * (len(leading) - 1))
         return rank, f"{ask.strategy}: exploring, draw {ask.draw:.4f} < {share:g}"
     tied = _tied(scores, leading, best - TIE)
@@ -99,6 +99,13 @@ def _draw(
         f"{ask.strategy}: {tied} within {TIE} of the highest score, {best:.3f}; "
         f"of two drawn ({ask.draw:.4f}) the one with less work"
     )
+
+
+def _has_home(columns: Columns, leading: list[int], ask: RankInput) -> bool:
+    cached, targets = ask.cached, columns.targets
+    if cached is None:
+        return False
+    return any(targets[place] == cached.target for place in leading)
 
 
 def _home(

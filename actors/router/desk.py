@@ -31,13 +31,11 @@ from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranking, RankInput, refusal
 from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
+from actors.router.experience import Experience
 from actors.router.gate import Gate
 from actors.router.lookup import Found, Lookup
 from actors.router.resumption import RefusedPrefixes
 from actors.router.settings import RouterSettings, RouterTools
-
-EXPECTED_OUTPUT_TOKENS = 256
-"""What an answer is expected to be long, where the request does not cap it lower."""
 
 OVERRIDES_KEY = "router-overrides"
 
@@ -92,6 +90,7 @@ class Desk:
         self._rotation = RoundRobin()
         self._lookup = Lookup()
         self.sightings = Sightings(tools.new_id)
+        self.experience = Experience(tools.providers)
 
     def configure(self, settings: RouterSettings) -> None:
         """Decide by these from now on; what is inside goes on as it began.
@@ -173,21 +172,23 @@ class Desk:
         quality: Mapping[Target, float],
     ) -> RankInput:
         size = prompt_size(request.chat)
+        prompt_tokens = likely_tokens(size, "openai")
+        expected, known = self.experience.lengths(request, max_tokens)
         return RankInput(
             strategy=strategy,
             now=now,
             draw=self.tools.draw(),
             weights=self.weights,
-            prompt_tokens_estimate=likely_tokens(size, "openai"),
+            prompt_tokens_estimate=prompt_tokens,
             prompt_tokens_upper=bound_tokens(size, "openai"),
-            expected_output_tokens=min(
-                max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS
-            ),
+            expected_output_tokens=expected,
             max_output_tokens=max_tokens or 0,
             budget_usd=request.budget_usd,
             preferred=len(resolution.targets),
             rotation=self._rotation,
+            output_tokens=known,
             quality=quality,
+            cached=self.experience.cached(request, prompt_tokens, now),
         )
 
     def _quality(

@@ -215,6 +215,10 @@ class RequestRun:
         if error is None:
             self._calls.hand_on_held()
         ending = self._ending(error)
+        answered = self._journal.answered
+        if error is None and answered is not None:
+            experience = self._desk.experience
+            experience.answered(self._request, answered, self._backend.now())
         self._write(ending.record())
         return ending.reply()
 

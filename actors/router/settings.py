@@ -60,7 +60,8 @@ class RouterTools:
 
     ``providers`` are the typed handles by name. ``spool`` takes a record before its
     answer leaves. ``on_record`` is told of each finished request, ``on_queue`` of each
-    that no longer waits for a place; neither may block or raise. ``utc`` gives epoch seconds, ``draw`` a number in [0, 1).
+    that no longer waits for a place; neither may block or raise. ``utc`` gives epoch
+    seconds, ``draw`` a number in [0, 1).
     """
 
     providers: Mapping[str, ProviderRef]

@@ -240,7 +240,9 @@ def pick(result: Reference, leading: list[One], ask: RankInput) -> One:
         if ask.cached is not None and one.target == ask.cached.target:
             return one
     share = 0.0 if ask.strategy == "cost" else ask.exploration
-    if ask.draw < share and len(leading) > 1 and ask.cached is None:
+    targets = {one.target for one in leading}
+    at_home = ask.cached is not None and ask.cached.target in targets
+    if ask.draw < share and len(leading) > 1 and not at_home:
         return leading[1 + int(ask.draw / share * (len(leading) - 1))]
     if len(tied) == 1:
         return tied[0]

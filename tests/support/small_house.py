@@ -159,6 +159,7 @@ async def small_house(
     providers: Mapping[str, ProviderSettings] | None = None,
     keeper: MemoryKeeper | None = None,
     draw: float = 0.5,
+    prices: Mapping[str, Price] | None = None,
 ) -> AsyncIterator[SmallHouse]:
     """Providers by name; one is dearer than the one before, so that order is known."""
     spool, keeper = MemorySpool(), keeper or MemoryKeeper()
@@ -166,8 +167,9 @@ async def small_house(
     events: list[BreakerTransition | ProbeResult] = []
     lives: list[ActorExited | ActorRestarted] = []
     queued: list[QueueExit] = []
-    prices = PriceBook(
-        overrides={
+    book = PriceBook(
+        overrides=prices
+        or {
             name: Price(input=Decimal(rank), output=Decimal(4 * rank))
             for rank, name in enumerate(transports, start=1)
         }
@@ -201,7 +203,7 @@ async def small_house(
             tools = ProviderTools(
                 dialect=dialect_for(given.kind),
                 transport=transport,
-                prices=prices,
+                prices=book,
                 utc=lambda: EPOCH + anyio.current_time(),
                 draw=lambda: draw,
                 new_id=new_id,

@@ -269,12 +269,16 @@ async def test_a_hedge_is_taken_from_the_retry_budget() -> None:
 
 
 async def test_a_hedge_that_the_money_does_not_reach_for_is_not_made() -> None:
-    # slow costs 1 and 4 dollars a million, fast 2 and 8: 256 tokens of answer.
     async with small_house(two(), settings=HEDGING) as house:
         await learn(house)
+        await house.answer()
         slow_down(house, completion("late", after_s=3.0))
-        tight, _ = await timed(house, budget_usd=Decimal("0.0025"))
-        ample, _ = await timed(house, budget_usd=Decimal("0.0040"))
+        slow, fast = [
+            candidate.expected_cost_usd or Decimal(0)
+            for candidate in house.spool.records[-1].decision.candidates
+        ]
+        tight, _ = await timed(house, budget_usd=slow + fast / 2)
+        ample, _ = await timed(house, budget_usd=slow + fast * 2)
 
         assert outcomes(tight) == [("slow", "first", "ok")]
         assert len(ample.attempts) == 2

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import anyio
+import msgspec
 import pytest
 
 from actors.errors import ProviderConnectionError
@@ -23,6 +24,7 @@ from actors.messages.routing import (
     Weights,
 )
 from actors.policy.attempts import RetryConfig
+from actors.policy.pricing import Price
 from actors.policy.recall import Recalled, Recollection
 from actors.policy.scoring import rank
 from actors.provider.actor import Crash
@@ -758,3 +760,70 @@ async def test_a_recorded_decision_can_be_made_again_from_the_records() -> None:
             assert ranking.ranked == record.decision.candidates
             assert ranking.confidence == record.decision.confidence
         assert sum(len(record.sightings) for record in house.spool.records) < 200
+
+
+LONG = "What is a lease? " * 400
+
+
+def cached_completion(prompt: int, cached: int) -> Answer:
+    """A completion whose usage reports cached tokens."""
+    whole = completion()
+    body = msgspec.json.decode(whole.pieces[0][1], type=dict[str, object])
+    body["usage"] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": 5,
+        "total_tokens": prompt + 5,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
+    return Answer([(0.0, msgspec.json.encode(body))])
+
+
+async def test_a_conversation_stays_where_its_prompt_is_cached() -> None:
+    providers = {"a": FakeTransport(cached_completion(1700, 0))}
+    providers |= {"b": FakeTransport(cached_completion(1700, 0))}
+    settings = RouterSettings(strategy="availability")
+    async with small_house(providers, settings=settings) as house:
+        first = await house.answer(prompt=LONG)
+        others = [await house.answer(prompt=f"{n} {LONG}") for n in range(6)]
+        for transport in providers.values():
+            transport.answers = [cached_completion(1700, 1600)]
+        again = [await house.answer(prompt=LONG) for _ in range(6)]
+
+        assert {result.provider for result in again} == {first.provider}
+        assert len(others) == 6
+        reasons = [r.decision.reason for r in house.spool.records[-6:]]
+        assert all("prompt is cached there" in reason for reason in reasons)
+
+
+async def test_it_moves_when_staying_costs_more_than_the_cache_saves() -> None:
+    # dear asks twice as much; what of it is cached costs a tenth.
+    prices = {
+        "cheap": Price(input=Decimal(1), output=Decimal(4)),
+        "dear": Price(input=Decimal(2), output=Decimal(8), cached_input=Decimal("0.2")),
+    }
+    providers = {name: FakeTransport(cached_completion(1700, 0)) for name in prices}
+    async with small_house(providers, prices=prices) as house:
+        for share in (1600, 0):
+            house.transports["dear"].answers = [cached_completion(1700, share)]
+            for _ in range(40):
+                await house.answer(prompt=LONG, provider="dear")
+            staying = await house.answer(prompt=LONG)
+
+            assert staying.provider == ("dear" if share else "cheap")
+        [cost] = house.spool.records[40].decision.candidates[0].terms
+        assert "tokens cached there save $" in (cost.note or "")
+
+
+async def test_what_is_expected_of_an_answer_follows_what_came() -> None:
+    async with small_house({"a": FakeTransport(completion())}) as house:
+        for _ in range(60):
+            await house.answer(task_type="label")
+        await house.answer(task_type="other")
+
+        on = [record.decision.ranked_on for record in house.spool.records]
+        assert on[0] is not None
+        assert on[59] is not None
+        assert on[60] is not None
+        assert on[0].expected_output_tokens == 256
+        assert on[59].expected_output_tokens < 60
+        assert on[60].expected_output_tokens == 256
