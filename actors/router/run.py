@@ -108,7 +108,8 @@ class RequestRun:
             return refused
         now = self._backend.now()
         self._desk.budget.on_request(now)
-        self._desk.hedges.on_request(now)
+        if self._desk.settings.hedge > 0.0:
+            self._desk.hedges.on_request(now)
         error = await self._decided_run()
         if isinstance(error, NoProvider) and self._refused_unasked():
             # Breakers opened between the ranking and the asking: look again.

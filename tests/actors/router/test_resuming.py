@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import anyio
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
 from actors.messages.chat import Delta
@@ -401,6 +402,28 @@ async def test_a_request_without_a_stream_is_not_concerned() -> None:
     transports = two(completion("whole"), completion())
     async with small_house(transports, settings=RESUME) as house:
         assert (await house.answer()).content == "whole"
+
+
+async def test_a_hedge_that_won_and_broke_is_gone_on_with() -> None:
+    settings = structs.replace(RESUME, hedge=1.0)
+    transports = two(stream("a", gap_s=0.5), stream("b", gap_s=0.5))
+    kinds_ = kinds("compatible", "groq")
+    async with small_house(transports, settings=settings, providers=kinds_) as house:
+        for name in ("one", "two"):
+            for _ in range(20):
+                await heard(house, provider=name)
+        role, said, *_ = stream("late").pieces
+        transports["one"].answers = [Answer([role, (30.0, said[1])])]
+        transports["two"].answers = [stream(TOLD, **BREAK), stream(REST)]
+        result, text, _ = await heard(house)
+
+        assert isinstance(result, RouteResult)
+        assert text == result.content == TOLD + REST
+        assert outcomes(result) == [
+            ("one", "first", "cancelled"),
+            ("two", "hedge", "bad_response"),
+            ("two", "resume", "ok"),
+        ]
 
 
 def idle(house: SmallHouse) -> None:

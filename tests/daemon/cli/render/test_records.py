@@ -237,3 +237,17 @@ def test_the_line_under_an_answer_says_what_did_not() -> None:
         "openai/gpt-4o · 3+5 tokens · cost unknown · 250 ms · 2 calls (grok timeout) · "
         "finish reason length · left out seed · simulated · decision d1"
     )
+
+
+def test_an_explanation_tells_hedges_and_when_they_begin() -> None:
+    decided = record(1).decision
+    slow = attempt("a1", outcome="cancelled", cost=None)
+    won = msgspec.structs.replace(attempt("a2"), kind="hedge")
+    found = changed(
+        record(1, attempts=(slow, won)),
+        decision=msgspec.structs.replace(decided, hedge_after_s=1.5),
+    )
+    shown = explained(found)
+
+    assert "a hedge after 1.50 s without answer" in shown
+    assert "hedge" in shown.splitlines()[-3]
