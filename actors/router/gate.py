@@ -60,7 +60,7 @@ class Gate:
         self._taken: dict[str, int] = {HOUSE: 0}
         self._futures: dict[Waiter, Future[Answer]] = {}
         self._granted: dict[Waiter, str] = {}
-        self._timers: dict[str, TimerHandle] = {}
+        self._timers: dict[str, tuple[float, TimerHandle]] = {}  # and when they end
         self._backend: Backend | None = None  # that of whoever waits
         self._served = 0.0  # fading with a time constant of _MEMORY_S
         self._served_at = 0.0
@@ -210,14 +210,19 @@ class Gate:
 
     def _wake_when_it_opens(self, place: str, now: float) -> None:
         """Calls that end free places by themselves; the end of a rate limit does not."""
-        provider = self._providers.get(place)
-        if provider is None or place in self._timers or not self._queue.wanted(place):
+        provider, backend = self._providers.get(place), self._backend
+        if provider is None or backend is None or not self._queue.wanted(place):
             return
         opens_at = self._opens_at(place, provider.snapshot())
-        if opens_at > now + EPSILON_S and self._backend is not None:
-            self._timers[place] = self._backend.call_later(
-                opens_at - now, self._opens, place
-            )
+        set_for, timer = self._timers.get(place, (math.inf, None))
+        if opens_at <= now + EPSILON_S or opens_at >= set_for:
+            return
+        if (
+            timer is not None
+        ):  # it opens sooner than it seemed when calls were on the way
+            timer.cancel()
+        timer = backend.call_later(opens_at - now, self._opens, place)
+        self._timers[place] = opens_at, timer
 
     def _opens(self, place: str) -> None:
         del self._timers[place]
