@@ -2,6 +2,8 @@
 
 import shutil
 
+import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 
@@ -62,6 +64,27 @@ async def test_gitbridge_logs_shows_the_journal_readably(
     lines = msgspec.json.decode(answer)["lines"]
     events = {each.get("event") for each in lines}
     assert {"ready", "request_finished", "condition_raised"} <= events
+
+
+async def test_lines_are_shown_as_they_come(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    service.configure(patient(provider))
+    await service.start()
+    followed: list[str] = []
+
+    def follow() -> None:
+        words = ("timeout", "-s", "INT", "4", PROGRAM, "logs", "-f", "-n", "1")
+        done = service.box.run(*words, check=False)
+        followed.extend(done.stdout.splitlines())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.to_thread.run_sync, follow)
+        await anyio.sleep(2.0)
+        await asked(service)
+
+    assert " request_finished openai/" in followed[-1]
+    assert not any("{" in line for line in followed)
 
 
 async def test_one_request_is_followed_by_its_id(

@@ -4,6 +4,7 @@ Realism: the pretended one answers with what it is given, whatever it is asked f
 it was asked is looked at. The real one is run in the system tests.
 """
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -288,6 +289,20 @@ def test_a_file_is_followed(tmp_path: Path) -> None:
 
         assert process.stdout.readline().endswith("e3\n")
         process.terminate()
+
+
+@pytest.mark.slow
+def test_following_ends_without_a_word_when_it_is_interrupted(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text(ours("ready") + "\n")
+    with piped("logs", "-f", str(path)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().endswith("ready\n")
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(10) == 130
+        assert process.stderr.read() == ""
 
 
 @pytest.mark.slow
