@@ -205,9 +205,20 @@ def _words(fields: Fields, paint: Paint) -> list[str]:
         one_line(_text(fields.get("code")) or ""),
         one_line(who),
         _change(fields),
-        *(one_line(_said(fields.get(key))) for key in _PROSE),
+        *(one_line(each) for each in _prose(fields)),
         *rest,
         paint(one_line(next((each for each in ids if each), "")), "dim"),
+    ]
+
+
+def _prose(fields: Fields) -> list[str]:
+    """What was said, each thing once: messages often begin with their status."""
+    said = [text for text in (_said(fields.get(key)) for key in _PROSE) if text]
+    later = [*said[1:], ""] if said else []
+    return [
+        text
+        for text, after in zip(said, later, strict=True)
+        if not after.startswith(f"{text} ")
     ]
 
 

@@ -218,6 +218,14 @@ def test_a_change_is_shown_as_one() -> None:
     )
 
 
+def test_a_message_that_begins_with_its_status_says_it_once() -> None:
+    text = ours("attempt_failed", failure="auth", status=401, message="401 wrong key")
+    other = ours("attempt_failed", failure="connect", status=None, message="refused")
+
+    assert shown(text).endswith("attempt_failed auth 401 wrong key")
+    assert shown(other).endswith("attempt_failed connect refused")
+
+
 def test_advice_and_frames_stand_below() -> None:
     condition = ours(
         "condition_raised", "error", code="spool_unwritable", text="full", advice="Act."
