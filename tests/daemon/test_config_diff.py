@@ -161,6 +161,35 @@ def test_the_documentation_names_the_same_keys_and_reasons() -> None:
     assert dict(rows) == RESTART
 
 
+FOLLOWED = {
+    # section -> its keys that a reload follows one by one; None: all, as one settings
+    "server": {"socket_mode", "drain_s", "max_requests", "max_waiting"},
+    "access": {"admin_users", "admin_groups", "user_groups", "open_loopback", "tokens"},
+    "health": {"interval_s", "probe", "max_latency_s"},
+    "ledger": {"retention_days"},
+    "log": {"level", "prompts"},  # prompts can only be off
+    **dict.fromkeys(("routing", "retry", "breaker", "providers", "models")),
+    "consensus": None,
+}
+
+
+def test_no_key_is_forgotten_by_a_reload() -> None:
+    """A new one is followed by whoever reads it, or stands in ``RESTART``.
+
+    ``House.reconfigure``, ``OpenDoors.configure`` and ``follow`` in ``app`` are where.
+    """
+    config = Config()
+    assert set(FOLLOWED) == set(config.__struct_fields__)
+    for section, followed in FOLLOWED.items():
+        if followed is not None:
+            waits = {
+                key.partition(".")[2] for key in RESTART if key.startswith(section)
+            }
+            keys = set(getattr(config, section).__struct_fields__)
+            assert keys == followed | waits, section
+            assert not followed & waits
+
+
 # Any two configurations ---------------------------------------------------------------
 
 SECTIONS: dict[str, st.SearchStrategy[Any]] = {
