@@ -8,6 +8,7 @@ One at a time, in a task of its own: whoever asked may leave in the middle. Who 
 one runs is answered by the next. What is in flight ends under the settings it began with.
 """
 
+import gc
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -157,6 +158,8 @@ class Reloader:
             if not self.draining:  # it says so itself
                 self._notifier.ready(self._status_now())
         self._tell(result)
+        # What a reload replaces is full of cycles, for which the daemon seldom looks.
+        gc.collect()
         return result
 
     def _refuse_while_draining(self) -> None:
