@@ -90,12 +90,30 @@ async def test_without_the_credentials_folder_it_does_not_start(
     folder.rename(folder.with_name("away"))
     try:
         await service.do("start", UNIT, check=False)
+        told = service.box.run(PROGRAM, "service", "status", check=False)
         service.systemctl("stop", UNIT)
 
         assert service.show("ExecMainStatus") == "243"
         assert "/CREDENTIALS" in service.said()
+        assert (
+            told.returncode,
+            "the credentials folder must exist" in told.stdout,
+        ) == (
+            69,
+            True,
+        ), told.stdout
     finally:
         folder.with_name("away").rename(folder)
+
+
+async def test_a_program_in_a_home_folder_is_not_seen(service: Service) -> None:
+    service.box.write("/root/gitbridge", "#!/bin/sh\nsleep 60\n", 0o755)
+    service.drop_in("Restart=no", "ExecStart=", "ExecStart=/root/gitbridge serve")
+    await service.do("start", UNIT, check=False)
+    told = service.box.run(PROGRAM, "service", "status", check=False)
+
+    assert service.show("ExecMainStatus") == "203"
+    assert "a system service sees no home folder" in told.stdout
 
 
 async def test_a_wrong_configuration_is_not_tried_again(service: Service) -> None:
