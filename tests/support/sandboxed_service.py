@@ -77,7 +77,9 @@ class Service:
 
     def drop_in(self, *lines: str) -> None:
         """Change the unit for this test; ``lines`` belong to ``[Service]``."""
-        text = "\n".join(["[Service]", *lines, ""])
+        self.drop_in_text("\n".join(["[Service]", *lines, ""]))
+
+    def drop_in_text(self, text: str) -> None:
         self.box.write(f"/run/systemd/system/{UNIT}.d/test.conf", text)
         self.systemctl("daemon-reload")
 

@@ -10,6 +10,7 @@ import anyio.to_thread
 import pytest
 
 from daemon.simulator import Fault, Latency, SimulatedProvider
+from tests.support.documents import ROOT
 from tests.support.installed import PROGRAM
 from tests.support.raw_server import Caller, raw_server
 from tests.support.sandboxed_service import (
@@ -169,6 +170,25 @@ async def test_a_wrong_configuration_fails_the_reload_and_changes_nothing(
     # As if nobody had checked before: the daemon refuses it by itself.
     service.kill("SIGHUP")
     await service.says_it_is(REFUSED)
+    assert (await asked(service)).result["provider"] == "openai"
+
+
+async def test_the_drop_in_for_newer_systemd(
+    service: Service, provider: SimulatedProvider
+) -> None:
+    version = int(service.systemctl("--version").stdout.split()[1])
+    service.drop_in_text((ROOT / "systemd" / "notify-reload.conf").read_text())
+    service.configure(patient(provider))
+    await service.start()
+    done = await service.do("reload", UNIT, check=False)
+
+    if version < 253:  # as the file says: it is not known there
+        assert service.show("Type") == "notify"
+        assert "not applicable" in done.stderr
+    else:
+        assert service.show("Type") == "notify-reload"
+        assert done.returncode == 0
+        await service.has_said('"event":"reloaded"')
     assert (await asked(service)).result["provider"] == "openai"
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from daemon.cli.connection import CommandFailed
 from daemon.cli.service.places import SERVICE, Host, Layout, Scope
+from daemon.cli.service.units import program
 from daemon.exits import EXIT_NOT_PERMITTED, EXIT_USAGE
 
 OLDEST = 252
@@ -100,8 +101,8 @@ class Systemd:
         """
         if self.scope == "system" and self._host.uid != 0:
             raise CommandFailed(
-                "a system service takes root: type it with sudo, or add --user for a "
-                "service of your own",
+                f"a system service takes root: 'sudo {' '.join(program())} service ...', "
+                "or add --user for a service of your own",
                 EXIT_NOT_PERMITTED,
             )
 
