@@ -143,6 +143,8 @@ async def test_a_reload_takes_up_the_new_configuration(
     before = service.pid
     service.configure(patient(provider, '[routing]\nstrategy = "cost"\n'))
     await service.do("reload", UNIT)
+    # With Type=notify it may end a moment before the daemon has got the signal.
+    await service.has_said('"event":"reloaded"')
     async with wire_client(service.socket) as client:
         told = (await client.call("strategy.get")).result
 
