@@ -64,10 +64,11 @@ COLUMNS = (
 NOTE = """\
 64 requests in flight on one core unless said otherwise, the mock answers at once; CPU: the
 best round's; ratio: to the bare server with the same door in the same round (other
-gateways: to ours with HTTP), the median of the rounds; added: median of one request at a time less that of asking the mock itself;
-streams of {events} upstream events, 32 at a time; 256 held: in flight at an upstream that
-takes 50 ms; MB (resident) idle and after {requests:,} requests, or as many as it could
-answer in two minutes. Of {cores} cores, one is the server's and one the load's."""
+gateways: to ours with HTTP), the median of the rounds; added: median of one request at a
+time less that of asking the mock itself; streams of {events} upstream events, 32 at a
+time; 256 held: in flight at an upstream that takes 50 ms; MB (resident) idle and after
+{requests:,} requests, or as many as it could answer in two minutes. Of {cores} cores, one
+is the server's and one the load's."""
 
 
 def table(rows: list[Row], *, requests: int, cores: int) -> str:
