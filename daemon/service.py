@@ -29,9 +29,11 @@ from actors.messages.routing import (
     StartSink,
     Weights,
 )
+from actors.messages.whatif import WhatIf
 from actors.policy.conditions import blocking
 from daemon.feedback import FeedbackDesk
-from ipc import methods, results
+from daemon.whatif import what_if
+from ipc import methods, results, whatif
 from ipc.listing import ModelRow, ModelsResult
 from ipc.methods import Peer
 from ipc.route import parse_strategy
@@ -91,6 +93,7 @@ class HouseService:
             "history": self._history,
             "explain": self._explain,
             "usage": self._usage,
+            "whatif": self._whatif,
             "strategy.get": self._strategy_get,
             "strategy.set": self._strategy_set,
             "weights.set": self._weights_set,
@@ -211,6 +214,11 @@ class HouseService:
         since = parse_since(asked.since, self._utc())
         rows = await self._ledger.usage(since, asked.by)
         return results.UsageResult(by=asked.by, since=since, rows=rows)
+
+    async def _whatif(self, params: object) -> WhatIf:
+        asked = cast("whatif.WhatIfParams", params)
+        since = parse_since(asked.since, self._utc())
+        return await what_if(self._ledger, asked, since)
 
     # ---- changing
 

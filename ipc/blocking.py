@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 from typing_extensions import override
 
 from actors.messages.routing import RequestRecord
+from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import DaemonUnreachable, details, strategy_set, typed, with_prompt
 from ipc.connection import CONNECT_S, Connection, Stream, connect
@@ -89,6 +90,17 @@ class Client:
         asked = with_prompt(prompt, params)
         return typed(self.call("route", asked, timeout_s=timeout_s), RouteReply)
 
+    def consensus(
+        self,
+        prompt: str | None = None,
+        *,
+        timeout_s: float | None = None,
+        **params: object,
+    ) -> RouteReply:
+        """Have several models answer; ``params`` are those of ``consensus``."""
+        asked = with_prompt(prompt, params)
+        return typed(self.call("consensus", asked, timeout_s=timeout_s), RouteReply)
+
     def stream(
         self,
         prompt: str | None = None,
@@ -129,6 +141,10 @@ class Client:
 
     def usage(self, **params: object) -> results.UsageResult:
         return self._read("usage", results.UsageResult, params)
+
+    def whatif(self, **params: object) -> WhatIf:
+        """What another strategy would have meant for recorded requests."""
+        return self._read("whatif", WhatIf, params)
 
     def health(self, **params: object) -> results.HealthResult:
         return self._read("health.check", results.HealthResult, params)

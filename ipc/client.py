@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from actors.errors import DeadlineExceeded, GitBridgeError
 from actors.messages.routing import RequestRecord
+from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import (
     Answered,
@@ -111,6 +112,18 @@ class Client:
         asked = with_prompt(prompt, params)
         return cast("RouteReply", await self.call("route", asked, timeout_s=timeout_s))
 
+    async def consensus(
+        self,
+        prompt: str | None = None,
+        *,
+        timeout_s: float | None = None,
+        **params: object,
+    ) -> RouteReply:
+        """Have several models answer; ``params`` are those of ``consensus``."""
+        asked = with_prompt(prompt, params)
+        reply = await self.call("consensus", asked, timeout_s=timeout_s)
+        return cast("RouteReply", reply)
+
     def stream(self, prompt: str | None = None, **params: object) -> "Stream":
         """Have a request answered piece by piece; see ``Stream``."""
         asked = with_prompt(prompt, params)
@@ -136,6 +149,10 @@ class Client:
 
     async def usage(self, **params: object) -> results.UsageResult:
         return await self._read("usage", results.UsageResult, params)
+
+    async def whatif(self, **params: object) -> WhatIf:
+        """What another strategy would have meant for recorded requests."""
+        return await self._read("whatif", WhatIf, params)
 
     async def feedback(
         self, decision_id: str, score: float, **more: object

@@ -10,12 +10,8 @@ from typing import (
     Final,
     Literal,
     Protocol,
-    TypeVar,
-    get_args,
-    get_type_hints,
 )
 
-import msgspec
 from msgspec import Meta, Struct, structs
 
 from actors.errors import InvalidRequest
@@ -28,7 +24,8 @@ from actors.messages.routing import (
     RouteRequest,
     StartSink,
 )
-from ipc import control, feedback, fields, results
+from actors.messages.whatif import WhatIf
+from ipc import control, feedback, fields, results, whatif
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
 
@@ -259,6 +256,13 @@ _TABLE: Final = (
         summary="Say how good the answer of a decision was.",
     ),
     Method(
+        name="whatif",
+        params=whatif.WhatIfParams,
+        result=WhatIf,
+        summary="What another strategy would have cost and taken, on recorded requests.",
+        reading=True,
+    ),
+    Method(
         name="strategy.get",
         params=NoParams,
         result=results.StrategyResult,
@@ -305,13 +309,17 @@ METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE
 
 _NOT_YET: Final = frozenset(
     (
-        *("whatif", "subscribe"),
-        *("tasks.submit", "tasks.get", "tasks.list", "tasks.cancel", "tasks.retry"),
+        *(
+            "subscribe",
+            "tasks.submit",
+            "tasks.get",
+            "tasks.list",
+            "tasks.cancel",
+            "tasks.retry",
+        ),
         *("tasks.wait", "events.publish", "threads.list", "threads.get"),
     )
 )
-
-P = TypeVar("P", bound=Struct)
 
 
 def unknown_method(name: str) -> InvalidRequest:
@@ -324,67 +332,3 @@ def unknown_method(name: str) -> InvalidRequest:
         got=shown,
         wanted="one of " + ", ".join(METHODS),
     )
-
-
-def read_params(kind: type[P], document: object, *, strict: bool = True) -> P:
-    """Params of a call as their Struct.
-
-    Args:
-        kind: ``Method.params``.
-        document: What came: an object, or ``None`` for none.
-        strict: False reads numbers and booleans from text too (a query string).
-
-    Raises:
-        InvalidRequest: With the path of the field, what came and what was wanted.
-    """
-    given = fields.mapping(
-        {} if document is None else document, "params", "an object of params by name"
-    )
-    try:
-        return msgspec.convert(given, kind, strict=strict)
-    except msgspec.ValidationError as error:
-        raise _explained(str(error), kind, given) from None
-
-
-def _explained(
-    reason: str, kind: type[Struct], given: Mapping[str, object]
-) -> InvalidRequest:
-    """Say what came, too: msgspec names only path and type."""
-    names = kind.__struct_fields__
-    for field, value in given.items():
-        if field not in names:
-            return _unknown(field, value, names)
-    wanted, _, path = reason.partition(" - at `$.")
-    field = path.rstrip("`")
-    if not field:
-        return fields.missing(reason.split("`")[1], "it among the params")
-    if wanted.startswith("Invalid enum value"):
-        options = get_args(get_type_hints(kind)[field])
-        return fields.wrong(field, given[field], "one of " + ", ".join(options))
-    return fields.wrong(field, given.get(field), _in_words(wanted))
-
-
-def _unknown(field: str, value: object, names: tuple[str, ...]) -> InvalidRequest:
-    hint = fields.nearest(field, names)
-    return InvalidRequest(
-        f"{fields.shown(field)} is no param of this method{hint}",
-        field=field[:200],
-        got=fields.shown(value),
-        wanted="one of " + ", ".join(names) if names else "no params",
-    )
-
-
-def _in_words(reason: str) -> str:
-    wanted = reason.removeprefix("Expected ").partition(", got")[0].replace("`", "")
-    for name, word in _JSON_NAMES:
-        wanted = wanted.replace(name, word)
-    return wanted
-
-
-_JSON_NAMES: Final = (
-    (" | ", " or "),
-    ("str", "string"),
-    ("int", "integer"),
-    ("float", "number"),
-    ("bool", "true or false"),
-)

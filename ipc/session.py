@@ -28,9 +28,9 @@ from ipc.methods import (
     CancelParams,
     Method,
     Peer,
-    read_params,
     unknown_method,
 )
+from ipc.params import read_params
 from ipc.plain import plain_call, plain_route
 from ipc.results import (
     PROTOCOL,

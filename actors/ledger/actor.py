@@ -53,6 +53,21 @@ class GetSightings(Struct, frozen=True):
     decision: Decision
 
 
+class GetSpan(Struct, frozen=True):
+    """Query: answered with a ``Span``."""
+
+    since: float | None
+    newest: int
+
+
+class GetRecords(Struct, frozen=True):
+    """Query: answered with whole records and their numbers, oldest first."""
+
+    since: float
+    after: int
+    limit: int
+
+
 class GetUsage(Struct, frozen=True):
     """Query: answered with a tuple of ``UsageRow``."""
 
@@ -75,7 +90,8 @@ class GetLabels(Struct, frozen=True):
 
 
 Feedback = PutLabel | GetLabels
-Reading = GetHistory | Explain | GetSightings | GetUsage | GetTotals
+LookingBack = GetTotals | GetSpan | GetRecords
+Reading = GetHistory | Explain | GetSightings | GetUsage | LookingBack
 Question = Flush | Reading | Feedback
 LedgerMessage = Wake | FoldNow | Sweep | Retain | Question
 
@@ -264,13 +280,22 @@ class Ledger(Actor[LedgerMessage]):
                 answer = await store.sightings(decision)
             case GetUsage(since, by):
                 answer = await store.usage(since, by)
-            case GetTotals():
-                answer = await store.totals()
+            case GetTotals() | GetSpan() | GetRecords():
+                answer = await self._look_back(question)
             case PutLabel() | GetLabels():
                 answer = await self._feedback(question)
             case Flush():
                 pass
         return answer
+
+    async def _look_back(self, question: LookingBack) -> object:
+        if isinstance(question, GetTotals):
+            return await self._store.totals()
+        if isinstance(question, GetSpan):
+            return await self._store.span(question.since, question.newest)
+        return await self._store.read_records(
+            question.since, question.after, question.limit
+        )
 
     async def _feedback(self, question: Feedback) -> object:
         if isinstance(question, PutLabel):

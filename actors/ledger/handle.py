@@ -9,7 +9,9 @@ from actors.ledger.actor import (
     Flush,
     GetHistory,
     GetLabels,
+    GetRecords,
     GetSightings,
+    GetSpan,
     GetTotals,
     GetUsage,
     Ledger,
@@ -25,6 +27,7 @@ from actors.messages.ledger import (
     Label,
     Labelled,
     LedgerStore,
+    Span,
     UsageGrouping,
     UsageRow,
 )
@@ -104,6 +107,14 @@ class LedgerHandle:
 
     async def sightings(self, decision: Decision) -> dict[tuple[str, int], Sighting]:
         return await self._ask(GetSightings(decision))
+
+    async def span(self, since: float | None, newest: int) -> Span:
+        return await self._ask(GetSpan(since, newest))
+
+    async def read_records(
+        self, since: float, after: int, limit: int
+    ) -> tuple[tuple[int, RequestRecord], ...]:
+        return await self._ask(GetRecords(since, after, limit))
 
     async def usage(
         self, since: float | None = None, by: UsageGrouping = "provider"

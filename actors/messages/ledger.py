@@ -122,6 +122,16 @@ class Folded(Struct, frozen=True, kw_only=True):
     replaced: str | None = None
 
 
+class Span(Struct, frozen=True):
+    """The newest requests of a time: the first one's ``at``, and the last one's number.
+
+    Without any, ``last`` is 0 and ``since`` as asked for.
+    """
+
+    since: float
+    last: int
+
+
 class LedgerStore(Protocol):
     """What the ledger actor works on: spool, database and usage logs together.
 
@@ -148,6 +158,13 @@ class LedgerStore(Protocol):
 
     async def sightings(self, decision: Decision) -> dict[tuple[str, int], Sighting]:
         """What the decision saw, by epoch and number, as far as it is kept."""
+
+    async def span(self, since: float | None, newest: int) -> Span: ...
+
+    async def read_records(
+        self, since: float, after: int, limit: int
+    ) -> tuple[tuple[int, RequestRecord], ...]:
+        """Whole records with their numbers, oldest first; see ``LedgerRef``."""
 
     async def usage(
         self, since: float | None, by: UsageGrouping
@@ -192,6 +209,14 @@ class LedgerRef(Protocol):
 
     async def sightings(self, decision: Decision) -> dict[tuple[str, int], Sighting]:
         """What the decision saw, for ``policy.recall``: as far as it is kept."""
+
+    async def span(self, since: float | None, newest: int) -> Span:
+        """The ``newest`` requests since then (UTC epoch seconds), or of all."""
+
+    async def read_records(
+        self, since: float, after: int, limit: int
+    ) -> tuple[tuple[int, RequestRecord], ...]:
+        """Up to ``limit`` records since then, numbered above ``after``, oldest first."""
 
     async def usage(
         self, since: float | None = None, by: UsageGrouping = "provider"

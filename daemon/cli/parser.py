@@ -179,6 +179,24 @@ def _add_history(commands: "Commands[Parser]") -> None:
     parser.add_argument("--by", choices=USAGE_GROUPS, default="provider")
     add_client(parser)
 
+    examples = (
+        "gitbridge whatif --strategy cost --since 7d",
+        "gitbridge whatif --cost 0.7 --performance 0.2 --availability 0.1",
+    )
+    summary = "what other rules would have cost and taken, on recorded requests"
+    parser = add(commands, "whatif", summary, examples)
+    _add_strategy(parser, "--strategy")
+    for name in ("cost", "performance", "availability"):
+        parser.add_argument(f"--{name}", metavar="X", type=values.number)
+    parser.add_argument("--since", metavar="T", help="as for usage")
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=values.positive_int,
+        help="the newest N requests (default 10000)",
+    )
+    add_client(parser)
+
 
 def _add_feedback(commands: "Commands[Parser]") -> None:
     examples = (

@@ -7,9 +7,10 @@ from typing import TypeVar
 from msgspec import Struct
 
 from actors.messages.routing import RequestRecord
+from actors.messages.whatif import WhatIf
 from daemon.cli.connection import Client, typed
 from daemon.cli.output import Output
-from daemon.cli.render import models, records, status
+from daemon.cli.render import models, records, status, whatif
 from daemon.cli.render.table import Paint
 from daemon.exits import EXIT_OK
 from ipc.listing import ModelsResult
@@ -37,6 +38,7 @@ RENDERERS: Mapping[str, Render] = {
     "history": _as(HistoryResult, records.history),
     "explain": _as(RequestRecord, records.explain),
     "usage": _as(UsageResult, records.usage),
+    "whatif": _as(WhatIf, whatif.whatif),
 }
 
 
@@ -61,5 +63,16 @@ def reading_params(args: argparse.Namespace) -> dict[str, object]:
         case "usage":
             since = {} if args.since is None else {"since": args.since}
             return {**since, "by": args.by}
+        case "whatif":
+            names = (
+                "strategy",
+                "cost",
+                "performance",
+                "availability",
+                "since",
+                "limit",
+            )
+            said = {name: getattr(args, name) for name in names}
+            return {name: value for name, value in said.items() if value is not None}
         case _:
             return {}

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
-from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
+from actors.messages.ledger import HistoryEntry, Span, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
@@ -35,6 +35,13 @@ _HISTORY_SQL = (
 _EXPLAIN_SQL = (
     "SELECT record FROM requests WHERE decision_id = ?1 OR request_id = ?1"
     " ORDER BY id DESC LIMIT 1"
+)
+_SPAN_SQL = (
+    "SELECT MIN(at), MAX(id) FROM"
+    " (SELECT id, at FROM requests WHERE at >= ? ORDER BY id DESC LIMIT ?)"
+)
+_RECORDS_SQL = (
+    "SELECT id, record FROM requests WHERE id > ? AND at >= ? ORDER BY id LIMIT ?"
 )
 _CARRIER_SQL = (
     "SELECT record FROM sightings JOIN requests ON requests.id = sightings.request"
@@ -123,6 +130,22 @@ def explain(database: Database, any_id: str) -> RequestRecord | None:
         return None
     record = decode_record(msgspec.convert(rows[0][0], bytes))
     return replace(record, sightings=())
+
+
+def span(database: Database, since: float | None, newest: int) -> Span:
+    """The newest requests since then: see ``Span``."""
+    rows = database.read(_SPAN_SQL, (since or 0.0, newest))
+    at, last = msgspec.convert(rows[0], tuple[float | None, int | None])
+    return Span((since or 0.0) if at is None else at, last or 0)
+
+
+def read_records(
+    database: Database, since: float, after: int, limit: int
+) -> tuple[tuple[int, RequestRecord], ...]:
+    """Whole records with their numbers, oldest first."""
+    rows = database.read(_RECORDS_SQL, (after, since, limit))
+    pairs = msgspec.convert(rows, list[tuple[int, bytes]])
+    return tuple((number, decode_record(record)) for number, record in pairs)
 
 
 def sightings(database: Database, decision: Decision) -> dict[Key, Sighting]:

@@ -15,6 +15,7 @@ from actors.messages.ledger import (
     HistoryEntry,
     Label,
     Labelled,
+    Span,
     UsageGrouping,
     UsageRow,
 )
@@ -124,6 +125,16 @@ class Store:
 
     async def sightings(self, decision: Decision) -> dict[Key, Sighting]:
         return await _in_thread(queries.sightings, self._database, decision)
+
+    async def span(self, since: float | None, newest: int) -> Span:
+        return await _in_thread(queries.span, self._database, since, newest)
+
+    async def read_records(
+        self, since: float, after: int, limit: int
+    ) -> tuple[tuple[int, RequestRecord], ...]:
+        return await _in_thread(
+            queries.read_records, self._database, since, after, limit
+        )
 
     async def usage(
         self, since: float | None, by: UsageGrouping

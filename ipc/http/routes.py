@@ -22,7 +22,8 @@ from ipc.http.exchange import (
 from ipc.http.flight import Flight
 from ipc.http.rpc import answer
 from ipc.http.whole import SERVER
-from ipc.methods import METHODS, Method, Peer, Service, read_params, unknown_method
+from ipc.methods import METHODS, Method, Peer, Service, unknown_method
+from ipc.params import read_params
 from ipc.route import STRATEGIES
 
 NOT_YET: Final = frozenset(

@@ -9,7 +9,8 @@ from actors.messages.routing import RouteResult, Target
 from actors.router import RouterSettings
 from daemon.feedback import FeedbackDesk
 from ipc.feedback import FeedbackParams, FeedbackResult
-from ipc.methods import METHODS, Peer, read_params
+from ipc.methods import METHODS, Peer
+from ipc.params import read_params
 from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
 from tests.support.small_house import SmallHouse, small_house

@@ -7,6 +7,7 @@ import pytest
 from actors.errors import InvalidRequest, Overloaded
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProbeResult
+from actors.messages.whatif import WhatIf
 from actors.policy.pricing import PriceBook
 from daemon import service
 from daemon.feedback import FeedbackDesk
@@ -16,6 +17,7 @@ from ipc import methods, results
 from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.methods import Peer
+from ipc.params import read_params
 from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
 from tests.support.small_house import SmallHouse, provider, request, small_house
@@ -66,7 +68,7 @@ async def house() -> AsyncIterator[SmallHouse]:
 
 
 async def call(service: HouseService, method: str, **params: object) -> object:
-    read = methods.read_params(methods.METHODS[method].params, params)
+    read = read_params(methods.METHODS[method].params, params)
     return await service.call(method, read, PEER)
 
 
@@ -291,3 +293,16 @@ async def test_feedback_shows_where_the_providers_are_shown(house: SmallHouse) -
     assert isinstance(shown, results.ProvidersResult)
     assert isinstance(metrics, results.MetricsResult)
     assert shown.quality == metrics.quality == (given.quality,)
+
+
+async def test_other_rules_are_tried_on_what_is_recorded(house: SmallHouse) -> None:
+    for _ in range(3):
+        await house.answer()
+    doors = service_of(house)
+    found = await call(doors, "whatif", strategy="performance")
+    later = await call(doors, "whatif", strategy="performance", since=NOW * 2)
+
+    assert isinstance(found, WhatIf)
+    assert (found.requests, found.replayed) == (3, 3)
+    assert isinstance(later, WhatIf)
+    assert later.requests == 0

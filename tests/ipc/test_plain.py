@@ -12,7 +12,7 @@ from actors.messages.chat import ChatRequest, Message
 from actors.messages.routing import Door, RouteRequest
 from ipc.conversation import chat_request
 from ipc.frames import Framing, JsonLines, MsgpackFrames
-from ipc.methods import read_params
+from ipc.params import read_params
 from ipc.plain import plain_body, plain_call, plain_chat, plain_route
 from ipc.route import RouteParams, route_request
 from ipc.rpc import RefusedError, read_request

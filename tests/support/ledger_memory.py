@@ -10,6 +10,7 @@ from actors.messages.ledger import (
     HistoryEntry,
     Label,
     Labelled,
+    Span,
     UsageGrouping,
     UsageRow,
 )
@@ -45,6 +46,17 @@ class MemoryLedger:
     async def sightings(self, decision: Decision) -> dict[Key, Sighting]:
         seen = {(s.epoch, s.seq): s for r in self._records for s in r.sightings}
         return {key: seen[key] for key in seen_by(decision) if key in seen}
+
+    async def span(self, since: float | None, newest: int) -> Span:
+        at = [r.at for r in self._records if r.at >= (since or 0.0)][-newest:]
+        return Span(min(at, default=since or 0.0), len(self._records) if at else 0)
+
+    async def read_records(
+        self, since: float, after: int, limit: int
+    ) -> tuple[tuple[int, RequestRecord], ...]:
+        numbered = enumerate(self._records, start=1)
+        found = [(n, r) for n, r in numbered if n > after and r.at >= since]
+        return tuple(found[:limit])
 
     async def usage(
         self, since: float | None = None, by: UsageGrouping = "provider"

@@ -1,0 +1,33 @@
+"""Replays the ledger's records by other rules, page by page, so that nobody waits."""
+
+import anyio
+
+from actors.messages.ledger import LedgerRef
+from actors.messages.whatif import WhatIf
+from actors.policy.recall import EPOCH_S
+from actors.policy.whatif import Replay
+from ipc.whatif import WhatIfParams
+
+PAGE = 100
+"""Records between two breaths of the event loop: some 10 ms of ranking."""
+
+
+async def what_if(
+    ledger: LedgerRef, asked: WhatIfParams, since: float | None
+) -> WhatIf:
+    """What the change would have meant since then (UTC epoch seconds).
+
+    Raises:
+        LedgerUnavailable: The records cannot be read now.
+    """
+    span = await ledger.span(since, asked.limit)
+    replay = Replay(asked.change(), span.since)
+    # What the first of them saw may stand in the records of some minutes before.
+    since, after = span.since - EPOCH_S, 0
+    while page := await ledger.read_records(since, after, PAGE):
+        for number, record in page:
+            if number <= span.last:
+                replay.add(record)
+        after = page[-1][0]
+        await anyio.sleep(0.0)
+    return replay.account()
