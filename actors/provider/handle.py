@@ -79,8 +79,12 @@ class SnapshotCell:
     def bind(
         self, version: Callable[[], int], build: Callable[[], ProviderSnapshot]
     ) -> None:
-        """An actor started: ask it from now on."""
+        """An actor started: ask it from now on.
+
+        At once, too: its versions begin anew, and may be those of what stood before.
+        """
         self._version, self._build = version, build
+        self._latest = build()
 
     def freeze(self) -> None:
         """The actor ended: what it last said stays until the next one binds."""
