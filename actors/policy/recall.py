@@ -64,7 +64,7 @@ class Sightings:
 
     def __init__(self, new_epoch: Callable[[], str]) -> None:
         self._new_epoch = new_epoch
-        self._known: dict[Target, tuple[ModelSnapshot, int]] = {}
+        self._known: dict[Target, Sighting] = {}
         self._unwritten: list[Sighting] = []
         self._seq = 0
         self._began = 0.0
@@ -82,11 +82,11 @@ class Sightings:
         """The number of these figures; new ones are to be written."""
         target = target_of(snapshot.provider, snapshot.model)
         known = self._known.get(target)
-        if known is not None and (known[0] is snapshot or known[0] == snapshot):
-            return known[1]
+        if known is not None and sighting_of(self.epoch, known.seq, snapshot) == known:
+            return known.seq  # what is new of it is nothing that a ranking looks at
         self._seq += 1
-        self._known[target] = (snapshot, self._seq)
-        self._unwritten.append(sighting_of(self.epoch, self._seq, snapshot))
+        seen = self._known[target] = sighting_of(self.epoch, self._seq, snapshot)
+        self._unwritten.append(seen)
         return self._seq
 
     def take(self) -> tuple[Sighting, ...]:

@@ -1,11 +1,14 @@
 """Pieces of the rolling window that know time: a moving average, a ring of buckets."""
 
+from collections.abc import Iterable
 from math import exp
 
 from msgspec import Struct
 
 BUCKETS = 12
 BUCKET_S = 5.0
+LONG_BUCKETS = 10
+LONG_BUCKET_S = 60.0
 DECAY_S = 10.0
 OVERHEAD_TOKENS = 50
 PACE_GAIN = 0.01
@@ -14,7 +17,7 @@ PACE_MIN_ANSWERS = 10
 
 
 class Bucket(Struct, frozen=True, array_like=True):
-    """Counts of one 5 s bucket, ``age`` buckets ago."""
+    """Counts of one bucket, ``age`` buckets ago."""
 
     age: int
     calls: int
@@ -36,9 +39,7 @@ class PaceState(Struct, frozen=True, array_like=True):
     answers: int
 
 
-def bucket_number(now: float) -> int:
-    """Which 5 s of the loop's clock this is."""
-    return int(now // BUCKET_S)
+_EMPTY = (0, 0, 0)
 
 
 class PeakAverage:
@@ -95,37 +96,63 @@ class Pace:
 
 
 class BucketRing:
-    """Ring of counts; a slot is reused when its number comes round again."""
+    """The last ``count`` buckets of ``width_s`` seconds each, and their sums.
 
-    __slots__ = ("_ring",)
+    What leaves is taken off the sums as time goes on, so that adding and asking are O(1):
+    each bucket is emptied once.
+    """
 
-    def __init__(self) -> None:
-        # [bucket number, calls, failures, tokens]
-        self._ring: list[list[int]] = [[-BUCKETS, 0, 0, 0] for _ in range(BUCKETS)]
+    __slots__ = ("_calls", "_failures", "_newest", "_ring", "_tokens", "_width_s")
 
-    def add(self, number: int, calls: int, failures: int, tokens: int) -> None:
-        slot = self._ring[number % BUCKETS]
-        if slot[0] != number:
-            slot[:] = (number, 0, 0, 0)
-        slot[1] += calls
-        slot[2] += failures
-        slot[3] += tokens
+    def __init__(self, count: int = BUCKETS, width_s: float = BUCKET_S) -> None:
+        self._width_s = width_s
+        self._ring: list[tuple[int, int, int]] = [_EMPTY] * count
+        self._newest = 0  # the number of the bucket that is being filled
+        self._calls = self._failures = self._tokens = 0
+
+    def add(self, now: float, calls: int, failures: int, tokens: int) -> None:
+        """Count at loop time ``now``, which goes forward only."""
+        self._go_on(now)
+        self._put(self._newest, calls, failures, tokens)
 
     def sums(self, now: float) -> tuple[int, int, int]:
-        """Calls, failures and tokens of the last 55 to 60 s."""
-        oldest = bucket_number(now) - BUCKETS
-        calls = failures = tokens = 0
-        for number, more_calls, more_failures, more_tokens in self._ring:
-            if number > oldest:
-                calls += more_calls
-                failures += more_failures
-                tokens += more_tokens
-        return calls, failures, tokens
+        """Calls, failures and tokens of all buckets, the present one included."""
+        self._go_on(now)
+        return self._calls, self._failures, self._tokens
 
     def live(self, now: float) -> list[Bucket]:
-        current = bucket_number(now)
-        return [
-            Bucket(current - number, calls, failures, tokens)
-            for number, calls, failures, tokens in self._ring
-            if current - number < BUCKETS and (calls or tokens)
-        ]
+        """Those that are not empty."""
+        self._go_on(now)
+        ages = range(len(self._ring))
+        slots = [(age, self._ring[(self._newest - age) % len(ages)]) for age in ages]
+        return [Bucket(age, *slot) for age, slot in slots if slot != _EMPTY]
+
+    def load(self, buckets: Iterable[Bucket], now: float) -> None:
+        """Fill an empty ring with what ``live`` said."""
+        self._go_on(now)
+        for old in buckets:
+            if old.age < len(self._ring):
+                number = self._newest - old.age
+                self._put(number, old.calls, old.failures, old.tokens)
+
+    def _put(self, number: int, calls: int, failures: int, tokens: int) -> None:
+        place = number % len(self._ring)
+        before = self._ring[place]
+        self._ring[place] = (
+            before[0] + calls,
+            before[1] + failures,
+            before[2] + tokens,
+        )
+        self._calls += calls
+        self._failures += failures
+        self._tokens += tokens
+
+    def _go_on(self, now: float) -> None:
+        number, count = int(now // self._width_s), len(self._ring)
+        for passed in range(max(self._newest, number - count) + 1, number + 1):
+            calls, failures, tokens = self._ring[passed % count]
+            self._ring[passed % count] = _EMPTY
+            self._calls -= calls
+            self._failures -= failures
+            self._tokens -= tokens
+        self._newest = max(self._newest, number)

@@ -7,7 +7,8 @@ refusal in 5 ms is no speed). Average exact, quantiles within 1 % (see ``histogr
 that never came, as far as they went: a deadline for first tokens that is made of it
 must learn when it is too short. ``ttft_prompt_tokens`` is their average prompt.
 
-Over the last 55 to 60 s (12 buckets of 5 s): ``recent_*``, for rates.
+Over the last 55 to 60 s (12 buckets of 5 s): ``recent_*``, for rates; over the last 9 to
+10 minutes (10 buckets of a minute): ``long_*``.
 
 Weighted towards now: ``ttft_ewma_s`` and ``seconds_per_token`` are moving averages with
 a time constant of 10 s that jump to a peak at once and come down gradually. Time per
@@ -32,13 +33,14 @@ from msgspec import Struct
 
 from actors.policy.histogram import LogHistogram
 from actors.policy.rolling import (
+    LONG_BUCKET_S,
+    LONG_BUCKETS,
     Average,
     Bucket,
     BucketRing,
     Pace,
     PaceState,
     PeakAverage,
-    bucket_number,
 )
 
 DISCOUNT = 0.995
@@ -97,6 +99,9 @@ class WindowSummary(Struct, frozen=True, gc=False, kw_only=True):
     recent_calls: int
     recent_failures: int
     recent_tokens: int
+    long_calls: int
+    long_failures: int
+    long_tokens: int
     last_call_age_s: float | None
     totals: WindowTotals
 
@@ -131,6 +136,7 @@ class WindowState(Struct, frozen=True, kw_only=True):
 
     entries: tuple[Entry, ...] = ()
     buckets: tuple[Bucket, ...] = ()
+    long_buckets: tuple[Bucket, ...] = ()
     ttft: Average | None = None
     seconds_per_token: Average | None = None
     pace: PaceState = PaceState(0.0, 0)
@@ -152,6 +158,7 @@ class RollingWindow:
         "_histogram",
         "_last_at",
         "_latency_nano",
+        "_long_buckets",
         "_lost",
         "_pace",
         "_priced_tokens",
@@ -171,6 +178,7 @@ class RollingWindow:
         self._ttfts = LogHistogram()
         self._ttft_prompt = 0  # prompt tokens of the answers in it
         self._buckets = BucketRing()
+        self._long_buckets = BucketRing(LONG_BUCKETS, LONG_BUCKET_S)
         self._ttft, self._speed = PeakAverage(), PeakAverage()
         self._pace = Pace()
         self._won = self._lost = 0.0
@@ -185,8 +193,9 @@ class RollingWindow:
         tokens = _tokens(sample)
         self._count_totals(sample)
         failed = sample.counted and not sample.ok
-        number = bucket_number(sample.now)
-        self._buckets.add(number, int(sample.counted), int(failed), tokens or 0)
+        counts = int(sample.counted), int(failed), tokens or 0
+        self._buckets.add(sample.now, *counts)
+        self._long_buckets.add(sample.now, *counts)
         self._last_at = sample.now
         if not sample.counted:
             return
@@ -219,6 +228,11 @@ class RollingWindow:
         if self._ttft.value is None or waited_s > self._ttft.value:
             self._ttft.add(waited_s, now)
 
+    @property
+    def last_call_at(self) -> float | None:
+        """Loop time of the newest sample."""
+        return self._last_at
+
     def summary(self, now: float) -> WindowSummary:
         """All figures as of ``now``, in seconds and USD."""
         calls = len(self._entries)
@@ -226,6 +240,7 @@ class RollingWindow:
         if figures is None:
             figures = self._figures = self._measured()
         recent_calls, recent_failures, recent_tokens = self._buckets.sums(now)
+        long_calls, long_failures, long_tokens = self._long_buckets.sums(now)
         return WindowSummary(
             calls=calls,
             failures=self._failures,
@@ -247,6 +262,9 @@ class RollingWindow:
             recent_calls=recent_calls,
             recent_failures=recent_failures,
             recent_tokens=recent_tokens,
+            long_calls=long_calls,
+            long_failures=long_failures,
+            long_tokens=long_tokens,
             last_call_age_s=None if self._last_at is None else now - self._last_at,
             totals=self._totals,
         )
@@ -270,6 +288,7 @@ class RollingWindow:
         return WindowState(
             entries=tuple(self._entries),
             buckets=tuple(self._buckets.live(now)),
+            long_buckets=tuple(self._long_buckets.live(now)),
             ttft=self._ttft.dump(now),
             seconds_per_token=self._speed.dump(now),
             pace=PaceState(self._pace.value, self._pace.answers),
@@ -285,10 +304,8 @@ class RollingWindow:
         window = cls(size)
         for entry in state.entries:
             window._push(entry)
-        current = bucket_number(now)
-        for old in state.buckets:
-            number = current - old.age
-            window._buckets.add(number, old.calls, old.failures, old.tokens)
+        window._buckets.load(state.buckets, now)
+        window._long_buckets.load(state.long_buckets, now)
         window._ttft.load(state.ttft, now)
         window._speed.load(state.seconds_per_token, now)
         window._pace.value = state.pace.seconds_per_token

@@ -80,7 +80,7 @@ class ModelState:
             success_rate=seen.success_rate,
             success_alpha=seen.alpha,
             success_beta=seen.beta,
-            last_call_at=_last_call_at(seen, now),
+            last_call_at=self.window.last_call_at,
             latency_avg_s=seen.latency_avg_s,
             latency_p50_s=seen.latency_p50_s,
             latency_p95_s=seen.latency_p95_s,
@@ -92,7 +92,3 @@ class ModelState:
             consecutive_failures=breaker.consecutive_failures,
             weight=settings.weight,
         )
-
-
-def _last_call_at(seen: WindowSummary, now: float) -> float | None:
-    return None if seen.last_call_age_s is None else now - seen.last_call_age_s

@@ -150,7 +150,7 @@ def test_what_did_not_change_is_not_written_again() -> None:
     pool = [model("a"), model("b")]
     first, _ = desk.decide(pool, ASK)
     assert len(desk.written()) == 2
-    again, _ = desk.decide([replace(each) for each in pool], ASK)
+    again, _ = desk.decide([replace(each, latency_p95_s=9.0) for each in pool], ASK)
     pool[1] = replace(pool[1], in_flight=1)
     third, _ = desk.decide(pool, ASK)
 

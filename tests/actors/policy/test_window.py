@@ -1,5 +1,6 @@
 """The rolling window against a reference that keeps every sample."""
 
+import sys
 from decimal import Decimal
 from math import ceil, exp
 
@@ -58,6 +59,10 @@ class Reference:
         first = self.now // 5.0 - 11
         return [sample for sample in self.samples if sample.now // 5.0 >= first]
 
+    def long(self) -> list[Sample]:
+        first = self.now // 60.0 - 9
+        return [sample for sample in self.samples if sample.now // 60.0 >= first]
+
     def averages(self) -> tuple[float | None, float | None]:
         firsts: list[tuple[float, float]] = []
         speeds: list[tuple[float, float]] = []
@@ -113,7 +118,7 @@ def recorded(samples: list[Sample], size: int = 100) -> RollingWindow:
 steps = st.builds(
     Sample,
     # Seconds since the one before; eighths, so that no sum of them is rounded.
-    now=st.sampled_from([0.0, 0.125, 1.0, 4.875, 30.0, 61.0]),
+    now=st.sampled_from([0.0, 0.125, 1.0, 4.875, 30.0, 61.0, 300.0]),
     ok=st.booleans(),
     latency_s=st.floats(0.001, 600.0),
     ttft_s=st.none() | st.floats(0.001, 60.0),
@@ -155,6 +160,10 @@ def assert_agrees(found: WindowSummary, wanted: Reference) -> None:
     assert found.recent_calls == sum(sample.counted for sample in recent)
     assert found.recent_failures == sum(s.counted and not s.ok for s in recent)
     assert found.recent_tokens == sum(tokens_of(sample) for sample in recent)
+    long = wanted.long()
+    assert found.long_calls == sum(sample.counted for sample in long)
+    assert found.long_failures == sum(s.counted and not s.ok for s in long)
+    assert found.long_tokens == sum(tokens_of(sample) for sample in long)
     assert found.totals == wanted.totals()
     averages = (found.ttft_ewma_s, found.seconds_per_token)
     for average, expected in zip(averages, wanted.averages(), strict=True):
@@ -165,7 +174,7 @@ def assert_agrees(found: WindowSummary, wanted: Reference) -> None:
 @given(
     histories(),
     st.sampled_from([1, 3, 10, 100]),
-    st.sampled_from([0.0, 4.0, 55.0, 60.0, 70.0]),
+    st.sampled_from([0.0, 4.0, 55.0, 60.0, 70.0, 540.0, 601.0]),
 )
 @pytest.mark.slow
 def test_every_figure_agrees_with_the_reference(
@@ -186,7 +195,7 @@ def test_a_restored_window_goes_on_as_if_nothing_had_been(
 ) -> None:
     end = before[-1].now if before else 0.0
     wire = msgspec.msgpack.encode(recorded(before, size).dump(end))
-    start = end % 5.0 + 1000.0  # a new clock, at the same place within a bucket
+    start = end % 60.0 + 1200.0  # a new clock, at the same place within a bucket
 
     state = msgspec.msgpack.decode(wire, type=WindowState)
     window = RollingWindow.restore(state, start, size)
@@ -319,6 +328,7 @@ def test_memory_is_bounded() -> None:
 
     assert len(state.entries) == 100
     assert len(state.buckets) <= 12
+    assert len(state.long_buckets) <= 10
     assert len(window._histogram._bins) <= 100
 
 
@@ -383,3 +393,35 @@ def test_a_wait_in_vain_is_the_least_a_first_token_takes() -> None:
 
     assert window.summary(1.0).ttft_ewma_s == 3.0
     assert window.summary(1.0).ttft_samples == 0
+
+
+class Counted:
+    """Counts the steps that a piece of code takes, in lines."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+    def __call__(self, frame: object, event: str, argument: object) -> "Counted":
+        self.lines += event == "line"
+        return self
+
+
+def test_recording_takes_as_many_steps_however_much_there_is() -> None:
+    def steps(before: int) -> int:
+        window = recorded(
+            [Sample(n / 7, n % 3 > 0, n % 50 / 10) for n in range(before)]
+        )
+        samples = [
+            Sample(before / 7 + n / 7, True, 1.0, 0.2, 100, 100, Decimal("0.001"))
+            for n in range(60)
+        ]
+        counted, old = Counted(), sys.gettrace()
+        sys.settrace(counted)
+        for sample in samples:
+            window.record(sample)
+        sys.settrace(old)
+        return counted.lines
+
+    few, many = steps(200), steps(5000)
+
+    assert many <= 1.05 * few
