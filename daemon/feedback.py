@@ -48,7 +48,13 @@ class FeedbackDesk:
             decision_id=label.decision_id,
             score=label.score,
             replaced=None if kept.before is None else kept.before.score,
-            quality=_row(label.provider, label.model, label.task_type, quality),
+            quality=_row(
+                label.provider,
+                label.model,
+                label.task_type,
+                quality,
+                simulated=label.simulated,
+            ),
         )
 
     def rows(self) -> tuple[QualityRow, ...]:
@@ -102,7 +108,7 @@ def _row(
     task_type: str | None,
     quality: Quality,
     *,
-    simulated: bool = False,
+    simulated: bool,
 ) -> QualityRow:
     return QualityRow(
         provider=provider,

@@ -151,7 +151,4 @@ class AdmissionQueue:
 
 def _from_below(highest: Priority) -> Iterator[Priority]:
     """The lowest priority first, up to this one."""
-    for priority in reversed(PRIORITIES):
-        yield priority
-        if priority == highest:
-            return
+    return reversed(PRIORITIES[PRIORITIES.index(highest) :])

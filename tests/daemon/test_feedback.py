@@ -64,6 +64,23 @@ async def test_a_score_is_kept_with_who_answered_what_and_who_gave_it(
     assert giving.desk.rows() == (result.quality,)
 
 
+async def test_a_pretended_answer_teaches_about_pretended_ones(
+    house: SmallHouse,
+) -> None:
+    for transport in house.transports.values():
+        transport.answers[0].headers["x-simulated"] = "true"
+    giving = Giving(house)
+    answer = await house.answer(provider="one")
+
+    result = await giving.give(answer, 0.0)
+
+    one, two = Target("one", "gpt-4o"), Target("two", "gpt-4o")
+    assert result.quality.simulated
+    assert giving.desk.rows() == (result.quality,)
+    assert house.desk.quality.of(None, (one, two)) == {}
+    assert house.desk.quality.of(None, (one, two), {"one"})[one] == pytest.approx(0.5)
+
+
 async def test_it_goes_to_the_call_that_answered_after_others_failed() -> None:
     transports = {
         "one": FakeTransport(refusal(500)),

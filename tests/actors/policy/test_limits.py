@@ -83,6 +83,41 @@ def test_release_is_idempotent(steps: list[tuple[bool, int]]) -> None:
         assert limiter.in_flight == len(inside) <= 4
 
 
+def test_refusals_teach_a_limit_below_the_configured_one() -> None:
+    limiter = Limiter(LimitConfig(concurrency=20))
+    for n in range(20):
+        limiter.admit(f"{n}", 0, 0.0)
+    assert (limiter.limit(0.0), limiter.full(0.0)) == (20, True)
+
+    limiter.overloaded("0", 0.0)
+    limiter.overloaded("1", 0.0)  # they were sent together
+    limiter.overloaded("stranger", 0.0)
+
+    assert limiter.limit(0.0) == 14
+    for n in range(7):
+        limiter.release(f"{n}", None, 0.0)
+    assert not limiter.full(0.0)
+    assert (
+        Limiter.restore(LimitConfig(concurrency=20), limiter.dump(0.0), 5.0).limit(5.0)
+        == 14
+    )
+
+
+def test_a_learned_limit_never_exceeds_the_configured_one() -> None:
+    limiter = Limiter(LimitConfig(concurrency=3))
+    for n in range(3):
+        limiter.admit(f"{n}", 0, 0.0)
+
+    limiter.overloaded("0", 0.0)  # taken for 0.7 of 8
+
+    assert limiter.limit(0.0) == 3
+    limiter = Limiter(UNLIMITED)
+    limiter.admit("0", 0, 0.0)
+    assert limiter.limit(0.0) is None
+    limiter.overloaded("0", 0.0)
+    assert limiter.limit(0.0) == 5
+
+
 # Requests per minute ---------------------------------------------------------
 
 
@@ -122,6 +157,18 @@ def test_a_rate_of_zero_lets_nothing_through() -> None:
 
     assert limiter.admit("a", 0, 0.0) == inf
     assert limiter.blocked_until == inf
+
+
+def test_the_pace_says_when_the_next_requests_fit() -> None:
+    assert Limiter(UNLIMITED).pace(9.0) == (0.0, 0.0)
+    assert Limiter(LimitConfig(requests_per_minute=0)).pace(9.0) == (0.0, 0.0)
+    limiter = Limiter(LimitConfig(requests_per_minute=60))
+    assert limiter.pace(100.0) == pytest.approx((41.0, 1.0))
+
+    for n in range(60):
+        limiter.admit(f"{n}", 0, 100.0)
+
+    assert limiter.pace(100.0) == pytest.approx((101.0, 1.0))
 
 
 # Tokens per minute -----------------------------------------------------------

@@ -96,6 +96,8 @@ def test_a_better_label_never_makes_it_worse(
 
 
 def test_without_any_labels_nobody_has_a_quality() -> None:
+    assert QualityBook().empty
+    assert not book(a=0.9).empty
     assert QualityBook().of("review", (A, B)) == {}
     assert book(a=0.9).of("another task", (A, B)) == {}
     assert book(a=0.9).of(None, (A, B)) == {}

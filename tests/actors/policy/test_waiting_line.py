@@ -110,6 +110,18 @@ def test_what_is_stale_is_shed_when_a_place_comes_free() -> None:
     assert line.waiting == 1
 
 
+def test_all_that_a_user_has_may_be_stale() -> None:
+    line, now = overloaded_line()
+    stale = [waiter(user="ada", since=now - age) for age in (9.0, 8.0)]
+    fresh = waiter(user="bob", since=now)
+    for each in (*stale, fresh):
+        line.add(each, now)
+
+    _, shed = line.pop(now)
+
+    assert shed == [Shed(each, "overloaded") for each in stale]
+
+
 def test_a_short_deadline_makes_stale_sooner() -> None:
     line, now = overloaded_line()
     hasty, patient = waiter(since=now - 0.5, patience_s=2.0), waiter(since=now - 0.5)
