@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import cast
 
+from msgspec.structs import replace
+
 from actors.errors import InvalidRequest
+from actors.messages.consensus import ConsensusInfo
 from actors.messages.ledger import Label, LedgerRef
 from actors.messages.routing import AttemptRecord, RequestRecord
 from actors.policy.quality import Quality, QualityBook
@@ -28,7 +31,7 @@ class FeedbackDesk:
         self._utc = utc
 
     async def take(self, params: object, peer: Peer) -> FeedbackResult:
-        """Attach a score to a decision.
+        """Attach a score to a decision; to all who agreed where several were asked.
 
         Raises:
             InvalidRequest: There is no such decision, or nobody answered it.
@@ -39,7 +42,15 @@ class FeedbackDesk:
             raise _refused(
                 asked, f"there is no decision {asked.decision_id!r} in the ledger"
             )
-        label = self._label(asked, record, peer)
+        if record.consensus is None:
+            return await self._take(self._label(asked, record, peer))
+        results = [
+            await self._take(self._label(asked, member, peer))
+            for member in await self._winners(asked, record.consensus)
+        ]
+        return replace(results[0], decision_id=asked.decision_id)
+
+    async def _take(self, label: Label) -> FeedbackResult:
         kept = await self._ledger.label(label)
         if kept.before is not None:
             self._book.unlearn(kept.before, kept.left)
@@ -56,6 +67,22 @@ class FeedbackDesk:
                 simulated=label.simulated,
             ),
         )
+
+    async def _winners(
+        self, asked: FeedbackParams, info: ConsensusInfo
+    ) -> list[RequestRecord]:
+        """The requests of the members whose answer won; the score is theirs."""
+        won = [
+            await self._ledger.explain(ballot.decision_id or "")
+            for ballot in info.ballots
+            if info.winner is not None and ballot.group == info.winner
+        ]
+        found = [record for record in won if record is not None]
+        if not found:
+            raise _refused(
+                asked, "no member gave this answer: score the members' own decisions"
+            )
+        return found
 
     def rows(self) -> tuple[QualityRow, ...]:
         """What is known, by model and task type."""

@@ -238,7 +238,7 @@ async def open_house(
         yield House(
             router=router,
             desk=desk,
-            consensus=_start_consensus(system, config, router, desk.tools, aliases),
+            consensus=_start_consensus(system, config, router, desk, aliases),
             fleet=fleet,
             provider_aliases=aliases,
             ledger=ledger,
@@ -326,10 +326,11 @@ def _start_consensus(
     system: ActorSystem,
     config: Config,
     router: RouterHandle,
-    tools: RouterTools,
+    routing: Desk,
     aliases: Mapping[str, str],
 ) -> ConsensusHandle:
     """Under a supervisor of its own: a round that goes wrong harms no request."""
+    tools = routing.tools
     desk = ConsensusDesk(
         consensus_settings(config),
         ConsensusTools(
@@ -341,6 +342,7 @@ def _start_consensus(
             draw=tools.draw,
             new_id=tools.new_id,
             on_record=tools.on_record,
+            quality=routing.quality_of,
         ),
     )
     child = ChildSpec(id="consensus", factory=lambda: ConsensusActor(desk))

@@ -7,7 +7,7 @@ from actors.consensus.settings import MAX_MEMBERS, ConsensusSettings
 from actors.errors import InvalidRequest, NoProvider
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
 from actors.messages.provider import ProviderRef
-from actors.messages.routing import RecordSpool, RequestRecord, RouterRef
+from actors.messages.routing import RecordSpool, RequestRecord, RouterRef, Target
 from actors.policy.voting.methods import Evidence
 from actors.policy.voting.stopping import cheap_first
 
@@ -18,7 +18,8 @@ class Tools:
 
     ``providers`` and ``aliases`` are as the router knows them. ``on_record`` is told of
     each finished round; it must not block or raise. ``utc`` gives epoch seconds,
-    ``draw`` a number in [0, 1).
+    ``draw`` a number in [0, 1), ``quality`` the mean score of answers to a task type by
+    target, where any is known.
     """
 
     router: RouterRef
@@ -29,6 +30,7 @@ class Tools:
     draw: Callable[[], float]
     new_id: Callable[[], str]
     on_record: Callable[[RequestRecord], None]
+    quality: Callable[[str | None, Sequence[Target]], Mapping[Target, float]]
 
 
 class Desk:
@@ -76,23 +78,33 @@ class Desk:
             )
         return min(ask.quorum or self.settings.quorum, members)
 
-    def judge(self, ask: ConsensusAsk, members: Sequence[str]) -> str:
+    def judge(
+        self, ask: ConsensusAsk, members: Sequence[str], task_type: str | None
+    ) -> str:
         """Who judges or writes: as asked, as configured, or the best prior."""
         named = ask.judge or self.settings.judge
-        return named or max(members, key=lambda name: self.prior(name) or 0.0)
+        return named or max(
+            members, key=lambda name: self.prior(name, task_type) or 0.0
+        )
 
-    def prior(self, member: str) -> float | None:
+    def prior(self, member: str, task_type: str | None) -> float | None:
+        """How often it is right: as configured, else the quality of its answers."""
         priors = self.settings.priors
-        return priors.get(member, priors.get(member.partition("/")[0]))
+        provider, _, model = member.partition("/")
+        told = priors.get(member, priors.get(provider))
+        if told is not None:
+            return told
+        target = Target(provider, model)
+        return self.tools.quality(task_type, (target,)).get(target)
 
     def evidence(self, members: Sequence[str], task_type: str | None) -> Evidence:
-        known = {name: self.prior(name) for name in members}
+        known = {name: self.prior(name, task_type) for name in members}
         accuracy = {name: prior for name, prior in known.items() if prior is not None}
         return Evidence(accuracy=accuracy, task_type=task_type)
 
-    def order(self, members: Sequence[str]) -> tuple[str, ...]:
+    def order(self, members: Sequence[str], task_type: str | None) -> tuple[str, ...]:
         """Whom a cascade asks first."""
-        evidence = self.evidence(members, None)
+        evidence = self.evidence(members, task_type)
         return cheap_first(members, self._prices(members), evidence.accuracy)
 
     def _everybody(self) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ class Round:
         """Ask, step by step where the method does; wait until enough was said."""
         steps: tuple[tuple[str, ...], ...] = (self._names,)
         if method == "cascade":
-            steps = steps_of(self._desk.order(self._names))
+            steps = steps_of(self._desk.order(self._names, self._request.task_type))
         until = self._deadline
         if self._may_write(method):
             until -= WRITING_SHARE * (self._deadline - self._began)
@@ -224,7 +224,7 @@ class Round:
             self._desk,
             self._start,
             self._backend,
-            model=self._desk.judge(self._ask, self._names),
+            model=self._desk.judge(self._ask, self._names, self._request.task_type),
             question=self._question,
             answers=[
                 (answers[place][0], answers[place][1].content or "") for place in places
@@ -304,7 +304,7 @@ class Round:
             latency_s=self._backend.now() - self._began,
             verdict=verdict,
             asked=self._members.asked,
-            ballots=ballots(self._members.asked, verdict, self._desk.prior),
+            ballots=ballots(self._members.asked, verdict, self._prior),
             written=() if writing is None else writing.replies,
         )
         end.write()
@@ -312,6 +312,9 @@ class Round:
         if isinstance(reply, RouteResult) and not (writing and writing.streamed):
             self._stream_whole(reply)
         return reply
+
+    def _prior(self, member: str) -> float | None:
+        return self._desk.prior(member, self._request.task_type)
 
     def _stream_whole(self, reply: RouteResult) -> None:
         """To a caller who reads along: the verdict, in one piece."""

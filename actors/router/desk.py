@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from actors.errors import GitBridgeError
 from actors.messages.chat import ChatRequest
-from actors.messages.provider import ModelSnapshot, ProviderSnapshot, TimeoutLimits
+from actors.messages.provider import ModelSnapshot, TimeoutLimits
 from actors.messages.routing import (
     Alias,
     Decision,
@@ -125,7 +125,7 @@ class Desk:
         resolution = found.resolution
         strategy = request.strategy or resolution.strategy or self.strategy
         max_tokens = request.chat.max_tokens or resolution.max_tokens
-        quality = self._quality(request.task_type, found, snapshots)
+        quality = self.quality_of(request.task_type, found.targets)
         ask = self._rank_input(
             request, resolution, strategy, max_tokens, now=now, quality=quality
         )
@@ -191,17 +191,15 @@ class Desk:
             cached=self.experience.cached(request, prompt_tokens, now),
         )
 
-    def _quality(
-        self,
-        task_type: str | None,
-        found: Found,
-        snapshots: Sequence[ProviderSnapshot],
+    def quality_of(
+        self, task_type: str | None, targets: Sequence[Target]
     ) -> Mapping[Target, float]:
-        """How good the candidates' answers to such tasks have been, if anybody knows."""
+        """How good their answers to such tasks have been, if anybody knows."""
         if self.quality.empty:
             return {}
-        simulated = {each.provider for each in snapshots if each.simulated}
-        return self.quality.of(task_type, found.targets, simulated)
+        providers = self.tools.providers.items()
+        simulated = {name for name, each in providers if each.snapshot().simulated}
+        return self.quality.of(task_type, targets, simulated)
 
     def _decision(
         self,

@@ -11,6 +11,7 @@ from daemon.feedback import FeedbackDesk
 from ipc.feedback import FeedbackParams, FeedbackResult
 from ipc.methods import METHODS, Peer
 from ipc.params import read_params
+from tests.support.consensus_house import consensus_house
 from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
 from tests.support.small_house import SmallHouse, small_house
@@ -198,3 +199,31 @@ async def test_quality_decides_where_speed_does_not() -> None:
         decision = house.spool.records[-1].decision
         assert other.decision_id == decision.decision_id
         assert all(each.terms[0].note is None for each in decision.candidates)
+
+
+async def test_feedback_for_a_round_is_that_of_all_whose_answer_won() -> None:
+    answers = ("42", "42", "43")
+    transports = {f"m{n}": FakeTransport(completion(a)) for n, a in enumerate(answers)}
+    async with consensus_house(transports) as voting:
+        giving = Giving(voting.house)
+        result, _ = await voting.verdict()
+        given = await giving.give(result, 1.0)
+        labels = {label.provider for label in await giving.ledger.labels()}
+        _, info = await voting.verdict()
+
+    assert given.decision_id == result.decision_id
+    assert labels == {"m0", "m1"}
+    # The next round knows: those two were right, of the third nothing is known.
+    assert [each.prior for each in info.ballots] == [0.75, 0.75, None]
+
+
+async def test_a_synthesis_has_no_single_member_to_score() -> None:
+    written = "Blue.\nCONTRIBUTIONS: A all"
+    texts = ("An essay of some length about it. " * 9, "A poem, rather. " * 20, written)
+    transports = {f"m{n}": FakeTransport(completion(t)) for n, t in enumerate(texts)}
+    async with consensus_house(transports) as voting:
+        giving = Giving(voting.house)
+        result, _ = await voting.verdict("synthesis", ("m0", "m1"), judge="m2")
+
+        with pytest.raises(InvalidRequest, match="score the members' own decisions"):
+            await giving.give(result, 1.0)

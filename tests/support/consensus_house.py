@@ -92,6 +92,7 @@ async def consensus_house(
                 draw=lambda: draw,
                 new_id=new_id,
                 on_record=house.finished.append,
+                quality=house.desk.quality_of,
             ),
         )
         child = ChildSpec(id="consensus", factory=lambda: ConsensusActor(desk))
