@@ -209,17 +209,17 @@ def _without_cost(scored: Scored, columns: Columns, weights: Weights) -> list[fl
 
 
 def _hybrid(scored: Scored, columns: Columns, weights: Weights) -> list[float]:
-    speed, state = weights.performance, weights.availability
+    speed, state, epsilon = weights.performance, weights.availability, EPSILON_USD
     cheapest, fastest = weights.cost * scored.cheapest, scored.fastest
     if scored.qualities or not speed:
         speeds = scored.speeds(columns.freshness) if speed else columns.availability
         triples = zip(scored.charges, speeds, columns.availability, strict=True)
         return [
-            cheapest / (charge + EPSILON_USD) + speed * each + state * available
+            cheapest / (charge + epsilon) + speed * each + state * available
             for charge, each, available in triples
         ]
     return [
-        cheapest / (charge + EPSILON_USD)
+        cheapest / (charge + epsilon)
         + speed * (1.0 - fresh * (1.0 - fastest / latency))
         + state * available
         for charge, fresh, latency, available in zip(
