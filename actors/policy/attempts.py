@@ -13,7 +13,8 @@ the contract's "Who retries":
   when switching. A Retry-After is never undercut, and one over ``wait_retry_after_s``
   is waited for only when nobody else is left, and deadline and ``max_delay_s`` allow.
 * Every further upstream call takes one from the daemon's ``RetryBudget``; when that is
-  empty the request ends with its last error, failover or not.
+  empty it waits until one is earned, ``max_delay_s`` and the deadline allowing; otherwise
+  the request ends with its last error, failover or not.
 * A provider that says it should not be asked again is not, by this request.
 * A prompt found too long goes only where there is more room (``overflow``); a large one
   that a candidate answers with a second 429 is too large for it.
@@ -29,6 +30,8 @@ the contract's "Who retries":
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from actors.errors import GitBridgeError
 from actors.messages.provider import AT_CAPACITY, Failure, ModelSnapshot, Outcome
@@ -185,9 +188,22 @@ class AttemptPlan:
         step = call or self._next(now, draw)
         if step is None:
             return GiveUp(self._ending(now))
-        if isinstance(step, Call) and self.calls and not self._pay(budget, now):
+        if isinstance(step, Queue) or not self.calls or self._pay(budget, now):
+            return step
+        return self._when_earned(step, now, budget, patient=call is None)
+
+    def _when_earned(
+        self, step: Call, now: float, budget: RetryBudget, *, patient: bool
+    ) -> Call | GiveUp:
+        # Many fail at once when a burst of requests met the same outage: one after the
+        # other they are let through as fast as the budget allows. Who holds a place
+        # that others wait for does not wait.
+        within_s = min(self._config.max_delay_s, self._deadline - now)
+        wait_s = budget.reserve(now, within_s) if patient else None
+        if wait_s is None:
             return GiveUp(self._all_failed(now))
-        return step
+        self._paid = True
+        return replace(step, delay_s=max(step.delay_s, wait_s))
 
     def _failed(self, outcome: Outcome) -> tuple[Failure, Candidate]:
         candidate = self._pool.find(outcome.provider, outcome.model)

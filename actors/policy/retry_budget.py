@@ -48,7 +48,7 @@ class RetryBudget:
         """A request arrived (its first call is not an extra one)."""
         self._advance(now)
         self._recent += 1.0
-        self._balance = min(self._balance + self._ratio, self._capacity())
+        self._earn(self._ratio)
 
     def try_take(self, now: float) -> bool:
         """Take one extra call; false when the budget is spent."""
@@ -57,6 +57,19 @@ class RetryBudget:
         self._balance -= 1.0
         return True
 
+    def reserve(self, now: float, within_s: float) -> float | None:
+        """Take an extra call that is not earned yet; it is to be made when it is.
+
+        Returns:
+            Seconds until then, first come first served; ``None``, and nothing is taken,
+            when that is later than ``within_s``.
+        """
+        missing = 1.0 - self.left(now)
+        if missing > 0.0 and missing > within_s * self._min_per_s:
+            return None
+        self._balance -= 1.0
+        return missing / self._min_per_s if missing > 0.0 else 0.0
+
     def charge(self, now: float) -> None:
         """An extra call is made whatever is left: what it lacks is earned first."""
         self._advance(now)
@@ -64,7 +77,7 @@ class RetryBudget:
 
     def give_back(self) -> None:
         """A call that was taken was not made after all."""
-        self._balance = min(self._balance + 1.0, self._capacity())
+        self._earn(1.0)
 
     def left(self, now: float) -> float:
         """Extra calls left now."""
@@ -86,5 +99,7 @@ class RetryBudget:
         elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
         self._at = now if self._at is None else max(self._at, now)
         self._recent *= math.exp(-elapsed / _MEMORY_S)
-        earned = self._balance + self._min_per_s * elapsed
-        self._balance = min(earned, self._capacity())
+        self._earn(self._min_per_s * elapsed)
+
+    def _earn(self, calls: float) -> None:
+        self._balance = min(self._balance + calls, self._capacity())

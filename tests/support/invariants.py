@@ -7,7 +7,8 @@ Checked after every turn of the loop (``Watch.turn``):
 * **Limits hold.** Calls in flight never exceed a configured concurrency.
 * **One probe at most, and no breaker is wedged**, with everything else that
   ``actors.policy.breaker_invariants`` lists: it is checked within every call of a breaker.
-* **The retry budget is never overdrawn**, nor is the hedges' share.
+* **The retry budget is never overdrawn** by more than is earned while a call may wait for
+  it, nor the hedges' share by more than its burst.
 * **No place leaks**: those taken in the house and at providers are held by requests that
   run, or have just been granted; the line that waits for one is no longer than it may be.
 * **Mailboxes stay within their size.**
@@ -111,8 +112,10 @@ class Watch:
             raise self._broken
         for name, actor in self.actors.items():
             self._permits(name, actor)
-        for budget in (self._desk.budget, self._desk.hedges):
-            if budget._balance < -_ROUNDING:
+        settings = self._desk.settings
+        ahead = settings.retry.max_delay_s * settings.retry_budget_min_per_s
+        for budget, most in ((self._desk.budget, ahead), (self._desk.hedges, _BURST)):
+            if budget._balance < -most - _ROUNDING:
                 _fail("the retry budget is never overdrawn", budget._balance)
         if self.router is not None:
             self._places(self.router)

@@ -87,9 +87,10 @@ def test_small_schedules_break_no_invariant() -> None:
 def test_a_day_of_chaos_breaks_no_invariant() -> None:
     gaps_s = (0.0, 0.0, 0.1, 1.0, 4.0, 20.0)
     steps = int(DAY_S * TIMES / (sum(gaps_s) / len(gaps_s)))
-    plan = Plan(steps=steps, gaps_s=gaps_s, providers=4, calm_end=True, hedge=0.2)
+    plan = Plan(steps=steps, gaps_s=gaps_s, providers=4, calm_end=True, hedge=1.0)
     heard = played("day", [int(SEED or 1)], plan)
 
     assert heard.longest_s > 0.95 * DAY_S * TIMES
     assert heard.outcomes["ok"] > 0.2 * heard.outcomes.total()
-    assert min(heard.crashes, heard.extra, heard.hedges) > 100
+    assert min(heard.crashes, heard.extra) > 100
+    assert heard.hedges > 10

@@ -380,6 +380,32 @@ def test_an_empty_budget_still_tells_the_retry_after() -> None:
     assert story.error.retry_after_s == 3.0
 
 
+def test_with_an_empty_budget_a_call_waits_until_one_is_earned() -> None:
+    story = Story([A, B, C], budget=RetryBudget(burst=0.0, min_per_s=0.5))
+    story.plan.first(0.0)
+
+    assert story.plan.after(lost(A, "connect"), 0.0, 0.0, story.budget) == Call(
+        B, delay_s=2.0
+    )
+    assert story.plan.after(lost(B, "connect"), 2.0, 0.0, story.budget) == Call(
+        C, delay_s=2.0
+    )
+
+
+def test_nobody_waits_for_the_budget_past_deadline_or_longest_delay() -> None:
+    for config, deadline in ((RetryConfig(max_delay_s=1.9), 100.0), (None, 1.9)):
+        story = Story(
+            [A, B],
+            config or RetryConfig(),
+            budget=RetryBudget(burst=0.0, min_per_s=0.5),
+            deadline=deadline,
+        )
+        story.plan.first(0.0)
+        step = story.plan.after(lost(A, "connect"), 0.0, 0.0, story.budget)
+
+        assert isinstance(step, GiveUp)
+
+
 def test_every_further_call_takes_one_from_the_budget() -> None:
     budget = RetryBudget(burst=2.0, min_per_s=0.0)
 

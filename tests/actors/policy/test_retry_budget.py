@@ -120,3 +120,46 @@ def test_what_is_charged_beyond_the_balance_is_earned_first() -> None:
     budget.on_request(0.0)
 
     assert budget.try_take(0.0)
+
+
+def test_who_comes_when_it_is_spent_waits_in_line_for_what_is_earned() -> None:
+    budget = RetryBudget(burst=1.0, min_per_s=0.5)
+    drain(budget, 0.0)
+
+    assert budget.reserve(0.0, 10.0) == pytest.approx(2.0)
+    assert budget.reserve(0.0, 10.0) == pytest.approx(4.0)
+    assert budget.reserve(0.0, 5.0) is None
+    assert not budget.try_take(4.0)
+    assert drain(budget, 6.0) == 1
+
+
+def test_nothing_is_reserved_of_what_no_clock_earns() -> None:
+    budget = RetryBudget(burst=0.0, min_per_s=0.0)
+
+    assert budget.reserve(0.0, 1e9) is None
+
+
+def test_a_reservation_takes_what_is_there_first() -> None:
+    budget = RetryBudget(burst=2.0, min_per_s=1.0)
+
+    assert budget.reserve(0.0, 0.0) == 0.0
+    assert budget.left(0.0) == pytest.approx(1.0)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 3.0), st.booleans()), max_size=100))
+def test_calls_that_wait_keep_to_share_and_seconds_and_burst_too(
+    events: list[tuple[float, bool]],
+) -> None:
+    budget = RetryBudget(ratio=0.25, min_per_s=0.5, burst=3.0)
+    now, requests, made = 0.0, 0, []
+    for pause, arrives in events:
+        now += pause
+        if arrives:
+            budget.on_request(now)
+            requests += 1
+        else:
+            wait_s = budget.reserve(now, 20.0)
+            if wait_s is not None:
+                made.append(now + wait_s)
+    for count, at in enumerate(sorted(made), start=1):
+        assert count <= 3.0 + 0.25 * requests + 0.5 * at + 1e-6
