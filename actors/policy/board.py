@@ -78,7 +78,7 @@ class Columns:
         prompt = float(ask.prompt_tokens_estimate)
         output = float(ask.expected_output_tokens)
         if ask.output_tokens:
-            lengths = self._lengths(ask)
+            lengths = self.lengths(ask)
             rates = zip(self._inputs, self._outputs, lengths, strict=True)
             charges = [given * prompt + got * length for given, got, length in rates]
         else:
@@ -94,7 +94,7 @@ class Columns:
         """Predicted seconds of the request, infinite where that is unknown."""
         output = float(ask.expected_output_tokens)
         if ask.output_tokens:
-            lengths = self._lengths(ask)
+            lengths = self.lengths(ask)
             paces = zip(self._leads, self._paces, lengths, strict=True)
             return [lead + pace * length for lead, pace, length in paces]
         return [
@@ -102,7 +102,8 @@ class Columns:
             for lead, pace in zip(self._leads, self._paces, strict=True)
         ]
 
-    def _lengths(self, ask: RankInput) -> list[float]:
+    def lengths(self, ask: RankInput) -> list[float]:
+        """The output tokens expected of each."""
         if ask is not self._asked:
             default = repeat(ask.expected_output_tokens)
             self._asked = ask

@@ -84,7 +84,7 @@ def _candidate(
     item, score = columns.items[place], min(1.0, scored.scores[place])
     tokens: float = ask.expected_output_tokens
     if ask.output_tokens:
-        tokens = ask.output_of(item.target)
+        tokens = columns.lengths(ask)[place]
     cached = 0 if ask.cached is None else cached_tokens(item, ask)
     latency_s = item.latency_s(tokens)
     weights = scored.weights
