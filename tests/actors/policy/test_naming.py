@@ -102,8 +102,8 @@ def test_an_unheard_of_strategy_is_refused_with_the_known_ones(model: str) -> No
 
 
 @pytest.mark.parametrize("model", ["consensus", "consensus:majority"])
-def test_consensus_is_refused_as_not_there_yet(model: str) -> None:
-    with pytest.raises(InvalidRequest, match="does not exist yet"):
+def test_a_consensus_within_another_request_is_refused(model: str) -> None:
+    with pytest.raises(InvalidRequest, match="asked for by itself"):
         look_up(model)
 
 
