@@ -3,6 +3,7 @@
 Layers, imports pointing down only (import-linter keeps them)::
 
     provider | router | ledger | transport   actors and the one HTTP-client file
+    pending                                  one request in an actor's hands
     runtime | policy | wire                  actor machinery, decisions, dialects
     messages                                 frozen Structs without behaviour
     errors                                   the one hierarchy

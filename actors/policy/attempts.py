@@ -34,7 +34,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from actors.errors import GitBridgeError
-from actors.messages.provider import AT_CAPACITY, Failure, ModelSnapshot, Outcome
+from actors.messages.provider import Failure, ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.endings import Miss, error_of, total_failure
 from actors.policy.giving_up import late, nobody_worth_it
@@ -46,11 +46,11 @@ from actors.policy.retry_rules import (
     ENDS,
     NO_SIZE,
     Call,
-    Ends,
     GiveUp,
     Queue,
     RetryConfig,
     Size,
+    ends_what,
 )
 from actors.policy.waiting import Candidate
 
@@ -59,8 +59,6 @@ __all__ = ["AttemptPlan", "Call", "GiveUp", "Queue", "RetryBudget", "RetryConfig
 LARGE_PROMPT = 10_000
 MAX_LIMITED = 2
 """How often one candidate may answer so large a prompt, in tokens, with a 429."""
-
-_MAX_REFUSALS = 3  # by our own limiter, of one candidate in one request
 
 
 class AttemptPlan:
@@ -294,7 +292,7 @@ class AttemptPlan:
         if failure.retry_after_s is not None:
             current.not_before = max(current.not_before, now + failure.retry_after_s)
         if not outcome.called:
-            self._note_refusal(current, failure)
+            current.refused(failure)
             return
         self.calls += 1
         self._paid = False
@@ -302,7 +300,7 @@ class AttemptPlan:
         if failure.failure in BREAKER_FAILURES and not failure.neutral:
             self._counted.add(current.target.provider)
         self._note_size(current, failure)
-        ends = self._ends(failure)
+        ends = ends_what(failure, ordered=self._ordered)
         if ends == "provider":
             self._pool.end(current.target.provider)
         current.ended = current.ended or ends != "nothing"
@@ -318,23 +316,6 @@ class AttemptPlan:
             current.limited += 1
             large = self._size.prompt_tokens >= LARGE_PROMPT
             current.ended |= large and current.limited >= MAX_LIMITED
-
-    def _ends(self, failure: Failure) -> Ends:
-        if failure.failure == "timeout" and not self._ordered:
-            ends: Ends = "nothing"  # where we rank, a repeat comes last anyway
-        else:
-            ends = ENDS[failure.failure]
-        refused = ends == "nothing" and failure.should_retry is False
-        return "candidate" if refused else ends
-
-    @staticmethod
-    def _note_refusal(current: Candidate, failure: Failure) -> None:
-        # Our limiter says when to come back; an open breaker ends the candidate.
-        current.refusals += 1
-        current.full = failure.code == AT_CAPACITY
-        told_when = failure.retry_after_s is not None
-        waitable = current.full or (failure.failure == "rate_limit" and told_when)
-        current.ended = not waitable or current.refusals >= _MAX_REFUSALS
 
     def _stops(
         self, outcome: Outcome, failure: Failure, current: Candidate, now: float

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from actors.errors import FailureClass, GitBridgeError
+from actors.messages.provider import Failure
 from actors.messages.routing import Target
 
 Ends = Literal["nothing", "candidate", "provider", "request"]
@@ -30,6 +31,16 @@ ENDS: dict[FailureClass, Ends] = {
 BREAKER_FAILURES: frozenset[FailureClass] = frozenset(
     {"connect", "timeout", "overloaded", "server_error", "bad_response"}
 )
+
+
+def ends_what(failure: Failure, *, ordered: bool) -> Ends:
+    """What a failure makes an end of; ``ordered``: the caller gave the order."""
+    if failure.failure == "timeout" and not ordered:
+        ends: Ends = "nothing"  # where we rank, a repeat comes last anyway
+    else:
+        ends = ENDS[failure.failure]
+    refused = ends == "nothing" and failure.should_retry is False
+    return "candidate" if refused else ends
 
 
 class RetryConfig(Struct, frozen=True, kw_only=True):

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+from actors.messages.provider import AT_CAPACITY, Failure
 from actors.messages.routing import Target
 from actors.policy.retry_rules import RetryConfig
+
+MAX_REFUSALS = 3
+"""By our own limiter, of one candidate in one request."""
 
 
 class Candidate:
@@ -31,6 +35,17 @@ class Candidate:
         self.limited = 0  # answers that it is rate limited
         self.ended = False
         self.full = False  # no place there when last looked
+
+    def refused(self, failure: Failure) -> None:
+        """Our own gates let no call through.
+
+        The limiter says when to come back; an open breaker ends the candidate.
+        """
+        self.refusals += 1
+        self.full = failure.code == AT_CAPACITY
+        told_when = failure.retry_after_s is not None
+        waitable = self.full or (failure.failure == "rate_limit" and told_when)
+        self.ended = not waitable or self.refusals >= MAX_REFUSALS
 
 
 class Waiting:

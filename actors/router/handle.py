@@ -2,19 +2,15 @@
 
 from functools import partial
 
-from actors.errors import InternalError, Interrupted, Overloaded
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
-    EndSink,
-    ErrorInfo,
     Priority,
     RouteRequest,
-    RouteResult,
     StartSink,
     Strategy,
     Weights,
-    error_info,
 )
+from actors.pending import ASK_GRACE_S, Pending
 from actors.router.desk import Desk, Overrides
 from actors.router.messages import (
     CancelRoute,
@@ -22,54 +18,7 @@ from actors.router.messages import (
     SetOverrides,
     StartRoute,
 )
-from actors.runtime import ActorRef, ActorStopped, AskTimeout, Future, MailboxFull
-
-ASK_GRACE_S = 10.0
-"""A request ends by its own deadline; past that plus this, the router is at fault."""
-
-
-class PendingRoute:
-    """A ``RouteHandle``: one request in the router's hands."""
-
-    __slots__ = ("_ref", "_start", "_timeout_s")
-
-    def __init__(
-        self, ref: ActorRef[RouterMessage], start: StartRoute, timeout_s: float
-    ) -> None:
-        self._ref = ref
-        self._start = start
-        self._timeout_s = timeout_s
-
-    def begin(self, on_end: EndSink) -> None:
-        try:
-            future: Future[object] = self._ref.ask(
-                self._start, timeout_s=self._timeout_s
-            )
-        except (MailboxFull, ActorStopped) as error:
-            on_end(_lost(error))
-        else:
-            future.add_done_callback(partial(_end, on_end))
-
-    def cancel(self, *, interrupted: bool = False) -> None:
-        self._ref.tell(CancelRoute(self._start.request.request_id, interrupted))
-
-
-def _end(on_end: EndSink, future: Future[object]) -> None:
-    try:
-        reply = future.result()
-    except (MailboxFull, ActorStopped, AskTimeout) as error:
-        reply = _lost(error)
-    assert isinstance(reply, RouteResult | ErrorInfo)
-    on_end(reply)
-
-
-def _lost(error: MailboxFull | ActorStopped | AskTimeout) -> ErrorInfo:
-    """What the caller is told when the router has not answered."""
-    if isinstance(error, MailboxFull):
-        return error_info(Overloaded("the router's mailbox is full", retry_after_s=1.0))
-    if isinstance(error, ActorStopped):
-        return error_info(Interrupted("the daemon stopped before the answer"))
-    return error_info(InternalError("the router did not end the request"))
+from actors.runtime import ActorRef
 
 
 class RouterHandle:
@@ -84,10 +33,14 @@ class RouterHandle:
         request: RouteRequest,
         sink: DeltaSink | None = None,
         on_start: StartSink | None = None,
-    ) -> PendingRoute:
+    ) -> Pending[RouterMessage]:
         asked = request.deadline_s or self._desk.settings.deadline_s
-        timeout_s = min(asked, self._desk.settings.deadline_s) + ASK_GRACE_S
-        return PendingRoute(self._ref, StartRoute(request, sink, on_start), timeout_s)
+        return Pending(
+            self._ref,
+            StartRoute(request, sink, on_start),
+            partial(CancelRoute, request.request_id),
+            min(asked, self._desk.settings.deadline_s),
+        )
 
     def strategy(self) -> tuple[Strategy, Weights]:
         return self._desk.strategy, self._desk.weights
