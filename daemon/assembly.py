@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from actors.consensus import ConsensusSettings
 from actors.policy.attempts import RetryConfig
 from actors.policy.breaker import BreakerConfig
 from actors.policy.limits import LimitConfig
@@ -118,19 +117,6 @@ def router_settings(config: Config) -> RouterSettings:
             )
             for name, provider in config.enabled_providers.items()
         },
-    )
-
-
-def consensus_settings(config: Config) -> ConsensusSettings:
-    """What the consensus actor is told."""
-    told = config.consensus
-    return ConsensusSettings(
-        method=told.method,
-        members=told.members,
-        quorum=told.quorum,
-        judge=told.judge,
-        deadline_s=told.deadline_s,
-        priors=dict(told.priors),
     )
 
 

@@ -10,12 +10,6 @@ from pathlib import Path
 import anyio
 import structlog
 
-from actors.consensus import (
-    ConsensusActor,
-    ConsensusHandle,
-    Desk as ConsensusDesk,
-    Tools as ConsensusTools,
-)
 from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.ledger import Label
@@ -32,7 +26,6 @@ from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from actors.transport import AiohttpTransport
 from actors.wire.catalogue import dialect_for
 from daemon.assembly import (
-    consensus_settings,
     price_overrides,
     provider_settings,
     router_settings,
@@ -40,6 +33,7 @@ from daemon.assembly import (
 from daemon.conditions import ConditionWatch
 from daemon.config import Config
 from daemon.credentials import Credential
+from daemon.deliberation import Deliberation
 from daemon.events import EventTeller
 from daemon.fleet import Change, Connections, Fleet
 from daemon.health_log import HealthLog
@@ -89,7 +83,7 @@ class House:
 
     router: RouterHandle
     desk: Desk
-    consensus: ConsensusHandle
+    consensus: Deliberation
     fleet: Fleet
     provider_aliases: dict[str, str]
     ledger: LedgerHandle
@@ -139,7 +133,7 @@ class House:
         def switch() -> None:
             self.book.configure(price_overrides(enabled))
             self.desk.configure(router_settings(config))
-            self.consensus.configure(consensus_settings(config))
+            self.consensus.configure(config)
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
             self.ledger.retain(config.ledger.retention_days)
@@ -238,7 +232,7 @@ async def open_house(
         yield House(
             router=router,
             desk=desk,
-            consensus=_start_consensus(system, config, router, desk, aliases),
+            consensus=Deliberation(system, config, router, desk, aliases),
             fleet=fleet,
             provider_aliases=aliases,
             ledger=ledger,
@@ -320,34 +314,6 @@ async def _kept_labels(store: Store) -> tuple[Label, ...]:
     except LedgerUnavailable as error:
         log.warning("kept_state_unavailable", error=error.message)
         return ()
-
-
-def _start_consensus(
-    system: ActorSystem,
-    config: Config,
-    router: RouterHandle,
-    routing: Desk,
-    aliases: Mapping[str, str],
-) -> ConsensusHandle:
-    """Under a supervisor of its own: a round that goes wrong harms no request."""
-    tools = routing.tools
-    desk = ConsensusDesk(
-        consensus_settings(config),
-        ConsensusTools(
-            router=router,
-            providers=tools.providers,
-            aliases=aliases,
-            spool=tools.spool,
-            utc=tools.utc,
-            draw=tools.draw,
-            new_id=tools.new_id,
-            on_record=tools.on_record,
-            quality=routing.quality_of,
-        ),
-    )
-    child = ChildSpec(id="consensus", factory=lambda: ConsensusActor(desk))
-    system.start(SupervisorSpec(id="deliberating", children=(child,)))
-    return ConsensusHandle(system.ref("consensus"), desk)
 
 
 def _start_router(system: ActorSystem, desk: Desk) -> RouterHandle:

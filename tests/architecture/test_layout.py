@@ -111,3 +111,17 @@ def test_the_daemon_never_imports_the_price_library() -> None:
     ).stdout.split()
 
     assert not {"genai_prices", "pydantic", "aiohttp.web", "trio"} & set(loaded)
+
+
+@pytest.mark.slow
+def test_who_asks_for_no_consensus_does_not_carry_it() -> None:
+    code = "import sys, daemon.app; print(*sorted(sys.modules), sep='\\n')"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    assert not {"actors.consensus", "rapidfuzz"} & set(loaded)
