@@ -31,9 +31,11 @@ from actors.messages.routing import (
 )
 from actors.messages.whatif import WhatIf
 from actors.policy.conditions import blocking
+from daemon.explaining import explain
 from daemon.feedback import FeedbackDesk
 from daemon.whatif import what_if
 from ipc import methods, results, whatif
+from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelRow, ModelsResult
 from ipc.methods import Peer
 from ipc.route import parse_strategy
@@ -197,17 +199,8 @@ class HouseService:
         more = len(entries) == asked.limit
         return results.HistoryResult(entries, entries[-1].cursor if more else None)
 
-    async def _explain(self, params: object) -> object:
-        asked = cast("methods.ExplainParams", params)
-        record = await self._ledger.explain(asked.any_id)
-        if record is None:
-            raise InvalidRequest(
-                f"there is no decision or request {asked.any_id!r} in the ledger",
-                field="decision_id",
-                got=asked.any_id[:100],
-                wanted="an id from history",
-            )
-        return record
+    async def _explain(self, params: object) -> Explanation:
+        return await explain(self._ledger, cast("ExplainParams", params))
 
     async def _usage(self, params: object) -> results.UsageResult:
         asked = cast("methods.UsageParams", params)

@@ -16,12 +16,12 @@ from typing import Self, TypeVar
 
 from typing_extensions import override
 
-from actors.messages.routing import RequestRecord
 from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import DaemonUnreachable, details, strategy_set, typed, with_prompt
 from ipc.connection import CONNECT_S, Connection, Stream, connect
 from ipc.control import DrainResult, ReloadResult
+from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.results import RouteReply
@@ -129,8 +129,10 @@ class Client:
     def history(self, **params: object) -> results.HistoryResult:
         return self._read("history", results.HistoryResult, params)
 
-    def explain(self, any_id: str) -> RequestRecord:
-        return self._read("explain", RequestRecord, {"id": any_id})
+    def explain(self, any_id: str, **params: object) -> Explanation:
+        """Why a request went where it went; with ``all=True`` every candidate."""
+        params = {"id": any_id, **params}
+        return self._read("explain", Explanation, params)
 
     def feedback(
         self, decision_id: str, score: float, **more: object

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 from typing_extensions import override
 
 from actors.errors import DeadlineExceeded, GitBridgeError
-from actors.messages.routing import RequestRecord
 from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import (
@@ -38,6 +37,7 @@ from ipc.calls import (
 )
 from ipc.connection import CONNECT_S, open_socket
 from ipc.control import DrainResult, ReloadResult
+from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.results import DeltaParams, RouteReply
@@ -144,8 +144,10 @@ class Client:
     async def history(self, **params: object) -> results.HistoryResult:
         return await self._read("history", results.HistoryResult, params)
 
-    async def explain(self, any_id: str) -> RequestRecord:
-        return await self._read("explain", RequestRecord, {"id": any_id})
+    async def explain(self, any_id: str, **params: object) -> Explanation:
+        """Why a request went where it went; with ``all=True`` every candidate."""
+        params = {"id": any_id, **params}
+        return await self._read("explain", Explanation, params)
 
     async def usage(self, **params: object) -> results.UsageResult:
         return await self._read("usage", results.UsageResult, params)

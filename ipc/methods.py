@@ -19,13 +19,13 @@ from actors.messages.ledger import UsageGrouping
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
     Door,
-    RequestRecord,
     RouteHandle,
     RouteRequest,
     StartSink,
 )
 from actors.messages.whatif import WhatIf
 from ipc import control, feedback, fields, results, whatif
+from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
 
@@ -55,21 +55,6 @@ class HistoryParams(Struct, frozen=True, forbid_unknown_fields=True):
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 20
     cursor: str | None = None
-
-
-class ExplainParams(Struct, frozen=True, forbid_unknown_fields=True):
-    """One of the three: the id of a decision, of a request, or of either."""
-
-    decision_id: str | None = None
-    request_id: str | None = None
-    id: str | None = None
-
-    def __post_init__(self) -> None:
-        fields.name(self.any_id, "decision_id")
-
-    @property
-    def any_id(self) -> str:
-        return self.decision_id or self.request_id or self.id or ""
 
 
 class UsageParams(Struct, frozen=True, forbid_unknown_fields=True):
@@ -238,7 +223,7 @@ _TABLE: Final = (
     Method(
         name="explain",
         params=ExplainParams,
-        result=RequestRecord,
+        result=Explanation,
         summary="Why a request went where it went.",
         reading=True,
     ),

@@ -44,6 +44,7 @@ class RankInput(Struct, frozen=True, kw_only=True):
     answers of a candidate to such tasks have been, a mean in (0, 1]; who is not in it
     counts as 1. ``cached`` is where the conversation was. ``exploration`` is the share of
     requests that go to another than the best, where the strategy explores at all.
+    So many of the best as ``told`` are told with all their terms.
     """
 
     strategy: Strategy
@@ -61,6 +62,7 @@ class RankInput(Struct, frozen=True, kw_only=True):
     quality: Mapping[Target, float] = {}
     cached: Cached | None = None
     exploration: float = 0.03
+    told: int = KEPT_CANDIDATES
 
     def output_of(self, target: Target) -> float:
         """Tokens that this candidate is expected to answer with."""

@@ -41,7 +41,6 @@ from actors.policy.board import Board, Columns
 from actors.policy.choice import BY_PLACE, Choice, choose, confidence
 from actors.policy.eligibility import IN_DOUBT, Groups, fits
 from actors.policy.rank_input import (
-    KEPT_CANDIDATES,
     KEPT_EXCLUSIONS,
     KEPT_ORDER,
     Ranking,
@@ -128,12 +127,12 @@ def _ranking(
     scored = _score(columns, ask)
     tight = ask.prompt_tokens_upper + ask.max_output_tokens > board.smallest_window
     choice = choose(columns, scored.scores, ask, tight=tight)
-    soft = groups.soft
+    soft, shown = groups.soft, max(KEPT_EXCLUSIONS, ask.told)
     return Ranking(
-        ranked=describe(columns, scored, choice.order[:KEPT_CANDIDATES], ask),
+        ranked=describe(columns, scored, choice.order[: ask.told], ask),
         order=tuple(map(columns.targets.__getitem__, choice.order[:KEPT_ORDER])),
         excluded=(
-            *(groups.exclusion(each, ask.now) for each in soft[:KEPT_EXCLUSIONS]),
+            *(groups.exclusion(each, ask.now) for each in soft[:shown]),
             *hard,
         ),
         confidence=confidence(columns.items, scored.scores, choice.order),
@@ -155,7 +154,7 @@ def _least_bad(groups: Groups, hard: Sequence[Exclusion], ask: RankInput) -> Ran
         order, f"nobody is free and well; least bad: {name} ({first.detail})"
     )
     return Ranking(
-        ranked=describe(columns, scored, choice.order[:KEPT_CANDIDATES], ask),
+        ranked=describe(columns, scored, choice.order[: ask.told], ask),
         order=tuple(columns.targets[:KEPT_ORDER]),
         excluded=tuple(hard),
         confidence=confidence(columns.items, scored.scores, order),

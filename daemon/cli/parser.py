@@ -163,9 +163,14 @@ def _add_history(commands: "Commands[Parser]") -> None:
     parser.add_argument("--limit", metavar="N", type=values.positive_int, default=20)
     add_client(parser)
 
-    examples = ("gitbridge explain 01JD...   an id from history, or from ask",)
+    examples = (
+        "gitbridge explain 01JD...         an id from history, or from ask",
+        "gitbridge explain 01JD... --all   every candidate, not only the best eight",
+    )
     parser = add(commands, "explain", "why a request went where it went", examples)
     parser.add_argument("id", metavar="DECISION", help="a decision's or request's id")
+    words = "every candidate, ranked again from the figures that were kept"
+    parser.add_argument("--all", action="store_true", help=words)
     add_client(parser)
 
     examples = (

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from actors.messages.routing import RequestRecord
 from actors.messages.whatif import WhatIf
 from daemon.cli.connection import Client, typed
 from daemon.cli.output import Output
 from daemon.cli.render import models, records, status, whatif
 from daemon.cli.render.table import Paint
 from daemon.exits import EXIT_OK
+from ipc.explanation import Explanation
 from ipc.listing import ModelsResult
 from ipc.results import (
     HistoryResult,
@@ -36,7 +36,7 @@ RENDERERS: Mapping[str, Render] = {
     "models": _as(ModelsResult, models.models),
     "metrics": _as(MetricsResult, status.metrics),
     "history": _as(HistoryResult, records.history),
-    "explain": _as(RequestRecord, records.explain),
+    "explain": _as(Explanation, records.explain),
     "usage": _as(UsageResult, records.usage),
     "whatif": _as(WhatIf, whatif.whatif),
 }
@@ -59,7 +59,7 @@ def reading_params(args: argparse.Namespace) -> dict[str, object]:
         case "history":
             return {"limit": args.limit}
         case "explain":
-            return {"id": args.id}
+            return {"id": args.id, **({"all": True} if args.all else {})}
         case "usage":
             since = {} if args.since is None else {"since": args.since}
             return {**since, "by": args.by}

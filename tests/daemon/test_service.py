@@ -14,6 +14,7 @@ from daemon.feedback import FeedbackDesk
 from daemon.model_list import list_models
 from daemon.service import HouseService, probe_passes
 from ipc import methods, results
+from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.methods import Peer
@@ -177,7 +178,7 @@ async def test_history_explain_and_usage_come_from_the_ledger(
     answer = await house.answer()
 
     record = await call(doors, "explain", decision_id=answer.decision_id)
-    assert record == house.spool.records[0]
+    assert record == Explanation.of(house.spool.records[0])
     history = await call(doors, "history", limit=5)
     assert isinstance(history, results.HistoryResult)
     assert history.cursor is None

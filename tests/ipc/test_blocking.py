@@ -10,6 +10,7 @@ from actors.messages.routing import Weights
 from ipc import client as other_face
 from ipc.blocking import Client, DaemonUnreachable, connect, details
 from ipc.control import DrainResult, ProviderChange, ReloadResult, SettingChange
+from ipc.explanation import Explanation
 from ipc.listing import ModelsResult
 from ipc.results import (
     HealthResult,
@@ -35,6 +36,7 @@ STATUS = StatusResult(
     in_flight=0,
     providers=(),
 )
+EXPLAINED = Explanation.of(record(1))
 METRICS = MetricsResult(
     requests=0,
     failures=0,
@@ -161,7 +163,7 @@ def test_the_methods_have_names_and_types(there: ThreadedDoor, client: Client) -
         "models": ModelsResult(()),
         "metrics": METRICS,
         "history": HistoryResult(()),
-        "explain": record(1),
+        "explain": EXPLAINED,
         "usage": UsageResult("model", None, ()),
         "health.check": HealthResult(healthy=True, providers=()),
         "strategy.get": STRATEGY,
@@ -175,7 +177,8 @@ def test_the_methods_have_names_and_types(there: ThreadedDoor, client: Client) -
     assert client.models() == ModelsResult(())
     assert client.metrics() == METRICS
     assert client.history(limit=5) == HistoryResult(())
-    assert client.explain("r1") == record(1)
+    assert client.explain("r1") == EXPLAINED
+    assert client.explain("r1", all=True) == EXPLAINED
     assert client.usage(by="model") == UsageResult("model", None, ())
     assert client.health(provider="x").healthy
     assert client.strategy() == STRATEGY

@@ -8,7 +8,6 @@ from actors.errors import InvalidRequest
 from ipc.methods import (
     METHODS,
     CancelParams,
-    ExplainParams,
     HealthCheckParams,
     HistoryParams,
     NoParams,
@@ -90,12 +89,6 @@ def test_a_wrong_param_is_named_with_its_value(
 
     assert (error.field, error.got) == (field, got)
     assert (error.wanted or "").startswith(wanted)
-
-
-def test_explain_takes_either_id_under_any_name() -> None:
-    for name in ("decision_id", "request_id", "id"):
-        assert read_params(ExplainParams, {name: "x"}).any_id == "x"
-    assert refused(ExplainParams, {}).field == "decision_id"
 
 
 def test_strategies_are_read_in_any_spelling() -> None:

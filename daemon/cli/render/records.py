@@ -23,6 +23,7 @@ from daemon.cli.render.units import (
     name_of,
     seconds,
 )
+from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
 from ipc.results import HistoryResult, RouteReply, UsageResult
 
@@ -64,7 +65,7 @@ def tokens(prompt: int | None, completion: int | None) -> str:
     return f"{count(prompt)}+{count(completion)}"
 
 
-def explain(record: RequestRecord, paint: Paint) -> str:
+def explain(record: Explanation, paint: Paint) -> str:
     """``gitbridge explain``: why there, what was tried, what it cost."""
     decision = record.decision
     parts = [
@@ -73,6 +74,7 @@ def explain(record: RequestRecord, paint: Paint) -> str:
         verdict(record.consensus, paint) if record.consensus else "",
         "" if record.consensus else _candidates(decision.candidates, paint),
         _excluded(decision, paint),
+        _completeness(record, paint),
         "" if record.consensus else _attempts(record.attempts, paint),
         _cost(record),
     ]
@@ -172,6 +174,21 @@ def _excluded(decision: Decision, paint: Paint) -> str:
         for each in decision.excluded
     ]
     return table(["excluded", "because", "detail"], rows, paint)
+
+
+def _completeness(record: Explanation, paint: Paint) -> str:
+    """Whether that was everybody, and how to see the others if not."""
+    if record.not_recomputed is not None:
+        note = f"not ranked again: {record.not_recomputed}"
+        return paint(one_line(note), "warn")
+    if record.recomputed:
+        return "ranked again from the figures that were kept: the same, and everybody"
+    decision = record.decision
+    others = decision.candidate_count
+    others -= len(decision.candidates) + len(decision.excluded)
+    if others <= 0:
+        return ""
+    return f"and {others} more: gitbridge explain {decision.decision_id} --all"
 
 
 def _attempts(attempts: Sequence[AttemptRecord], paint: Paint) -> str:

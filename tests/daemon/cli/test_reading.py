@@ -3,6 +3,7 @@
 import pytest
 
 from actors.messages.routing import Weights
+from ipc.explanation import Explanation
 from ipc.listing import ModelRow, ModelsResult
 from ipc.results import (
     HistoryResult,
@@ -38,7 +39,7 @@ ANSWERS: dict[str, object] = {
         providers=(),
     ),
     "history": HistoryResult(()),
-    "explain": record(1),
+    "explain": Explanation.of(record(1)),
     "usage": UsageResult("provider", None, ()),
 }
 
@@ -53,6 +54,7 @@ ANSWERS: dict[str, object] = {
         ("history", {"limit": 20}, "no requests yet"),
         ("history --limit 3", {"limit": 3}, "no requests yet"),
         ("explain d1", {"id": "d1"}, "request r1"),
+        ("explain d1 --all", {"id": "d1", "all": True}, "request r1"),
         ("usage", {"by": "provider"}, "no usage so far"),
         ("usage --since 7d --by user", {"since": "7d", "by": "user"}, "no usage"),
     ],

@@ -17,6 +17,7 @@ from actors.messages.routing import (
 )
 from daemon.cli.render import records as rendered
 from daemon.cli.render.table import no_colours
+from ipc.explanation import Explanation
 from ipc.results import HistoryResult, RouteReply, UsageResult
 from tests.support.records import attempt, record
 
@@ -68,7 +69,7 @@ REPLY = RouteReply(
 
 
 def explained(found: RequestRecord) -> str:
-    return rendered.explain(found, no_colours)
+    return rendered.explain(Explanation.of(found), no_colours)
 
 
 def changed(found: RequestRecord, **changes: object) -> RequestRecord:
@@ -163,6 +164,24 @@ def test_an_explanation_lists_exclusions_and_reasons() -> None:
     assert "degraded: every breaker was open" in shown
     assert "the caller said so" in shown
     assert "1.000 x 1.00 [first]" in shown
+
+
+def test_an_explanation_says_how_to_see_the_rest() -> None:
+    many = msgspec.structs.replace(record(1).decision, candidate_count=100)
+    found = changed(record(1), decision=many)
+    others = 100 - len(many.candidates) - len(many.excluded)
+
+    assert f"and {others} more: gitbridge explain d1 --all" in explained(found)
+    assert "--all" not in explained(record(1))
+
+
+def test_an_explanation_says_whether_it_was_ranked_again() -> None:
+    again = Explanation.of(record(1), record(1).decision)
+    forgotten = Explanation.of(record(1), not_recomputed="it is too long ago")
+
+    assert "the same, and everybody" in rendered.explain(again, no_colours)
+    words = "not ranked again: it is too long ago"
+    assert words in rendered.explain(forgotten, no_colours)
 
 
 def test_an_explanation_without_candidates_says_so_once() -> None:

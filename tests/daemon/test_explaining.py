@@ -1,0 +1,61 @@
+"""Records explained, and their decisions made again where that is asked."""
+
+from msgspec.structs import replace
+
+from actors.messages.routing import RequestRecord
+from actors.router import RouterSettings
+from daemon.explaining import explain
+from ipc.explanation import ExplainParams, Explanation
+from tests.support.consensus_house import consensus_house
+from tests.support.fake_transport import FakeTransport, completion
+from tests.support.ledger_memory import MemoryLedger
+from tests.support.small_house import small_house
+
+PROVIDERS = 20
+
+
+async def explained(
+    records: list[RequestRecord], decision_id: str, *, whole: bool = False
+) -> Explanation:
+    asked = ExplainParams(decision_id=decision_id, all=whole)
+    return await explain(MemoryLedger(records), asked)
+
+
+async def test_everybody_is_shown_who_was_ranked() -> None:
+    given = {f"p{n:02}": FakeTransport(completion()) for n in range(PROVIDERS)}
+    async with small_house(given, settings=RouterSettings()) as house:
+        for _ in range(4):
+            await house.answer()
+        answer = await house.answer()
+        best = await explained(house.spool.records, answer.decision_id)
+        whole = await explained(house.spool.records, answer.decision_id, whole=True)
+
+    assert (len(best.decision.candidates), best.recomputed) == (8, False)
+    assert whole.recomputed
+    assert whole.decision.candidates[:8] == best.decision.candidates
+    assert {c.target.provider for c in whole.decision.candidates} == set(given)
+    assert whole.attempts == best.attempts
+
+
+async def test_it_is_said_when_what_it_saw_is_not_kept_any_more() -> None:
+    given = {name: FakeTransport(completion()) for name in ("one", "two")}
+    async with small_house(given) as house:
+        answer = await house.answer()
+        swept = [replace(record, sightings=()) for record in house.spool.records]
+        answer_now = await explained(swept, answer.decision_id, whole=True)
+
+    assert not answer_now.recomputed
+    assert "not kept any more" in (answer_now.not_recomputed or "")
+    assert answer_now.decision == swept[0].decision
+
+
+async def test_a_round_of_consensus_points_to_its_ballots() -> None:
+    given = {name: FakeTransport(completion()) for name in ("one", "two")}
+    async with consensus_house(given) as asking:
+        result, _ = await asking.verdict("majority")
+        records = asking.house.spool.records
+        answer = await explained(records, result.decision_id, whole=True)
+
+    assert answer.consensus is not None
+    assert not answer.recomputed
+    assert "ballots" in (answer.not_recomputed or "")
