@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
+    RequestRecord,
     RouteHandle,
     RouteRequest,
     RouterRef,
@@ -51,6 +52,12 @@ class Deliberation:
         if self._handle is not None:
             self._handle.configure(_settings(self._told))
 
+    def learn(self, record: RequestRecord, score: float) -> None:
+        """A round's answer got this score in [0, 1]."""
+        if self._handle is None:
+            self._handle = self._start()
+        self._handle.learn(record, score)
+
     def route(
         self,
         request: RouteRequest,
@@ -77,6 +84,7 @@ class Deliberation:
                 new_id=tools.new_id,
                 on_record=tools.on_record,
                 quality=self._routing.quality_of,
+                keeper=tools.keeper,
             ),
         )
         child = ChildSpec(

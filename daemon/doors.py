@@ -242,7 +242,9 @@ async def open_doors(
         max_latency_s=config.health.max_latency_s,
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
-        feedback=FeedbackDesk(house.ledger, house.desk.quality, utc),
+        feedback=FeedbackDesk(
+            house.ledger, house.desk.quality, utc, house.consensus.learn
+        ),
         new_id=house.new_id,
         utc=utc,
         models=lambda found: list_models(

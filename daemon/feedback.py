@@ -21,14 +21,20 @@ class FeedbackDesk:
         ledger: Knows the decisions, and keeps the labels.
         book: What the router ranks with.
         utc: Epoch seconds.
+        on_round: Told of a round of consensus and the score of its answer.
     """
 
     def __init__(
-        self, ledger: LedgerRef, book: QualityBook, utc: Callable[[], float]
+        self,
+        ledger: LedgerRef,
+        book: QualityBook,
+        utc: Callable[[], float],
+        on_round: Callable[[RequestRecord, float], None],
     ) -> None:
         self._ledger = ledger
         self._book = book
         self._utc = utc
+        self._on_round = on_round
 
     async def take(self, params: object, peer: Peer) -> FeedbackResult:
         """Attach a score to a decision; to all who agreed where several were asked.
@@ -48,6 +54,7 @@ class FeedbackDesk:
             await self._take(self._label(asked, member, peer))
             for member in await self._winners(asked, record.consensus)
         ]
+        self._on_round(record, asked.score)
         return replace(results[0], decision_id=asked.decision_id)
 
     async def _take(self, label: Label) -> FeedbackResult:

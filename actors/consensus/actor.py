@@ -1,10 +1,17 @@
 """The consensus actor: a mailbox around the rounds in progress."""
 
+import anyio
 from typing_extensions import override
 
 from actors.consensus.desk import Desk
-from actors.consensus.messages import CancelRound, ConsensusMessage, StartRound
+from actors.consensus.messages import (
+    CancelRound,
+    ConsensusMessage,
+    LearnRound,
+    StartRound,
+)
 from actors.consensus.round import Round
+from actors.policy.voting.fitting import ITERATIONS, Fitting
 from actors.runtime import Actor, Reply
 
 
@@ -14,6 +21,11 @@ class ConsensusActor(Actor[ConsensusMessage]):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._rounds: dict[str, Round] = {}
+        self._fitting: Fitting | None = None
+
+    @override
+    def on_start(self) -> None:
+        self._fit()
 
     @override
     def handle(self, message: ConsensusMessage, reply: Reply) -> None:
@@ -26,6 +38,27 @@ class ConsensusActor(Actor[ConsensusMessage]):
                 found = self._rounds.get(message.request_id)
                 if found is not None:
                     found.cancel(interrupted=message.interrupted)
+            case LearnRound():
+                self._desk.learn(message.record, message.score)
+                self._fit()
+
+    def _fit(self) -> None:
+        """Fit the weights to what was learned, unless that is under way."""
+        if self._fitting is None and self._desk.learned.stale:
+            self._fitting = self._desk.learned.fitting()
+            if self._fitting is not None:
+                self.context.spawn(self._climb(self._fitting), name="fit")
+
+    async def _climb(self, fitting: Fitting) -> None:
+        """One step a turn of the loop, so that nobody waits for all of them."""
+        for _ in range(ITERATIONS):
+            if fitting.done:
+                break
+            fitting.step()
+            await anyio.sleep(0.0)
+        self._desk.learned.weights = fitting.weights()
+        self._fitting = None
+        self._fit()
 
     async def _run(self, carried: Round, message: StartRound, reply: Reply) -> None:
         try:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from actors.consensus.settings import MAX_MEMBERS, ConsensusSettings
 from actors.errors import InvalidRequest, NoProvider
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
+from actors.messages.lifecycle import StateKeeper
 from actors.messages.provider import ProviderRef
 from actors.messages.routing import RecordSpool, RequestRecord, RouterRef, Target
+from actors.policy.voting.learned import Learned
 from actors.policy.voting.methods import Evidence
 from actors.policy.voting.stopping import cheap_first
+
+LEARNED_KEY = "consensus-rounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Tools:
     draw: Callable[[], float]
     new_id: Callable[[], str]
     on_record: Callable[[RequestRecord], None]
+    keeper: StateKeeper
     quality: Callable[[str | None, Sequence[Target]], Mapping[Target, float]]
 
 
@@ -39,6 +44,7 @@ class Desk:
     def __init__(self, settings: ConsensusSettings, tools: Tools) -> None:
         self.settings = settings
         self.tools = tools
+        self.learned = Learned.read(tools.keeper.load(LEARNED_KEY))
 
     def members(self, ask: ConsensusAsk) -> tuple[str, ...]:
         """Everybody to ask, as ``<provider>/<model>``, without doubles.
@@ -100,7 +106,16 @@ class Desk:
     def evidence(self, members: Sequence[str], task_type: str | None) -> Evidence:
         known = {name: self.prior(name, task_type) for name in members}
         accuracy = {name: prior for name, prior in known.items() if prior is not None}
-        return Evidence(accuracy=accuracy, task_type=task_type)
+        weights = self.learned.weights
+        return Evidence(accuracy=accuracy, weights=weights, task_type=task_type)
+
+    def learn(self, record: RequestRecord, score: float) -> None:
+        """A round's answer got this score in [0, 1]; kept over a restart."""
+        if record.consensus is None:
+            return
+        decision_id = record.decision.decision_id
+        self.learned.learn(decision_id, record.consensus, record.task_type, score)
+        self.tools.keeper.save(LEARNED_KEY, self.learned.dump())
 
     def order(self, members: Sequence[str], task_type: str | None) -> tuple[str, ...]:
         """Whom a cascade asks first."""

@@ -3,10 +3,15 @@
 from functools import partial
 
 from actors.consensus.desk import Desk
-from actors.consensus.messages import CancelRound, ConsensusMessage, StartRound
+from actors.consensus.messages import (
+    CancelRound,
+    ConsensusMessage,
+    LearnRound,
+    StartRound,
+)
 from actors.consensus.settings import ConsensusSettings
 from actors.messages.provider import DeltaSink
-from actors.messages.routing import RouteRequest, StartSink
+from actors.messages.routing import RequestRecord, RouteRequest, StartSink
 from actors.pending import Pending
 from actors.runtime import ActorRef
 
@@ -21,6 +26,10 @@ class ConsensusHandle:
     def configure(self, settings: ConsensusSettings) -> None:
         """Begin rounds by these from now on; those in progress go on as they began."""
         self._desk.settings = settings
+
+    def learn(self, record: RequestRecord, score: float) -> None:
+        """A round's answer got this score in [0, 1]."""
+        self._ref.tell(LearnRound(record, score))
 
     def route(
         self,

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from actors.messages.provider import DeltaSink
-from actors.messages.routing import RouteRequest, StartSink
+from actors.messages.routing import RequestRecord, RouteRequest, StartSink
 
 
 class StartRound(Struct, frozen=True):
@@ -21,4 +21,11 @@ class CancelRound(Struct, frozen=True):
     interrupted: bool = False
 
 
-ConsensusMessage = StartRound | CancelRound
+class LearnRound(Struct, frozen=True):
+    """Event: a round's answer got this score in [0, 1]."""
+
+    record: RequestRecord
+    score: float
+
+
+ConsensusMessage = StartRound | CancelRound | LearnRound

@@ -187,7 +187,9 @@ class RoundEnd:
             rule=verdict.rule,
             agreement=verdict.agreement,
             confidence=verdict.confidence,
-            effective_votes=None,
+            effective_votes=self.desk.learned.effective_votes(
+                sum(each.state == "answered" for each in ballots)
+            ),
             winner=verdict.winner,
             groups=verdict.count.groups,
             ballots=ballots,

@@ -1,11 +1,11 @@
 """Scores for answers: whose they are, what they teach, and what is refused."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from actors.errors import InvalidRequest
-from actors.messages.routing import RouteResult, Target
+from actors.messages.routing import RequestRecord, RouteResult, Target
 from actors.router import RouterSettings
 from daemon.feedback import FeedbackDesk
 from ipc.feedback import FeedbackParams, FeedbackResult
@@ -33,10 +33,14 @@ async def house() -> AsyncIterator[SmallHouse]:
 class Giving:
     """Somebody who gives feedback to a small house."""
 
-    def __init__(self, house: SmallHouse) -> None:
+    def __init__(
+        self,
+        house: SmallHouse,
+        on_round: Callable[[RequestRecord, float], None] = lambda *_: None,
+    ) -> None:
         self.house = house
         self.ledger = MemoryLedger(house.spool.records)
-        self.desk = FeedbackDesk(self.ledger, house.desk.quality, lambda: NOW)
+        self.desk = FeedbackDesk(self.ledger, house.desk.quality, lambda: NOW, on_round)
 
     async def give(
         self, answer: RouteResult, score: float, **more: str
@@ -205,13 +209,18 @@ async def test_feedback_for_a_round_is_that_of_all_whose_answer_won() -> None:
     answers = ("42", "42", "43")
     transports = {f"m{n}": FakeTransport(completion(a)) for n, a in enumerate(answers)}
     async with consensus_house(transports) as voting:
-        giving = Giving(voting.house)
+        taught: list[tuple[str, float]] = []
+        giving = Giving(
+            voting.house,
+            lambda round_, score: taught.append((round_.request_id, score)),
+        )
         result, _ = await voting.verdict()
         given = await giving.give(result, 1.0)
         labels = {label.provider for label in await giving.ledger.labels()}
         _, info = await voting.verdict()
 
     assert given.decision_id == result.decision_id
+    assert taught == [(result.request_id, 1.0)]
     assert labels == {"m0", "m1"}
     # The next round knows: those two were right, of the third nothing is known.
     assert [each.prior for each in info.ballots] == [0.75, 0.75, None]

@@ -50,7 +50,10 @@ def service_of(house: SmallHouse, *conditions: Condition) -> HouseService:
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
         feedback=FeedbackDesk(
-            MemoryLedger(house.spool.records), house.desk.quality, lambda: NOW
+            MemoryLedger(house.spool.records),
+            house.desk.quality,
+            lambda: NOW,
+            lambda *_: None,
         ),
         new_id=lambda: "new",
         utc=lambda: NOW,
@@ -137,7 +140,10 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
         feedback=FeedbackDesk(
-            MemoryLedger(house.spool.records), house.desk.quality, lambda: NOW
+            MemoryLedger(house.spool.records),
+            house.desk.quality,
+            lambda: NOW,
+            lambda *_: None,
         ),
         new_id=lambda: "new",
         utc=lambda: clock[0],

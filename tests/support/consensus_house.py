@@ -93,6 +93,7 @@ async def consensus_house(
                 new_id=new_id,
                 on_record=house.finished.append,
                 quality=house.desk.quality_of,
+                keeper=house.keeper,
             ),
         )
         child = ChildSpec(id="consensus", factory=lambda: ConsensusActor(desk))

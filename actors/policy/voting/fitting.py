@@ -23,16 +23,31 @@ ITERATIONS = 40
 TOLERANCE = 1e-6
 """Relative gain of an iteration below which the top is reached."""
 
+SMALLEST = 1e-300
+"""A probability no smaller than this is taken the logarithm of."""
+
 _MEMORY = 6
 _BACKTRACKS = 20
 
 
 class Round(Struct, frozen=True):
-    """One labelled round: groups of members by name, and which group was right."""
+    """One labelled round: groups of members by name, and which group was right.
+
+    ``right`` is ``None`` when none of them was. Where it is only known that some were
+    not, ``wrong`` names those, and ``right`` says nothing.
+    """
 
     groups: tuple[tuple[str, ...], ...]
     right: int | None
     task_type: str = ""
+    wrong: tuple[int, ...] = ()
+
+    def possible(self) -> tuple[int, ...]:
+        """Places that may be the right one; the one past the last is "none of them"."""
+        places = range(len(self.groups) + 1)
+        if self.wrong:
+            return tuple(place for place in places if place not in self.wrong)
+        return (len(self.groups) if self.right is None else self.right,)
 
 
 class Shrinkage(Struct, frozen=True):
@@ -44,7 +59,7 @@ class Shrinkage(Struct, frozen=True):
 
 
 _Vector = list[float]
-_Example = tuple[tuple[tuple[int, ...], ...], int]
+_Example = tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]
 
 
 class Fitting:
@@ -140,14 +155,16 @@ class Fitting:
         """Penalised negative log-likelihood, and its slope."""
         slope = [s * w for s, w in zip(self._strengths, weights, strict=True)]
         loss = 0.5 * _dot(slope, weights)
-        for groups, right, count in self._examples:
+        for groups, possible, count in self._examples:
             scores = [sum([weights[place] for place in group]) for group in groups]
             highest = max(scores)
             powers = [exp(score - highest) for score in scores]
             total = sum(powers)
-            loss -= count * (scores[right] - highest - log(total))
+            known = sum([powers[number] for number in possible])
+            loss -= count * log(max(known / total, SMALLEST))
             for number, group in enumerate(groups):
-                error = count * (powers[number] / total - (number == right))
+                share = powers[number] / known if number in possible and known else 0.0
+                error = count * (powers[number] / total - share)
                 for place in group:
                     slope[place] += error
         return loss, slope
@@ -158,8 +175,7 @@ class Fitting:
         none = [self._place("none", "", shrinkage.member)]
         if self._by_type and each.task_type:
             none.append(self._place("none_type", each.task_type, shrinkage.by_type))
-        right = len(groups) if each.right is None else each.right
-        return (*groups, tuple(none)), right
+        return (*groups, tuple(none)), each.possible()
 
     def _features(self, group: Iterable[str], task_type: str) -> tuple[int, ...]:
         shrinkage, names = self._shrinkage, sorted(group)

@@ -144,3 +144,20 @@ def test_the_order_of_rounds_does_not_matter() -> None:
 
 def test_weights_that_are_told_at_the_start_are_none() -> None:
     assert set(Fitting(rounds({"a": 0.9}, 5)).weights().members.values()) == {0.0}
+
+
+def test_a_round_of_which_only_the_wrong_is_known_counts_against_it() -> None:
+    made = [Round((("liar",), ("other",)), None, "", (0,))] * 60
+    weights = fit(made)
+    posterior = joint_posterior([["liar"], ["other"]], weights, None)
+
+    assert posterior.best == 1
+    assert posterior.groups[0] < 0.1
+
+
+def test_what_is_possible_of_a_round() -> None:
+    groups = (("a",), ("b",))
+
+    assert Round(groups, 1).possible() == (1,)
+    assert Round(groups, None).possible() == (2,)
+    assert Round(groups, None, wrong=(0,)).possible() == (1, 2)

@@ -1,0 +1,94 @@
+"""What labelled rounds of consensus have taught: weights, and how far members agree.
+
+A score of at least one half for a round's answer says that its group was right, a lower
+one that it was not; which other answer was, nobody has said. The newest ``MAX_ROUNDS``
+are kept.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from actors.messages.consensus import ConsensusInfo
+from actors.policy.voting.fitting import MIN_LABELS, Fitting, Round
+from actors.policy.voting.independence import effective_votes, error_correlation
+
+if TYPE_CHECKING:
+    from actors.policy.voting.weights import JointWeights
+
+MAX_ROUNDS = 2000
+GOOD = 0.5
+"""From this score on an answer counts as right."""
+
+MIN_RATED = 20
+"""With fewer rounds of a known right answer the correlation says nothing."""
+
+
+class Kept(Struct, frozen=True):
+    """The rounds by the decision they were, the oldest label first."""
+
+    rounds: dict[str, Round] = {}
+
+
+class Learned:
+    """The labelled rounds and the weights last fitted to them.
+
+    ``stale`` says that rounds have come since.
+    """
+
+    def __init__(self, kept: Kept | None = None) -> None:
+        self._rounds = dict(kept.rounds) if kept is not None else {}
+        self.weights: JointWeights | None = None
+        self.stale = bool(self._rounds)
+
+    @classmethod
+    def read(cls, kept: bytes | None) -> "Learned":
+        """From ``dump``; nothing learned where it cannot be read."""
+        if kept is None:
+            return cls()
+        try:
+            return cls(msgspec.msgpack.decode(kept, type=Kept))
+        except msgspec.DecodeError:
+            return cls()
+
+    def dump(self) -> bytes:
+        return msgspec.msgpack.encode(Kept(self._rounds))
+
+    def learn(
+        self, decision_id: str, info: ConsensusInfo, task_type: str | None, score: float
+    ) -> None:
+        """A round's answer got this score; a later one replaces the earlier."""
+        if info.winner is None:
+            return
+        right = info.winner if score >= GOOD else None
+        wrong = () if score >= GOOD else (info.winner,)
+        self._rounds.pop(decision_id, None)
+        self._rounds[decision_id] = Round(info.groups, right, task_type or "", wrong)
+        while len(self._rounds) > MAX_ROUNDS:
+            del self._rounds[next(iter(self._rounds))]
+        self.stale = True
+
+    def fitting(self) -> Fitting | None:
+        """A fit to begin now; ``None`` while there are too few labels."""
+        self.stale = False
+        if len(self._rounds) < MIN_LABELS:
+            self.weights = None
+            return None
+        return Fitting(tuple(self._rounds.values()))
+
+    def effective_votes(self, ballots: int) -> float | None:
+        """How many independent votes so many ballots are worth, if that is known."""
+        rated = [_rated(each) for each in self._rounds.values() if not each.wrong]
+        if len(rated) < MIN_RATED:
+            return None
+        return effective_votes(ballots, error_correlation(rated))
+
+
+def _rated(each: Round) -> Mapping[str, bool]:
+    return {
+        name: place == each.right
+        for place, group in enumerate(each.groups)
+        for name in group
+    }

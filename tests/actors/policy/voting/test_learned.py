@@ -1,0 +1,110 @@
+from random import Random
+
+import pytest
+
+from actors.messages.consensus import ConsensusInfo
+from actors.policy.voting import learned as module
+from actors.policy.voting.fitting import MIN_LABELS, Round
+from actors.policy.voting.learned import MIN_RATED, Learned
+
+
+def info(*groups: tuple[str, ...], winner: int | None = 0) -> ConsensusInfo:
+    return ConsensusInfo(
+        method="weighted",
+        kind="number",
+        rule="x",
+        agreement=0.5,
+        confidence=None,
+        effective_votes=None,
+        winner=winner,
+        groups=groups,
+        ballots=(),
+    )
+
+
+def taught(count: int, good: str = "good") -> Learned:
+    """Two members that mostly differ; ``good`` is right."""
+    learned = Learned()
+    random = Random(3)
+    for number in range(count):
+        right = random.random() < 0.9
+        found = info(("good",), ("poor",), winner=0 if good == "good" else 1)
+        learned.learn(f"d{number}", found, "law", 1.0 if right else 0.0)
+    return learned
+
+
+def test_a_good_score_says_who_was_right_and_a_bad_one_who_was_not() -> None:
+    learned = Learned()
+    learned.learn("d1", info(("a",), ("b",)), "law", 0.5)
+    learned.learn("d2", info(("a",), ("b",)), None, 0.49)
+
+    assert list(learned._rounds.values()) == [
+        Round((("a",), ("b",)), 0, "law"),
+        Round((("a",), ("b",)), None, "", (0,)),
+    ]
+    assert learned.stale
+
+
+def test_a_later_score_of_a_round_replaces_the_earlier() -> None:
+    learned = Learned()
+    for score in (1.0, 0.0):
+        learned.learn("d1", info(("a",), ("b",)), None, score)
+
+    assert [each.wrong for each in learned._rounds.values()] == [(0,)]
+
+
+def test_an_answer_that_is_no_members_own_teaches_nothing() -> None:
+    learned = Learned()
+    learned.learn("d1", info(("a",), ("b",), winner=None), None, 1.0)
+
+    assert not learned.stale
+
+
+def test_only_the_newest_rounds_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROUNDS", 2)
+    learned = taught(3)
+
+    assert list(learned._rounds) == ["d1", "d2"]
+
+
+def test_too_few_labels_have_no_weights() -> None:
+    learned = taught(MIN_LABELS - 1)
+
+    assert learned.fitting() is None
+    assert not learned.stale
+
+
+def test_who_is_right_more_often_gets_more_weight() -> None:
+    fitting = taught(MIN_LABELS * 2).fitting()
+    assert fitting is not None
+    while not fitting.done:
+        fitting.step()
+    members = fitting.weights().members
+
+    assert members["good"] > members["poor"]
+
+
+def test_what_is_kept_can_be_read_back() -> None:
+    learned = taught(5)
+    again = Learned.read(learned.dump())
+
+    assert again._rounds == learned._rounds
+    assert again.stale
+
+
+@pytest.mark.parametrize("kept", [None, b"", b"\xc1", b"\x90"])
+def test_what_cannot_be_read_back_is_nothing(kept: bytes | None) -> None:
+    assert Learned.read(kept)._rounds == {}
+
+
+def test_independent_votes_are_counted_from_rounds_of_a_known_right_answer() -> None:
+    learned = Learned()
+    for number in range(MIN_RATED):
+        together = (("a", "b"),) if number % 2 else (("c",), ("a", "b"))
+        learned.learn(f"d{number}", info(*together), None, 1.0)
+
+    assert learned.effective_votes(2) == pytest.approx(1.0, abs=0.01)
+
+
+def test_with_few_rounds_nothing_is_said_of_independence() -> None:
+    assert taught(MIN_RATED // 2).effective_votes(2) is None
