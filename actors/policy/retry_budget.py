@@ -6,6 +6,7 @@ Without it a provider's outage multiplies the load by the number of attempts.
 import math
 
 _MEMORY_S = 10.0
+_MOST_OWED = 10.0  # in bursts
 
 
 class RetryBudget:
@@ -71,9 +72,12 @@ class RetryBudget:
         return missing / self._min_per_s if missing > 0.0 else 0.0
 
     def charge(self, now: float) -> None:
-        """An extra call is made whatever is left: what it lacks is earned first."""
+        """An extra call is made whatever is left: what it lacks is earned first.
+
+        An outage's failovers may owe ten times what the bucket holds at rest, not more.
+        """
         self._advance(now)
-        self._balance = max(self._balance - 1.0, -self._burst)
+        self._balance = max(self._balance - 1.0, -_MOST_OWED * self._burst)
 
     def give_back(self) -> None:
         """A call that was taken was not made after all."""

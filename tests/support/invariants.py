@@ -8,7 +8,7 @@ Checked after every turn of the loop (``Watch.turn``):
 * **One probe at most, and no breaker is wedged**, with everything else that
   ``actors.policy.breaker_invariants`` lists: it is checked within every call of a breaker.
 * **The retry budget is never overdrawn** by more than is earned while a call may wait for
-  it, nor the hedges' share by more than its burst.
+  it, nor the hedges' share by more than ten times its burst.
 * **No place leaks**: those taken in the house and at providers are held by requests that
   run, or have just been granted; the line that waits for one is no longer than it may be.
 * **Mailboxes stay within their size.**
@@ -114,7 +114,10 @@ class Watch:
             self._permits(name, actor)
         settings = self._desk.settings
         ahead = settings.retry.max_delay_s * settings.retry_budget_min_per_s
-        for budget, most in ((self._desk.budget, ahead), (self._desk.hedges, _BURST)):
+        for budget, most in (
+            (self._desk.budget, ahead),
+            (self._desk.hedges, 10.0 * _BURST),
+        ):
             if budget._balance < -most - _ROUNDING:
                 _fail("the retry budget is never overdrawn", budget._balance)
         if self.router is not None:

@@ -110,10 +110,10 @@ def test_ample_is_half_of_the_burst_and_at_least_one() -> None:
 
 
 def test_what_is_charged_beyond_the_balance_is_earned_first() -> None:
-    budget = RetryBudget(ratio=0.5, min_per_s=0.0, burst=2.0, empty=True)
+    budget = RetryBudget(ratio=0.5, min_per_s=0.0, burst=0.2, empty=True)
     for _ in range(5):
         budget.charge(0.0)
-    assert budget.left(0.0) == -2.0  # no debt is larger than what it holds
+    assert budget.left(0.0) == -2.0  # no debt is larger than ten times its burst
     for _ in range(5):
         budget.on_request(0.0)
     assert not budget.try_take(0.0)
