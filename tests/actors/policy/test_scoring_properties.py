@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from actors.messages.provider import BreakerCause, BreakerPhase, ModelSnapshot
 from actors.messages.routing import RankedCandidate, Strategy, Target, Weights
 from actors.policy.rank_input import Cached, Ranking, RankInput
+from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranker, rank, refusal
-from tests.support.rankings import ask
+from tests.support.rankings import ask, model
 from tests.support.reference_ranking import Reference, reference
+from tests.support.steps import steps_of
 
 prices = st.none() | st.decimals(0, 100, places=4).map(abs)
 snapshots = st.builds(
@@ -203,3 +205,27 @@ def check_figures(ranking: Ranking, book: Reference) -> None:
             if term.name != "rank":
                 value = book.values[target][names.index(term.name)]
                 assert term.value == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+def test_choosing_among_four_times_as_many_takes_at_most_four_times_the_steps(
+    strategy: Strategy,
+) -> None:
+    """With everything known that can be; ``benchmarks/choosing.py`` has the time."""
+
+    def steps(count: int) -> int:
+        pool = [model(f"p{n}", str(1 + n), 1.0 + n / 50) for n in range(count)]
+        targets = [Target(each.provider, each.model) for each in pool]
+        asked = replace(
+            ask(strategy),
+            preferred=count - 1,
+            rotation=RoundRobin(),
+            output_tokens=dict.fromkeys(targets, 100.0),
+            quality=dict.fromkeys(targets, 0.5),
+            cached=Cached(targets[0], 2000),
+            told=3,
+        )
+        ranker = Ranker()
+        return steps_of(lambda: ranker.rank(pool, asked))
+
+    assert steps(400) <= 4 * steps(100)

@@ -1,6 +1,5 @@
 """The rolling window against a reference that keeps every sample."""
 
-import sys
 from decimal import Decimal
 from math import ceil, exp
 
@@ -15,6 +14,7 @@ from actors.policy.window import (
     WindowSummary,
     WindowTotals,
 )
+from tests.support.steps import steps_of
 
 
 class Reference:
@@ -395,17 +395,6 @@ def test_a_wait_in_vain_is_the_least_a_first_token_takes() -> None:
     assert window.summary(1.0).ttft_samples == 0
 
 
-class Counted:
-    """Counts the steps that a piece of code takes, in lines."""
-
-    def __init__(self) -> None:
-        self.lines = 0
-
-    def __call__(self, frame: object, event: str, argument: object) -> "Counted":
-        self.lines += event == "line"
-        return self
-
-
 def test_recording_takes_as_many_steps_however_much_there_is() -> None:
     def steps(before: int) -> int:
         window = recorded(
@@ -415,12 +404,12 @@ def test_recording_takes_as_many_steps_however_much_there_is() -> None:
             Sample(before / 7 + n / 7, True, 1.0, 0.2, 100, 100, Decimal("0.001"))
             for n in range(60)
         ]
-        counted, old = Counted(), sys.gettrace()
-        sys.settrace(counted)
-        for sample in samples:
-            window.record(sample)
-        sys.settrace(old)
-        return counted.lines
+
+        def work() -> None:
+            for sample in samples:
+                window.record(sample)
+
+        return steps_of(work)
 
     few, many = steps(200), steps(5000)
 
