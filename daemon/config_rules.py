@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
+from math import fsum
 from urllib.parse import urlsplit
 
 import msgspec
@@ -135,7 +136,7 @@ def _weights(config: Config) -> Iterator[Problem]:
 
 def normalised(weights: HybridWeights) -> HybridWeights:
     """The same proportions with a sum of 1."""
-    total = weights.cost + weights.performance + weights.availability
+    total = fsum((weights.cost, weights.performance, weights.availability))
     if total == 1.0:
         return weights
     return HybridWeights(

@@ -6,6 +6,7 @@ Reads snapshots and asks the ledger; decides nothing itself.
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
+from math import fsum
 from typing import cast
 
 import anyio
@@ -180,7 +181,9 @@ class HouseService:
     async def _metrics(self, _params: object) -> results.MetricsResult:
         snapshots = self.snapshots()
         totals = [s.totals for s in snapshots]
-        priced = any(t.requests > t.unpriced_calls for t in totals)
+        priced = any(t.requests > t.unpriced_calls for t in totals) or not any(
+            t.requests for t in totals
+        )
         cost = sum((t.cost_usd for t in totals), Decimal(0))
         return results.MetricsResult(
             requests=sum(t.requests for t in totals),
@@ -270,7 +273,7 @@ class HouseService:
         provider = self._providers.get(self._aliases.get(name, name))
         if provider is None:
             raise InvalidRequest(
-                f"there is no provider {name!r}, only {', '.join(self._providers)}",
+                f"there is no provider {name!r}",
                 field="provider",
                 got=name[:100],
                 wanted="one of " + ", ".join(self._providers),
@@ -306,7 +309,7 @@ def _merged(asked: methods.WeightsSetParams, before: Weights) -> Weights:
     cost = before.cost if asked.cost is None else asked.cost
     speed = before.performance if asked.performance is None else asked.performance
     there = before.availability if asked.availability is None else asked.availability
-    total = cost + speed + there
+    total = fsum((cost, speed, there))  # 0.6 + 0.3 + 0.1 is 1, and stays 0.6
     if total <= 0.0:
         raise InvalidRequest(
             "all weights are zero",
@@ -322,7 +325,7 @@ def _at_a_glance(snapshot: ProviderSnapshot) -> results.ProviderStatus:
         (m for m in snapshot.models if m.model == snapshot.default_model), None
     )
     totals = snapshot.totals
-    priced = totals.requests > totals.unpriced_calls
+    priced = totals.requests > totals.unpriced_calls or not totals.requests
     return results.ProviderStatus(
         provider=snapshot.provider,
         kind=snapshot.kind,

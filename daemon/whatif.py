@@ -21,13 +21,14 @@ async def what_if(
         LedgerUnavailable: The records cannot be read now.
     """
     span = await ledger.span(since, asked.limit)
-    replay = Replay(asked.change(), span.since)
+    replay = Replay(asked.change())
     # What the first of them saw may stand in the records of some minutes before.
-    since, after = span.since - EPOCH_S, 0
-    while page := await ledger.read_records(since, after, PAGE):
+    after = 0
+    while page := await ledger.read_records(span.since - EPOCH_S, after, PAGE):
         for number, record in page:
             if number <= span.last:
-                replay.add(record)
+                counted = number >= span.first and record.at >= span.since
+                replay.add(record, counted=counted)
         after = page[-1][0]
         await anyio.sleep(0.0)
     return replay.account()

@@ -95,6 +95,10 @@ class Caller:
         message = {"id": self._last_id, "method": method, "params": params}
         try:
             return self._last_id, self._framing.encode(message)
+        except OverflowError as error:
+            raise InvalidRequest(
+                "this cannot be sent: an integer in it does not fit 64 bits"
+            ) from error
         except (MessageTooLong, ValueError, TypeError, RecursionError) as error:
             raise InvalidRequest(f"this cannot be sent: {error}") from error
 

@@ -109,8 +109,10 @@ def integer(value: object, field: str, low: int | None = None) -> int:
     wanted = "an integer" if low is None else f"an integer of at least {low}"
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong(field, value, wanted)
-    if (low is not None and value < low) or value.bit_length() > 63:
+    if low is not None and value < low:
         raise wrong(field, value, wanted)
+    if value.bit_length() > 63:
+        raise wrong(field, value, f"{wanted} that fits 64 bits")
     return value
 
 

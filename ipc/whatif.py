@@ -33,6 +33,9 @@ class WhatIfParams(Struct, frozen=True, forbid_unknown_fields=True):
             raise fields.missing("strategy", "a strategy, or weights")
         if all(not weight for weight in given) and any(w is not None for w in given):
             raise fields.wrong("cost", self.cost, "at least one weight above zero")
+        if self.strategy not in {None, "hybrid"} and any(w is not None for w in given):
+            wanted = "hybrid, whose weights these are, or no strategy"
+            raise fields.wrong("strategy", self.strategy, wanted)
 
     def change(self) -> Change:
         """A weight that is left out, where another is said, is none."""

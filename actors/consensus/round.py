@@ -23,7 +23,9 @@ from actors.consensus.verdict import (
 )
 from actors.consensus.writing import Writing, judge_answers, write_answer
 from actors.errors import (
+    BudgetExceeded,
     Cancelled,
+    DeadlineExceeded,
     GitBridgeError,
     InternalError,
     Interrupted,
@@ -263,10 +265,16 @@ class Round:
         )
 
     def _no_quorum(self, answered: int, quorum: int) -> GitBridgeError:
-        asked = len(self._members.asked)
-        return ProviderError(
-            f"{answered} of {asked} members answered, the quorum is {quorum}"
-        )
+        """Whose fault it is: the caller's, where it was time or money that ran out."""
+        asked = self._members.asked
+        text = f"{answered} of {len(asked)} members answered, the quorum is {quorum}"
+        failed = [each.reply for each in asked if isinstance(each.reply, ErrorInfo)]
+        kinds = {each.kind for each in failed}
+        if self._members.open or kinds == {"deadline_exceeded"}:
+            return DeadlineExceeded(f"the deadline passed: {text}")
+        if kinds == {"budget_exceeded"}:
+            return BudgetExceeded(f"{text}: {failed[0].message}")
+        return ProviderError(text)
 
     # ---- waiting
 

@@ -123,12 +123,14 @@ class Folded(Struct, frozen=True, kw_only=True):
 
 
 class Span(Struct, frozen=True):
-    """The newest requests of a time: the first one's ``at``, and the last one's number.
+    """The newest requests of a time: the earliest ``at``, first and last number.
 
-    Without any, ``last`` is 0 and ``since`` as asked for.
+    Numbers are in the order of writing, ``at`` is when a request came. Without any,
+    ``first`` and ``last`` are 0 and ``since`` as asked for.
     """
 
     since: float
+    first: int
     last: int
 
 

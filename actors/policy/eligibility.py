@@ -14,6 +14,7 @@ from actors.messages.provider import ModelSnapshot
 from actors.messages.routing import Exclusion
 from actors.policy.measures import GATE_HIGH, Measured, expected_cost
 from actors.policy.rank_input import RankInput
+from actors.policy.spending import dollars
 
 # Worst last. Waiting a moment is better than a provider in doubt; a refused key is
 # tried only to tell the caller so.
@@ -127,10 +128,11 @@ def _too_dear(item: Measured, ask: RankInput) -> Exclusion | None:
     output_tokens = ask.output_of(item.target)
     cost = expected_cost(item.snapshot, ask.prompt_tokens_estimate, output_tokens)
     if cost is None:
-        detail = f"its price is unknown and the budget is ${ask.budget_usd:f}"
+        detail = f"its price is unknown and the budget is {dollars(ask.budget_usd)}"
         return Exclusion(item.target, "budget", detail)
     if cost > ask.budget_usd:
-        detail = f"expected to cost ${cost:f}, the budget is ${ask.budget_usd:f}"
+        budget = dollars(ask.budget_usd)
+        detail = f"expected to cost {dollars(cost)}, the budget is {budget}"
         return Exclusion(item.target, "budget", detail)
     return None
 

@@ -7,10 +7,13 @@ whose answer is longer than expected may still go over. Nothing is reserved befo
 """
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
+from typing import Final
 
 from actors.messages.provider import Outcome
 from actors.messages.routing import Target
+
+_SIX_DIGITS: Final = Context(prec=6)
 
 ExpectedCost = Callable[[Target], Decimal | None]
 """US dollars one call is expected to cost; ``None`` where the price is unknown."""
@@ -49,13 +52,14 @@ class Spending:
     def refusal(self, target: Target) -> str:
         """Why a call there is not allowed."""
         cost = self._expected(target)
-        next_one = "an unknown sum" if cost is None else _dollars(cost)
+        next_one = "an unknown sum" if cost is None else dollars(cost)
         return (
-            f"the budget is {_dollars(self._budget or Decimal(0))},"
-            f" {_dollars(self.spent)} may be spent, and asking {target.provider}"
+            f"the budget is {dollars(self._budget or Decimal(0))},"
+            f" {dollars(self.spent)} may be spent, and asking {target.provider}"
             f" is expected to cost {next_one}"
         )
 
 
-def _dollars(amount: Decimal) -> str:
-    return f"${amount.normalize():f}"
+def dollars(amount: Decimal) -> str:
+    """As it is said in an error: six digits that mean something, no zeros behind."""
+    return f"${amount.normalize(_SIX_DIGITS):f}"

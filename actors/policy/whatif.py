@@ -69,12 +69,10 @@ class Replay:
 
     Args:
         change: The other rules.
-        since: Records from before (UTC epoch seconds) only say what later ones saw.
     """
 
-    def __init__(self, change: Change, since: float) -> None:
+    def __init__(self, change: Change) -> None:
         self._change = change
-        self._since = since
         self._recollection = Recollection()
         self._ranker = Ranker()
         self._rotation = RoundRobin()
@@ -84,9 +82,10 @@ class Replay:
         self._replayed: list[_Replayed] = []
         self._ratios: dict[Target, list[float]] = {}
 
-    def add(self, record: RequestRecord) -> None:
+    def add(self, record: RequestRecord, *, counted: bool = True) -> None:
+        """Take one; those that are not counted only say what later ones saw."""
         recalled = self._recollection.recall(record)
-        if record.at < self._since:
+        if not counted:
             return
         self._requests += 1
         reason = self._replay(record, recalled)

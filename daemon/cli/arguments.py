@@ -1,13 +1,22 @@
 """What all commands have in common where they are typed: help, places, mistakes."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from typing_extensions import override
 
 from daemon.exits import EXIT_USAGE
+
+
+class CommandsFormatter(argparse.RawDescriptionHelpFormatter):
+    """Has room for the longest command, which stands deeper than argparse reckons."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = len("    consensus")
 
 
 class Parser(argparse.ArgumentParser):
@@ -15,8 +24,17 @@ class Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
+        message = _CHOICE.sub(_as_ours, message)
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise UsageError(f"{self.prog}: {message}")
+
+
+_CHOICE: Final = re.compile(r"invalid choice: (.*) \(choose from (.*)\)$", re.DOTALL)
+
+
+def _as_ours(found: "re.Match[str]") -> str:
+    """A wrong choice in argparse's words, in those of every other mistake."""
+    return f"got {found[1]}, wanted one of {found[2].replace(chr(39), '')}"
 
 
 class UsageError(SystemExit):

@@ -8,6 +8,7 @@ from actors.messages.routing import PRIORITIES
 from daemon.cli import values
 from daemon.cli.arguments import (
     Commands,
+    CommandsFormatter,
     Parser,
     UsageError,
     add,
@@ -38,7 +39,7 @@ def build_parser() -> Parser:
         allow_abbrev=False,  # a flag that comes later must not change what scripts mean
         description=DESCRIPTION,
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=CommandsFormatter,
     )
     parser.add_argument("--version", action="store_true", help="say which version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -93,8 +94,15 @@ def _add_ask(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--model", metavar="M", help="auto, a model, an alias or provider/model"
     )
-    parser.add_argument("--max-tokens", metavar="N", type=values.positive_int)
-    parser.add_argument("--temperature", metavar="X", type=values.number)
+    parser.add_argument(
+        "--max-tokens",
+        metavar="N",
+        type=values.positive_int,
+        help="the longest answer that is wanted",
+    )
+    parser.add_argument(
+        "--temperature", metavar="X", type=values.number, help="from 0 to 2"
+    )
     parser.add_argument("--system", metavar="TEXT", help="the system prompt")
     parser.add_argument(
         "--stream", action="store_true", help="print the answer as it arrives"
@@ -128,15 +136,33 @@ def _add_consensus(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--providers", metavar="A,B,C", help="providers or provider/model names"
     )
-    parser.add_argument("--method", metavar="M", choices=get_args(ConsensusMethod))
+    methods = get_args(ConsensusMethod)
     parser.add_argument(
-        "--quorum", metavar="N", type=values.positive_int, help="who must have answered"
+        "--method", metavar="M", choices=methods, help=", ".join(methods)
+    )
+    parser.add_argument(
+        "--quorum",
+        metavar="N",
+        type=values.positive_int,
+        help="how many must have answered",
     )
     parser.add_argument("--judge", metavar="MODEL", help="who judges, or writes")
-    parser.add_argument("--task-type", metavar="T")
-    parser.add_argument("--max-tokens", metavar="N", type=values.positive_int)
+    parser.add_argument(
+        "--task-type", metavar="T", help="code_review, documentation..."
+    )
+    parser.add_argument(
+        "--max-tokens",
+        metavar="N",
+        type=values.positive_int,
+        help="the longest answer that is wanted of each",
+    )
     parser.add_argument("--system", metavar="TEXT", help="the system prompt")
-    parser.add_argument("--deadline", metavar="S", type=values.seconds)
+    parser.add_argument(
+        "--deadline",
+        metavar="S",
+        type=values.seconds,
+        help="decide within so many seconds",
+    )
     parser.add_argument(
         "--budget", metavar="USD", type=values.number, help="the most it may all cost"
     )
@@ -160,7 +186,13 @@ def _add_history(commands: "Commands[Parser]") -> None:
         "gitbridge history --json | jq '.entries[].cost_usd'",
     )
     parser = add(commands, "history", "past requests, newest first", examples)
-    parser.add_argument("--limit", metavar="N", type=values.positive_int, default=20)
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=values.positive_int,
+        default=20,
+        help="the newest N requests, at most 1000 (default 20)",
+    )
     add_client(parser)
 
     examples = (
@@ -181,7 +213,12 @@ def _add_history(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--since", metavar="T", help="a date or time (ISO 8601, UTC) or an age (7d)"
     )
-    parser.add_argument("--by", choices=USAGE_GROUPS, default="provider")
+    parser.add_argument(
+        "--by",
+        choices=USAGE_GROUPS,
+        default="provider",
+        help="one row each (default provider)",
+    )
     add_client(parser)
 
     examples = (
@@ -192,7 +229,12 @@ def _add_history(commands: "Commands[Parser]") -> None:
     parser = add(commands, "whatif", summary, examples)
     _add_strategy(parser, "--strategy")
     for name in ("cost", "performance", "availability"):
-        parser.add_argument(f"--{name}", metavar="X", type=values.number)
+        parser.add_argument(
+            f"--{name}",
+            metavar="X",
+            type=values.number,
+            help="its weight in the hybrid strategy; 0 if another is said",
+        )
     parser.add_argument("--since", metavar="T", help="as for usage")
     parser.add_argument(
         "--limit",
@@ -243,14 +285,19 @@ def _add_control(commands: "Commands[Parser]") -> None:
         commands, "weights", "show or change the hybrid strategy's weights", examples
     )
     for name in ("cost", "performance", "availability"):
-        parser.add_argument(f"--{name}", metavar="X", type=values.weight)
+        parser.add_argument(
+            f"--{name}",
+            metavar="X",
+            type=values.weight,
+            help="only the proportions count; as it is unless said",
+        )
     parser.add_argument("--reset", action="store_true", help="drop the override")
     add_client(parser)
 
     examples = (
-        "gitbridge reload          read the configuration again, show what changes",
+        "gitbridge reload            read the configuration again, show what changes",
         "gitbridge reload --json | jq '.changes[].key'",
-        "systemctl reload gitbridge     the same, by signal; the log shows the changes",
+        "systemctl reload gitbridge  the same, by signal; the log shows the changes",
     )
     summary = "read the configuration and keys again, all or nothing"
     add_client(add(commands, "reload", summary, examples))
@@ -300,7 +347,9 @@ def _add_health(commands: "Commands[Parser]") -> None:
         default=3,
         help="further checks of what is not healthy, 1, 2, 4... s apart (default 3)",
     )
-    parser.add_argument("--format", choices=("human", "json"), default="human")
+    parser.add_argument(
+        "--format", choices=("human", "json"), default="human", help="json is --json"
+    )
     add_client(parser)
 
 
@@ -357,10 +406,10 @@ def _add_service(commands: "Commands[Parser]") -> None:
 
 def _add_logs(commands: "Commands[Parser]") -> None:
     examples = (
-        "gitbridge logs -f                       follow the service's journal",
+        "gitbridge logs -f                        follow the service's journal",
         "gitbridge logs --since 1h --level warning",
-        "gitbridge logs --request 01JD...        one request, by its or its decision's id",
-        "gitbridge serve 2>&1 | gitbridge logs - without systemd",
+        "gitbridge logs --request 01JD...         by a request's or its decision's id",
+        "gitbridge serve 2>&1 | gitbridge logs -  without systemd",
     )
     summary = "the daemon's log, readable: from the journal, a file or stdin"
     parser = add(commands, "logs", summary, examples)

@@ -7,6 +7,7 @@ from actors.messages.routing import Strategy
 from daemon.config_rules import strategy_name
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
+_MOST_DIGITS = 18
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -20,16 +21,25 @@ def strategy(text: str) -> str:
 
 
 def positive_int(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got '{text}', wanted a whole number from 1")
+    """A whole number from 1 that fits 64 bits, as the daemon reads them."""
+    if not text.isdecimal() or not text.strip("0"):
+        raise argparse.ArgumentTypeError(
+            f"got '{text[:40]}', wanted a whole number from 1"
+        )
+    if len(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(
+            f"got '{text[:40]}', wanted a whole number from 1 of at most "
+            f"{_MOST_DIGITS} digits"
+        )
     return int(text)
 
 
 def retries(text: str) -> int:
     """A whole number from 0 to 10."""
-    if not text.isdecimal() or int(text) > 10:
-        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number from 0 to 10")
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) > 10:
+        raise argparse.ArgumentTypeError(
+            f"got '{text[:40]}', wanted a whole number from 0 to 10"
+        )
     return int(text)
 
 
@@ -49,7 +59,10 @@ weight = number
 
 def seconds(text: str) -> float:
     """A number above 0."""
-    value = number(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("got 0, wanted seconds above 0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted seconds above 0")
     return value

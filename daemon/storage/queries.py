@@ -37,7 +37,7 @@ _EXPLAIN_SQL = (
     " ORDER BY id DESC LIMIT 1"
 )
 _SPAN_SQL = (
-    "SELECT MIN(at), MAX(id) FROM"
+    "SELECT MIN(at), MIN(id), MAX(id) FROM"
     " (SELECT id, at FROM requests WHERE at >= ? ORDER BY id DESC LIMIT ?)"
 )
 _RECORDS_SQL = (
@@ -135,8 +135,9 @@ def explain(database: Database, any_id: str) -> RequestRecord | None:
 def span(database: Database, since: float | None, newest: int) -> Span:
     """The newest requests since then: see ``Span``."""
     rows = database.read(_SPAN_SQL, (since or 0.0, newest))
-    at, last = msgspec.convert(rows[0], tuple[float | None, int | None])
-    return Span((since or 0.0) if at is None else at, last or 0)
+    kind = tuple[float | None, int | None, int | None]
+    at, first, last = msgspec.convert(rows[0], kind)
+    return Span((since or 0.0) if at is None else at, first or 0, last or 0)
 
 
 def read_records(

@@ -7,6 +7,7 @@ import pytest
 from actors.errors import InvalidRequest, Overloaded
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProbeResult
+from actors.messages.routing import Weights
 from actors.messages.whatif import WhatIf
 from actors.policy.pricing import PriceBook
 from daemon import service
@@ -88,7 +89,7 @@ async def test_status_shows_every_provider_and_what_is_in_force(
     assert (status.version, status.ready, status.strategy) == ("1.2.3", True, "cost")
     assert [p.provider for p in status.providers] == ["one", "two"]
     assert status.providers[0].requests == 1
-    assert status.providers[1].cost_usd is None  # nothing is known of it yet
+    assert status.providers[1].cost_usd == 0  # no calls cost nothing, as metrics says
 
 
 async def test_status_shows_a_provider_of_which_no_model_is_known() -> None:
@@ -235,6 +236,8 @@ async def test_weights_are_merged_normalised_and_never_all_zero(
     await call(doors, "weights.set", cost=1, performance=1, availability=2)
     _, weights = house.router.strategy()
     assert (weights.cost, weights.availability) == (0.25, 0.5)
+    await call(doors, "weights.set", cost=0.6, performance=0.3, availability=0.1)
+    assert house.router.strategy()[1] == Weights(0.6, 0.3, 0.1)
     with pytest.raises(InvalidRequest, match="zero"):
         await call(doors, "weights.set", cost=0, performance=0, availability=0)
 
@@ -248,8 +251,9 @@ async def test_health_checks_all_or_one_by_any_of_its_names(house: SmallHouse) -
     assert isinstance(one, results.HealthResult)
     assert every.healthy
     assert [p.provider for p in one.providers] == ["one"]
-    with pytest.raises(InvalidRequest, match="one, two"):
+    with pytest.raises(InvalidRequest, match="no provider 'three'") as caught:
         await call(doors, "health.check", provider="three")
+    assert caught.value.wanted == "one of one, two"
 
 
 async def test_an_unhealthy_provider_is_checked_again_before_it_is_said(

@@ -74,6 +74,11 @@ def test_what_is_no_data_is_not_sent(params: object) -> None:
         Caller().call("status", params)
 
 
+def test_an_integer_that_msgpack_cannot_hold_is_not_sent() -> None:
+    with pytest.raises(InvalidRequest, match="does not fit 64 bits"):
+        Caller().call("route", {"prompt": "x", "seed": 1 << 64})
+
+
 def test_what_is_too_long_is_not_sent() -> None:
     with pytest.raises(InvalidRequest, match="does not fit"):
         Caller().call("route", {"prompt": "x" * MAX_MESSAGE_BYTES})

@@ -99,6 +99,11 @@ def test_integers_are_whole_and_in_range(value: object) -> None:
         fields.integer(value, "f", 1)
 
 
+def test_an_integer_that_is_too_large_is_told_so() -> None:
+    with pytest.raises(InvalidRequest, match="an integer that fits 64 bits"):
+        fields.integer(1 << 63, "f")
+
+
 def test_integers_may_be_negative_where_nothing_says_otherwise() -> None:
     assert fields.integer(-5, "f") == -5
     with pytest.raises(InvalidRequest, match=r"an integer$"):

@@ -31,3 +31,14 @@ def test_a_since_that_is_no_time_says_what_was_wanted() -> None:
 
     assert caught.value.field == "since"
     assert "7d" in (caught.value.wanted or "")
+
+
+@pytest.mark.parametrize(
+    "value", ["99999999d", "9" * 400 + "w", 1e300, float("-inf"), float("nan")]
+)
+def test_a_since_outside_the_calendar_is_refused(value: float | str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_since(value, NOW)
+
+    assert caught.value.field == "since"
+    assert "outside the years 1 to 9999" in caught.value.message

@@ -41,6 +41,7 @@ def test_a_strategy_or_weights_are_other_rules(
         ("strategy", {"since": "7d"}),
         ("cost", {"cost": 0, "performance": 0}),
         ("cost", {"cost": -1}),
+        ("strategy", {"strategy": "cost", "cost": 1}),
         ("limit", {"strategy": "cost", "limit": 0}),
         ("weights", {"strategy": "cost", "weights": {}}),
     ],

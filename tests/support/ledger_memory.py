@@ -48,8 +48,11 @@ class MemoryLedger:
         return {key: seen[key] for key in seen_by(decision) if key in seen}
 
     async def span(self, since: float | None, newest: int) -> Span:
-        at = [r.at for r in self._records if r.at >= (since or 0.0)][-newest:]
-        return Span(min(at, default=since or 0.0), len(self._records) if at else 0)
+        numbered = enumerate(self._records, start=1)
+        found = [(n, r.at) for n, r in numbered if r.at >= (since or 0.0)][-newest:]
+        if not found:
+            return Span(since or 0.0, 0, 0)
+        return Span(min(at for _, at in found), found[0][0], found[-1][0])
 
     async def read_records(
         self, since: float, after: int, limit: int

@@ -92,8 +92,11 @@ class MemoryStore:
 
     async def span(self, since: float | None, newest: int) -> Span:
         self._check()
-        at = [r.at for r in self.records if r.at >= (since or 0.0)][-newest:]
-        return Span(min(at, default=since or 0.0), len(self.records) if at else 0)
+        numbered = enumerate(self.records, start=1)
+        found = [(n, r.at) for n, r in numbered if r.at >= (since or 0.0)][-newest:]
+        if not found:
+            return Span(since or 0.0, 0, 0)
+        return Span(min(at for _, at in found), found[0][0], found[-1][0])
 
     async def read_records(
         self, since: float, after: int, limit: int

@@ -7,7 +7,7 @@ from msgspec import Struct
 from actors.messages.provider import ProbeResult
 from daemon.cli.render.status import health_cell
 from daemon.cli.render.table import Paint, Row, table
-from daemon.cli.render.units import UNKNOWN
+from daemon.cli.render.units import seconds
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ def health(verdicts: Sequence[Verdict], paint: Paint) -> str:
         [
             each.provider + (" (simulated)" if each.simulated else ""),
             health_cell(healthy=each.healthy),
-            UNKNOWN if each.latency_s is None else f"{each.latency_s:.3f} s",
+            seconds(each.latency_s),
             each.probe,
             each.error or "",
         ]

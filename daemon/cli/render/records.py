@@ -1,6 +1,7 @@
 """Past requests, one of them explained, and what they used, as text."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from actors.messages.ledger import HistoryEntry, UsageRow
 from actors.messages.routing import (
@@ -22,6 +23,7 @@ from daemon.cli.render.units import (
     money,
     name_of,
     seconds,
+    share,
 )
 from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
@@ -156,10 +158,25 @@ def _term(terms: Sequence[ScoreTerm], name: str) -> str:
     """A term as value x weight, and what it came from."""
     for term in terms:
         if term.name == name:
-            raw = f" ({term.raw:.4g} {term.unit})" if term.raw is not None else ""
+            raw = "" if term.raw is None else f" ({_raw(term.raw, term.unit)})"
             note = f" [{term.note}]" if term.note else ""
             return f"{term.value:.3f} x {term.weight:.2f}{raw}{note}"
     return UNKNOWN
+
+
+def _raw(value: float, unit: str) -> str:
+    """What a term came from: ``$0.0000914``, ``6 ms``, ``100.0% succeeded``."""
+    match unit:
+        case "USD":
+            return money(Decimal(f"{value:.4g}"))
+        case "s":
+            return seconds(value)
+        case "success rate":
+            return f"{share(value)} succeeded"
+        case "places behind the first" if value == 1.0:
+            return "1 place behind the first"
+        case _:
+            return f"{value:.4g} {unit}"
 
 
 def _excluded(decision: Decision, paint: Paint) -> str:

@@ -14,9 +14,12 @@ def whatif(result: WhatIf, paint: Paint) -> str:
     rules = f"strategy {paint(change.strategy or 'as it was', 'bold')}"
     if change.weights is not None:
         rules += f" ({weights(change.weights)})"
-    moved = result.changed / result.replayed if result.replayed else 0.0
+    if not result.requests:
+        return f"{rules}: no requests are recorded for that time"
+    moved = result.changed / result.replayed if result.replayed else None
     replayed = f"{result.replayed} of {result.requests} requests replayed"
-    elsewhere = f"{result.changed} ({share(moved)}) would have gone elsewhere first"
+    part = "" if moved is None else f" ({share(moved)})"
+    elsewhere = f"{result.changed}{part} would have gone elsewhere first"
     lines = [f"{rules}: {replayed}, {elsewhere}"]
     lines += [f"  left out: {n} where {why}" for why, n in result.left_out.items()]
     parts = ["\n".join(lines)]
@@ -29,7 +32,8 @@ def whatif(result: WhatIf, paint: Paint) -> str:
     if result.total_cost_difference_usd is not None:
         total = result.total_cost_difference_usd
         word = "saved" if total < 0 else "paid more"
-        parts.append(f"over all of them: {money(abs(total))} {word}")
+        sum_of_all = f"{money(abs(total))} {word}" if total else "the same cost"
+        parts.append(f"over all of them: {sum_of_all}")
     said = [f"  - {each}" for each in result.assumptions]
     parts.append("\n".join([paint("assuming that", "dim"), *said]))
     return "\n\n".join(parts)
@@ -66,6 +70,8 @@ def _row(name: str, each: Estimate, shown: Callable[[float], str]) -> Row:
 
 
 def _signed(value: float, shown: Callable[[float], str]) -> str:
+    if value == 0.0:
+        return "0"
     return f"{'-' if value < 0 else '+'}{shown(abs(value))}"
 
 

@@ -207,6 +207,22 @@ async def test_a_quorum_not_reached_is_an_error_with_all_answers() -> None:
     assert record.consensus.ballots[0].content is None
 
 
+async def test_a_quorum_missed_for_want_of_time_or_money_is_the_callers() -> None:
+    late = completion("2", after_s=500.0)
+    async with consensus_house(three(completion("1"), late, late)) as house:
+        in_time = await house.error(deadline_s=10.0)
+    async with consensus_house(texts("1", "1", "1")) as house:
+        for_little = await house.error(budget_usd=Decimal("0.0000001"))
+
+    assert in_time.kind == "deadline_exceeded"
+    assert in_time.message == (
+        "the deadline passed: 1 of 3 members answered, the quorum is 2"
+    )
+    assert for_little.kind == "budget_exceeded"
+    assert "0 of 3 members answered" in for_little.message
+    assert "nobody can answer within the budget" in for_little.message
+
+
 async def test_stragglers_past_the_deadline_are_left_behind() -> None:
     late = completion("2", after_s=500.0)
     async with consensus_house(three(completion("1"), completion("1"), late)) as house:
@@ -222,7 +238,7 @@ async def test_a_round_has_one_budget_for_everybody() -> None:
     async with consensus_house(texts("1", "1", "1")) as house:
         error = await house.error(budget_usd=Decimal("0.00000001"))
 
-    assert error.kind == "provider_error"
+    assert error.kind == "budget_exceeded"
     assert all("budget" in (each.error or "") for each in error.ballots)
 
 

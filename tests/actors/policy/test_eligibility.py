@@ -104,7 +104,7 @@ def test_tiny_sums_are_written_out() -> None:
     result = sort(priced("dear", "0.01"), GOOD, ask=ask)
 
     assert [each.detail for each in result.hard] == [
-        "expected to cost $0.00001200, the budget is $0.0000001",
+        "expected to cost $0.000012, the budget is $0.0000001",
         "its price is unknown and the budget is $0.0000001",
     ]
     assert "unknown" in result.hard[1].detail

@@ -100,9 +100,9 @@ class Ledger:
         return first
 
     def replayed(self, since: float = 0.0, **change: object) -> WhatIf:
-        replay = Replay(Change(**change), since)  # type: ignore[arg-type]  # a test's own words
+        replay = Replay(Change(**change))  # type: ignore[arg-type]  # a test's own words
         for each in self.records:
-            replay.add(each)
+            replay.add(each, counted=each.at >= since)
         return replay.account()
 
 

@@ -222,7 +222,7 @@ def test_a_journalctl_that_speaks_nonsense_is_told(journal: Journal) -> None:
     ("flags", "said"),
     [
         ("--since yesterday", "7d"),
-        ("--level loud", "invalid choice"),
+        ("--level loud", "wanted one of debug"),
         ("-n 0", "wanted a whole number from 1"),
     ],
 )

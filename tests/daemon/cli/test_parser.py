@@ -37,7 +37,7 @@ def test_the_help_lists_every_command_and_the_exit_codes(
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["nonsense"], "got 'nonsense', wanted one of serve, ask"),
         (["ask"], "the following arguments are required: PROMPT"),
         (["ask", "x", "--strategy", "cheap"], "got 'cheap', wanted one of cost, perf"),
         (["ask", "x", "--max-tokens", "0"], "got '0', wanted a whole number from 1"),
@@ -47,12 +47,19 @@ def test_the_help_lists_every_command_and_the_exit_codes(
         ),
         (["ask", "x", "--temperature", "nan"], "got 'nan', wanted a number"),
         (["ask", "x", "--budget", "inf"], "got 'inf', wanted a number"),
-        (["ask", "x", "--deadline", "0"], "got 0, wanted seconds above 0"),
+        (["ask", "x", "--deadline", "0"], "got '0', wanted seconds above 0"),
         (["history", "--limit", "x"], "got 'x', wanted a whole number from 1"),
-        (["health", "--retries", "11"], "got '11', wanted a number from 0 to 10"),
+        (
+            ["history", "--limit", "9" * 20],
+            "wanted a whole number from 1 of at most 18 digits",
+        ),
+        (["ask", "x", "--deadline", "-1"], "got '-1', wanted seconds above 0"),
+        (["ask", "x", "--deadline", "inf"], "got 'inf', wanted seconds above 0"),
+        (["ask", "x", "--deadline", "soon"], "got 'soon', wanted seconds above 0"),
+        (["health", "--retries", "11"], "got '11', wanted a whole number from 0 to 10"),
         (["weights", "--cost", "much"], "got 'much', wanted a number of at least 0"),
-        (["usage", "--by", "day"], "invalid choice: 'day'"),
-        (["config", "fix"], "invalid choice: 'fix'"),
+        (["usage", "--by", "day"], "got 'day', wanted one of provider, model"),
+        (["config", "fix"], "got 'fix', wanted one of check, show"),
     ],
 )
 def test_a_usage_error_is_one_line_and_64(

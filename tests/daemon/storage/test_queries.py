@@ -248,7 +248,11 @@ async def test_whole_records_come_oldest_first_a_page_at_a_time(stored: Stored) 
     first = await store.read_records(made[1].at, 0, 2)
     rest = await store.read_records(made[1].at, first[-1][0], 9)
 
-    assert (span.since, span.last) == (made[2].at, rest[-1][0])
+    assert (span.since, span.first, span.last) == (
+        made[2].at,
+        first[-1][0],
+        rest[-1][0],
+    )
     assert [r.request_id for _, r in (*first, *rest)] == ["r1", "r2", "r3", "r4"]
     assert await store.read_records(0.0, rest[-1][0], 9) == ()
 
@@ -256,5 +260,5 @@ async def test_whole_records_come_oldest_first_a_page_at_a_time(stored: Stored) 
 async def test_where_nothing_is_recorded_a_span_is_empty(stored: Stored) -> None:
     span = await stored.store.span(5.0, 10)
 
-    assert (span.since, span.last) == (5.0, 0)
+    assert (span.since, span.first, span.last) == (5.0, 0, 0)
     assert (await stored.store.span(None, 10)).since == 0.0

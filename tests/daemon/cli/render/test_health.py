@@ -50,7 +50,7 @@ def test_a_line_per_provider() -> None:
     verdicts = [judge(probe(), 2.0), judge(probe(latency_s=None, healthy=False), 2.0)]
     lines = health(verdicts, no_colours).splitlines()
 
-    assert lines[1].split() == ["openai", "healthy", "0.500", "s", "models"]
+    assert lines[1].split() == ["openai", "healthy", "500", "ms", "models"]
     assert lines[2].split() == ["openai", "unhealthy", "-", "models", "not", "healthy"]
     assert health([], no_colours) == "no providers"
 

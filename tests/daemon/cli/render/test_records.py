@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from actors.messages.chat import Usage
 from actors.messages.ledger import HistoryEntry, UsageRow
@@ -140,6 +141,27 @@ def test_an_explanation_says_what_of_the_cost_is_known() -> None:
     found = changed(record(1), cost_usd=None, known_cost_usd=Decimal("0.5"))
 
     assert "cost unknown, $0.5000 of it known" in explained(found)
+
+
+@pytest.mark.parametrize(
+    ("raw", "unit", "shown"),
+    [
+        (9.136e-05, "USD", "($0.0000914)"),
+        (0.006468, "s", "(6 ms)"),
+        (1.0, "success rate", "(100.0% succeeded)"),
+        (1.0, "places behind the first", "(1 place behind the first)"),
+        (2.0, "places behind the first", "(2 places behind the first)"),
+    ],
+)
+def test_what_a_term_came_from_is_told_in_its_own_unit(
+    raw: float, unit: str, shown: str
+) -> None:
+    term = ScoreTerm("cost", 1.0, 0.4, raw, unit)
+    ranked = RankedCandidate(Target("a", "m"), 0.5, (term,))
+    found = record(1)
+    decision = msgspec.structs.replace(found.decision, candidates=(ranked,))
+
+    assert f"1.000 x 0.40 {shown}" in explained(changed(found, decision=decision))
 
 
 def test_an_explanation_lists_exclusions_and_reasons() -> None:

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from actors.messages.routing import Weights
 from actors.messages.whatif import Change, Estimate, Move, WhatIf
 from daemon.cli.render.table import no_colours
@@ -51,8 +53,8 @@ def test_figures_stand_beside_their_intervals_moves_and_assumptions() -> None:
 def test_what_would_have_cost_more_is_said_so() -> None:
     dear = WhatIf(
         change=Change(weights=Weights()),
-        requests=0,
-        replayed=0,
+        requests=1,
+        replayed=1,
         changed=0,
         cost_usd=NOTHING,
         latency_s=NOTHING,
@@ -66,3 +68,28 @@ def test_what_would_have_cost_more_is_said_so() -> None:
 
     assert "paid more" in text
     assert text.startswith("strategy as it was (cost 0.40")
+
+
+def test_where_nothing_is_recorded_no_share_is_made_up() -> None:
+    none = msgspec.structs.replace(FOUND, requests=0, replayed=0, changed=0)
+    left_out = msgspec.structs.replace(FOUND, replayed=0, changed=0)
+
+    assert whatif(none, no_colours).endswith("no requests are recorded for that time")
+    assert "0 of 12 requests replayed, 0 would have gone" in whatif(
+        left_out, no_colours
+    )
+
+
+def test_no_difference_is_neither_saved_nor_paid() -> None:
+    same = Estimate(
+        requests=2, recorded=1.0, estimated=1.0, difference=0.0, low=0.0, high=0.0
+    )
+    text = whatif(
+        msgspec.structs.replace(
+            FOUND, latency_s=same, total_cost_difference_usd=Decimal("0E-7")
+        ),
+        no_colours,
+    )
+
+    assert "over all of them: the same cost" in text
+    assert "latency 1.00 s 1.00 s 0 0 to 0 2" in " ".join(text.split())
