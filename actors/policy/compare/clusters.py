@@ -66,9 +66,7 @@ def group_answers(
         answers: Of the members that answered.
         options: The question's lettered options, if it has any.
     """
-    kind = _kind(answers, options)
-    read = _READERS[kind]
-    readings = tuple(read(answer, options) for answer in answers)
+    kind, readings = _read(answers, options)
     groups: list[tuple[list[int], Reading, str]] = []
     for place, reading in enumerate(readings):
         if reading is None:
@@ -98,17 +96,20 @@ def _index(groups: Sequence[tuple[list[int], Reading, str]], members: list[int])
 # What they are
 
 
-def _kind(answers: Sequence[Answer], options: Mapping[str, str] | None) -> AnswerKind:
+def _read(
+    answers: Sequence[Answer], options: Mapping[str, str] | None
+) -> tuple[AnswerKind, tuple[Reading | None, ...]]:
     candidates: list[AnswerKind] = ["tool_calls", "json", "code"]
     if options:
         candidates.insert(1, "option")
     candidates += ["number", "words", "short_text"]
     for kind in candidates:
-        fitting = sum(_READERS[kind](answer, options) is not None for answer in answers)
+        readings = tuple(_READERS[kind](answer, options) for answer in answers)
+        fitting = sum(reading is not None for reading in readings)
         # A question with options asks for one of them, whatever some make of it.
         if fitting * (4 if kind == "option" else 2) > len(answers):
-            return kind
-    return "text"
+            return kind, readings
+    return "text", tuple(_as_text(answer, options) for answer in answers)
 
 
 _Reader = Callable[[Answer, Mapping[str, str] | None], Reading | None]

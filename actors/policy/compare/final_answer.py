@@ -19,7 +19,7 @@ MAX_WORDS = 12
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _STATED = re.compile(
-    r"(?:answer|choice|option)\s+(?:is|would be|should be)\s*:?\s*(?=(?P<rest>[^\n]{1,200}))",
+    r"(?:answer|choice|option)\s+(?:is|would be|should be)\s*(?::\s*)?(?=(?P<rest>[^\n]{1,200}))",
     re.IGNORECASE,
 )
 _LABELLED = re.compile(

@@ -17,8 +17,12 @@ MAX_PATHS = 10_000
 """An object with more leaves than this is compared whole only."""
 
 
+MAX_DEPTH = 100
+"""Something nested deeper is no structure to us: each level costs stack."""
+
+
 class Unreadable(ValueError):
-    """Raised when a text is not one JSON object or array."""
+    """Raised when a text is not one JSON object or array that can be compared."""
 
 
 class PathVote(Struct, frozen=True):
@@ -39,12 +43,16 @@ def read_json(text: str) -> object:
         raise Unreadable("neither an object nor an array")
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a lone surrogate too
         raise Unreadable(str(error)) from error
 
 
 def canonical(value: object) -> str:
-    """A text that is the same for equal values and for no others."""
+    """A text that is the same for equal values and for no others.
+
+    Raises:
+        Unreadable: It is nested more than ``MAX_DEPTH`` deep.
+    """
     return msgspec.json.encode(_plain_numbers(value), order="sorted").decode()
 
 
@@ -124,11 +132,13 @@ def _shown(path: tuple[str, ...]) -> str:
     return ".".join(path) or "(empty)"
 
 
-def _plain_numbers(value: object) -> object:
+def _plain_numbers(value: object, depth: int = 0) -> object:
+    if depth > MAX_DEPTH:
+        raise Unreadable(f"nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
-        return {key: _plain_numbers(item) for key, item in value.items()}
+        return {key: _plain_numbers(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain_numbers(item) for item in value]
+        return [_plain_numbers(item, depth + 1) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 2.0**53:
         return int(value)
     return value

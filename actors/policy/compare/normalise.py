@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-_FENCE = re.compile(r"^\s*```[^\n]*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+_FENCE = "```"
 _LINK = re.compile(r"\[([^\[\]\n]{0,300})\]\([^()\s]{0,2000}\)")
 _LEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+)", re.MULTILINE)
 _EMPHASIS = re.compile(r"(\*\*\*|\*\*|__|`)(?=\S)(.{1,300}?)(?<=\S)\1", re.DOTALL)
@@ -13,8 +13,11 @@ _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2212", "''\"\"---
 
 def unfenced(text: str) -> str:
     """The inside of a text that is one fenced block, else the text itself."""
-    fenced = _FENCE.match(text)
-    return text if fenced is None else fenced.group(1)
+    block = text.strip()
+    _, newline, rest = block.partition("\n")
+    if not newline or not block.startswith(_FENCE) or not rest.endswith(_FENCE):
+        return text
+    return rest.removesuffix(_FENCE).rstrip()
 
 
 def plain(text: str) -> str:

@@ -114,7 +114,7 @@ def _value(match: re.Match[str]) -> float | None:
     if exponent is not None:
         if abs(int(exponent[:6])) > 400:
             return None
-        value *= 10.0 ** int(exponent[:6])
+        value *= float(f"1e{int(exponent[:6])}")  # beyond all floats: infinite
     if match["den"] is not None:
         bottom = _float(match["den"])
         if not bottom:

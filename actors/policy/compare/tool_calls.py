@@ -19,5 +19,5 @@ def canonical_calls(calls: Sequence[ToolCall]) -> str:
 def _arguments(call: ToolCall) -> str:
     try:
         return canonical(msgspec.json.decode(call.arguments or "{}"))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return call.arguments.strip()

@@ -29,7 +29,10 @@ DEFAULT_RUBRIC = (
     "completeness, then clarity. Length, style and confidence earn nothing."
 )
 
-_LINE = re.compile(r"^\W*([A-Z])\W*[:=]\s*(?:\*\*)?\s*(\d+(?:\.\d+)?)", re.MULTILINE)
+# No two repeats beside each other match the same text: it is read in linear time.
+_LINE = re.compile(
+    r"^[^\w\n]*([A-Z])[^\w\n]*[:=]\s*(?:\*\*\s*)?(\d+(?:\.\d+)?)", re.MULTILINE
+)
 
 
 class Sheet(Struct, frozen=True):

@@ -122,3 +122,21 @@ def test_the_order_of_answers_does_not_change_who_is_together(texts: list[str]) 
     assert {frozenset(group.members) for group in forwards.groups} == {
         frozenset(last - place for place in group.members) for group in backwards.groups
     }
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "[" * 600 + "]" * 600,
+        '{"a":' * 900 + "1" + "}" * 900,
+        "1e400",
+        "[1e400]",
+        "\ud800",
+    ],
+)
+def test_no_answer_breaks_the_count_of_the_others(hostile: str) -> None:
+    answers = [Answer(hostile), Answer("1"), Answer("1"), Answer('{"a": 1}')]
+
+    for said in (answers, answers[:1], [answers[0], answers[0], answers[3]]):
+        grouping = group_answers(said)
+        assert len(grouping.readings) == len(said)

@@ -92,3 +92,9 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     final_answer(text)
     final_answer(text, OPTIONS)
     last_number(text)
+
+
+def test_a_cue_that_nothing_follows_is_read_in_linear_time() -> None:
+    text = "the answer is" + "\n" * 200_000  # quadratic, this would take minutes
+
+    assert final_answer(text) is None

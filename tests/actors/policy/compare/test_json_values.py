@@ -125,3 +125,15 @@ def test_equal_objects_merge_into_themselves(values: list[dict[str, object]]) ->
 
     assert voted is not None
     assert canonical(voted[0]) == canonical(first)
+
+
+def test_what_is_nested_too_deeply_to_be_compared_is_no_structure() -> None:
+    deep = read_json("[" * 400 + "]" * 400)
+
+    with pytest.raises(Unreadable, match="100 deep"):
+        canonical(deep)
+
+
+def test_a_lone_surrogate_makes_a_text_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        read_json('["\ud800"]')

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.policy.compare.normalise import normalise, plain
+from actors.policy.compare.normalise import normalise, plain, unfenced
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,26 @@ def test_hostile_markdown_is_read_in_linear_time(piece: str) -> None:
     text = piece * (200_000 // len(piece))
 
     normalise(text)  # quadratic, this would take minutes
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\t \n", "\u00a0"])
+def test_a_fence_that_nothing_closes_is_read_in_linear_time(space: str) -> None:
+    text = "```\n" + space * (200_000 // len(space))
+
+    assert unfenced(text) == text  # quadratic, this would take minutes
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("```\na\n```", "a"),
+        (" ```json\n a \n\n``` \n", " a"),
+        ("```\n```", ""),
+        ("```a```", "```a```"),
+        ("```\na\n``` b", "```\na\n``` b"),
+        ("```", "```"),
+        ("", ""),
+    ],
+)
+def test_only_a_text_that_is_one_block_has_an_inside(text: str, inside: str) -> None:
+    assert unfenced(text) == inside

@@ -102,3 +102,9 @@ def test_a_decimal_reads_back_as_itself(value: Decimal) -> None:
 def test_any_text_is_read_without_an_error(text: str) -> None:
     quantities(text)
     only_quantity(text)
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e310", "9 x 10^308", "0e400", "1e٣٣٣"])
+def test_a_number_beyond_all_floats_is_none(text: str) -> None:
+    assert only_quantity(text) is None
+    assert quantities(text) == []

@@ -116,3 +116,19 @@ def test_blocks_of_one_language_are_joined() -> None:
 @pytest.mark.parametrize("text", ["no code", "```py\na\n```\n```go\nb\n```"])
 def test_no_block_or_mixed_blocks_are_no_code(text: str) -> None:
     assert code_of(text) is None
+
+
+@pytest.mark.parametrize("piece", ["`", "```", "```a ", "``` \n", "```\n`"])
+def test_hostile_fences_are_read_in_linear_time(piece: str) -> None:
+    code_of(piece * (400_000 // len(piece)))  # quadratic, this would take minutes
+
+
+@pytest.mark.parametrize("text", ["```", "```python", "```python\nx = 1", "a ``` b"])
+def test_a_block_that_does_not_end_is_none(text: str) -> None:
+    assert code_of(text) is None
+
+
+def test_the_inside_of_all_blocks_is_the_code() -> None:
+    text = "First ```Python\nx = 1\n``` then ``` python\ny = 2\n``` done ```"
+
+    assert code_of(text) == ("python", "x = 1\n\ny = 2\n")

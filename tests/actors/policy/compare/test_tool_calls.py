@@ -26,3 +26,9 @@ def test_arguments_that_are_no_json_are_compared_as_they_are() -> None:
 
     assert broken == 'f({"a":)'
     assert canonical_calls([ToolCall("1", "f", "[" * 100_000)]) != broken
+
+
+def test_arguments_nested_too_deeply_are_compared_as_they_are() -> None:
+    deep = '{"a":' * 300 + "1" + "}" * 300
+
+    assert canonical_calls([ToolCall("1", "f", deep)]) == f"f({deep})"

@@ -112,3 +112,12 @@ def test_a_synthesis_without_contributions_is_all_answer() -> None:
 
 def test_contributions_without_words_or_letters_are_left_out() -> None:
     assert read_synthesis(f"Yes. {CONTRIBUTIONS} ; A ;", 1) == ("Yes.", {})
+
+
+@pytest.mark.parametrize(
+    "said", ["\n" * 200_000, "\n " * 100_000, "A:" + " " * 200_000, "A" + ":" * 200_000]
+)
+def test_what_a_judge_says_is_read_in_linear_time(said: str) -> None:
+    sheet = judge_sheet("?", ["a", "b"], (0, 1))
+
+    assert read_scores(sheet, said) is None  # quadratic, this would take minutes
