@@ -1,11 +1,16 @@
 """Shared fixtures: I/O tests run on asyncio with uvloop, as the daemon does."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(os.environ.get("GITBRIDGE_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+# Under nohup the daemons of the tests would inherit that SIGHUP is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
