@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import anyio
 import structlog
+from msgspec.structs import replace as replace_struct
 
 from actors.consensus.ballots import ballots
 from actors.consensus.desk import Desk
@@ -43,6 +44,7 @@ log = structlog.get_logger(actor="consensus")
 SETTLING_S = 0.5
 """How long cancelled members are waited for, to learn what they cost."""
 
+_WRITING_PART = Decimal(str(WRITING_SHARE))
 _WRITTEN = frozenset({"judge", "synthesis"})
 
 
@@ -63,6 +65,7 @@ class Round:
         self._members = Members(
             desk.tools.router.route, request, desk.tools.new_id, self._wake_up
         )
+        self._decision_id = desk.tools.new_id()
         self._names: tuple[str, ...] = ()
         self._woken: Future[None] | None = None
         self._writing: Writing | None = None
@@ -76,10 +79,13 @@ class Round:
             if interrupted
             else Cancelled("the caller cancelled the request")
         )
+        self._stop_all(interrupted=interrupted)
+        self._wake_up()
+
+    def _stop_all(self, *, interrupted: bool = False) -> None:
         self._members.stop(interrupted=interrupted)
         if self._writing is not None:
             self._writing.cancel(interrupted=interrupted)
-        self._wake_up()
 
     async def run(self) -> RouteResult | ErrorInfo:
         try:
@@ -87,13 +93,13 @@ class Round:
         except GitBridgeError as error:
             verdict = error
         except anyio.get_cancelled_exc_class():
-            self._members.stop(interrupted=True)
+            self._stop_all(interrupted=True)
             self._end(Interrupted("the daemon stopped before the verdict"))
             raise
         except Exception:
             log.exception("consensus_bug", request_id=self._request.request_id)
             verdict = InternalError("the daemon failed on this request; see its log")
-        self._members.stop()
+        self._stop_all()
         await self._settle()
         return self._end(verdict)
 
@@ -105,12 +111,13 @@ class Round:
         method = desk.method(ask)
         quorum = desk.quorum(ask, len(self._names))
         evidence = desk.evidence(self._names, self._request.task_type)
-        count, early = await self._hear(method, quorum, evidence)
+        early = await self._hear(method, quorum, evidence)
         if self._stopped is not None:
             raise self._stopped
         answered = self._members.answered()
         if len(answered) < quorum:
             raise self._no_quorum(len(answered), quorum)
+        count = count_answers(answered, self._question)
         decided = decide_round(method, count, evidence, ballots=len(answered))
         if self._wants_writing(method, count):
             return await self._written(method, count, evidence, decided)
@@ -118,45 +125,44 @@ class Round:
 
     async def _hear(
         self, method: ConsensusMethod, quorum: int, evidence: Evidence
-    ) -> tuple[Count, bool]:
-        """Ask, step by step where the method does; wait until enough was said."""
+    ) -> bool:
+        """Ask, step by step where the method does; wait until enough was said.
+
+        Returns:
+            Whether that was before everybody had been heard.
+        """
         steps: tuple[tuple[str, ...], ...] = (self._names,)
         if method == "cascade":
             steps = steps_of(self._desk.order(self._names, self._request.task_type))
         until = self._deadline
         if self._may_write(method):
             until -= WRITING_SHARE * (self._deadline - self._began)
-        count = count_answers((), self._question)
         for number, step in enumerate(steps):
+            if number and self._backend.now() >= until:
+                break  # nobody is asked, and paid, who could not answer in time
             later = sum(len(each) for each in steps[number + 1 :])
             left_s = max(0.001, until - self._backend.now())
             self._members.ask(step, deadline_s=left_s, budget=self._share(method))
             while self._members.open and self._backend.now() < until:
                 await self._wait(until)
                 if self._stopped is not None:
-                    return count, False
-                count, enough = self._look(
-                    method, quorum, evidence, later if method == "cascade" else 0
-                )
-                if enough:
-                    return count, bool(self._members.open or later)
-            count, enough = self._look(method, quorum, evidence, later)
-            if enough:
-                return count, bool(later)
-        return count, False
+                    return False
+                if self._enough(method, quorum, evidence, later):
+                    return bool(self._members.open or later)
+        return False
 
-    def _look(
+    def _enough(
         self, method: ConsensusMethod, quorum: int, evidence: Evidence, later: int
-    ) -> tuple[Count, bool]:
-        """What is there now, and whether nobody else need be heard."""
+    ) -> bool:
+        """Whether nobody else need be heard; answers are only counted where it may be."""
         answers = self._members.answered()
-        count = count_answers(answers, self._question)
         if method not in {"quorum", "cascade"} or len(answers) < quorum:
-            return count, False
+            return False
         if method == "cascade" and self._members.open:
-            return count, False
+            return False
         waiting = self._members.open + later
-        return count, may_stop(count, evidence, waiting=waiting)
+        count = count_answers(answers, self._question)
+        return may_stop(count, evidence, waiting=waiting)
 
     def _may_write(self, method: ConsensusMethod) -> bool:
         return method in _WRITTEN or (method == "auto" and self._has_judge())
@@ -177,7 +183,7 @@ class Round:
             return None
         parts = Decimal(len(self._names))
         if self._may_write(method):
-            budget *= Decimal(1) - Decimal(str(WRITING_SHARE))
+            budget *= 1 - _WRITING_PART
         return budget / parts
 
     # ---- how it is decided
@@ -221,6 +227,7 @@ class Round:
     ) -> Verdict:
         """Ask a judge, or have a chair write; the votes' verdict if that fails."""
         answers = self._members.answered()
+        budget = self._request.budget_usd
         places = [representative(group, answers, evidence) for group in count.groups]
         self._writing = writing = Writing(
             self._desk,
@@ -232,6 +239,8 @@ class Round:
                 (answers[place][0], answers[place][1].content or "") for place in places
             ],
             deadline=self._deadline,
+            budget=None if budget is None else budget * _WRITING_PART,
+            on_start=self._begins,
         )
         if method == "synthesis":
             written = await write_answer(writing)
@@ -307,7 +316,7 @@ class Round:
         end = RoundEnd(
             desk=self._desk,
             request=self._request,
-            decision_id=self._desk.tools.new_id(),
+            decision_id=self._decision_id,
             at=self._at,
             latency_s=self._backend.now() - self._began,
             verdict=verdict,
@@ -323,6 +332,23 @@ class Round:
 
     def _prior(self, member: str) -> float | None:
         return self._desk.prior(member, self._request.task_type)
+
+    def _begins(self, started: Started) -> None:
+        """A chair's first words: the caller is told of the round, not of the chair's."""
+        if self._start.on_start is None:
+            return
+        heard = sum(
+            len(asked.reply.attempts)
+            for asked in self._members.asked
+            if asked.reply is not None
+        )
+        self._start.on_start(
+            replace_struct(
+                started,
+                decision_id=self._decision_id,
+                attempts=started.attempts + heard,
+            )
+        )
 
     def _stream_whole(self, reply: RouteResult) -> None:
         """To a caller who reads along: the verdict, in one piece."""

@@ -10,7 +10,7 @@ from typing_extensions import override
 from actors.consensus import ConsensusSettings
 from actors.consensus.round import SETTLING_S
 from actors.messages.consensus import ConsensusAsk
-from actors.messages.routing import RouteResult
+from actors.messages.routing import ErrorInfo, RouteResult
 from actors.policy.voting.fitting import MIN_LABELS
 from actors.wire.base import HttpRequest
 from tests.support.consensus_house import ConsensusHouse, consensus_house
@@ -18,6 +18,7 @@ from tests.support.fake_transport import (
     Answer,
     FakeTransport,
     completion,
+    event,
     refusal,
     stream,
 )
@@ -487,6 +488,85 @@ async def test_a_chair_without_an_account_is_streamed_whole() -> None:
 
     assert isinstance(result, RouteResult)
     assert "".join(each.content or "" for each in deltas) == result.content
+
+
+async def test_a_chair_that_breaks_off_is_an_error_and_no_short_answer() -> None:
+    chair = stream("The sky is blue because of ", "something that", whole=False)
+    transports = texts(ESSAY, POEM) | {"chair": FakeTransport(chair)}
+    ask = ConsensusAsk(method="synthesis", members=("one", "two"), judge="chair")
+    async with consensus_house(transports) as house:
+        result, deltas, started = await house.stream(ask)
+
+        (record,) = house.rounds()
+    assert deltas
+    assert isinstance(result, ErrorInfo)
+    assert result.kind == "provider_error"
+    assert result.message.startswith("chair broke off while it wrote: ")
+    assert result.provider == "chair"
+    assert len(started) == 1
+    assert record.outcome == "provider_error"
+
+
+@pytest.mark.parametrize(
+    "chair",
+    [
+        stream(" " * 40, "\n" * 40),
+        stream(whole=False),
+        Answer([(0.0, event({"reasoning_content": "well"}))]),
+    ],
+)
+async def test_a_chair_that_comes_to_nothing_leaves_the_stream_to_the_best_answer(
+    chair: Answer,
+) -> None:
+    transports = texts(ESSAY, POEM) | {"chair": FakeTransport(chair)}
+    ask = ConsensusAsk(method="synthesis", members=("one", "two"), judge="chair")
+    async with consensus_house(transports) as house:
+        result, deltas, started = await house.stream(ask)
+
+    assert isinstance(result, RouteResult)
+    assert "".join(each.content or "" for each in deltas) == ESSAY == result.content
+    assert [each.provider for each in started] == ["one"]
+
+
+async def test_a_chairs_stream_is_told_as_the_rounds_own() -> None:
+    chair = FakeTransport(stream("The sky ", "is blue, as far as anybody can tell."))
+    transports = texts(ESSAY, POEM) | {"chair": chair}
+    ask = ConsensusAsk(method="synthesis", members=("one", "two"), judge="chair")
+    async with consensus_house(transports) as house:
+        result, _, (started,) = await house.stream(ask)
+
+    assert started.decision_id == result.decision_id
+    assert started.attempts == len(result.attempts) == 3
+
+
+@pytest.mark.parametrize(
+    ("budget", "judged"), [(Decimal("0.01"), 0), (Decimal("0.2"), 2)]
+)
+async def test_a_judge_is_not_asked_for_more_than_is_left(
+    budget: Decimal, judged: int
+) -> None:
+    judge = FakeTransport(completion("A: 5\nB: 6"))
+    transports = texts(ESSAY, POEM) | {"judge": judge}
+    ask = ConsensusAsk(method="judge", members=("one", "two"), judge="judge")
+    async with consensus_house(transports) as house:
+        result = await house.ask(ask, budget_usd=budget)
+
+    assert isinstance(result, RouteResult)
+    assert result.consensus is not None
+    assert [each.state for each in result.consensus.ballots] == ["answered"] * 2
+    assert len(judge.calls) == judged
+    assert ("budget_exceeded" in result.consensus.rule) == (not judged)
+
+
+async def test_a_cascade_asks_nobody_when_the_time_is_over() -> None:
+    slow = [completion(str(n), after_s=20.0) for n in range(3)]
+    transports = three(*slow)
+    async with consensus_house(transports) as house:
+        ask = ConsensusAsk(method="cascade")
+        error = await house.error(ask, deadline_s=10.0)
+
+    assert error.kind == "deadline_exceeded"
+    assert len(error.ballots) == 2
 
 
 async def test_an_error_of_a_round_streams_nothing() -> None:
