@@ -8,7 +8,11 @@ from typing import Final, NoReturn
 
 from typing_extensions import override
 
+from daemon.cli import values
 from daemon.exits import EXIT_USAGE
+
+_NOT_YET: Final = ("tasks", "events", "threads", "top", "completion")
+_UNKNOWN: Final = "argument COMMAND: invalid choice: "
 
 
 class CommandsFormatter(argparse.RawDescriptionHelpFormatter):
@@ -24,6 +28,9 @@ class Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
+        for name in _NOT_YET:
+            if message.startswith(f"{_UNKNOWN}{name!r}"):
+                message = f"{name} is not supported yet"
         message = _CHOICE.sub(_as_ours, message)
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise UsageError(f"{self.prog}: {message}")
@@ -84,3 +91,16 @@ def add_client(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="one JSON document on stdout, nothing else"
     )
     add_places(parser)
+
+
+def add_strategy(
+    parser: argparse.ArgumentParser, flag: str, nargs: str | None = None
+) -> None:
+    """A strategy by any of its spellings."""
+    parser.add_argument(
+        flag,
+        metavar="S" if flag.startswith("-") else "NAME",
+        nargs=nargs,
+        type=values.strategy,
+        help=", ".join(values.STRATEGIES),
+    )

@@ -1,6 +1,5 @@
 """What may be typed: commands, flags, help with examples. A usage error exits with 64."""
 
-import argparse
 from typing import get_args
 
 from actors.messages.consensus import ConsensusMethod
@@ -14,11 +13,11 @@ from daemon.cli.arguments import (
     add,
     add_client,
     add_places,
+    add_strategy,
 )
+from daemon.cli.parser_records import add_feedback, add_history
 
 __all__ = ["Parser", "UsageError", "build_parser"]
-
-USAGE_GROUPS = ("provider", "model", "task_type", "user")
 
 DESCRIPTION = """\
 One reliable local door to many LLM providers: routing, failover, an exact ledger.
@@ -47,8 +46,8 @@ def build_parser() -> Parser:
     _add_ask(commands)
     _add_consensus(commands)
     _add_readings(commands)
-    _add_history(commands)
-    _add_feedback(commands)
+    add_history(commands)
+    add_feedback(commands)
     _add_control(commands)
     _add_health(commands)
     _add_config(commands)
@@ -89,7 +88,7 @@ def _add_ask(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--task-type", metavar="T", help="code_review, documentation..."
     )
-    _add_strategy(parser, "--strategy")
+    add_strategy(parser, "--strategy")
     parser.add_argument("--provider", metavar="P", help="this provider and no other")
     parser.add_argument(
         "--model", metavar="M", help="auto, a model, an alias or provider/model"
@@ -180,91 +179,6 @@ def _add_readings(commands: "Commands[Parser]") -> None:
         add_client(add(commands, name, summary, examples))
 
 
-def _add_history(commands: "Commands[Parser]") -> None:
-    examples: tuple[str, ...] = (
-        "gitbridge history --limit 50",
-        "gitbridge history --json | jq '.entries[].cost_usd'",
-    )
-    parser = add(commands, "history", "past requests, newest first", examples)
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=values.positive_int,
-        default=20,
-        help="the newest N requests, at most 1000 (default 20)",
-    )
-    add_client(parser)
-
-    examples = (
-        "gitbridge explain 01JD...         an id from history, or from ask",
-        "gitbridge explain 01JD... --all   every candidate, not only the best eight",
-    )
-    parser = add(commands, "explain", "why a request went where it went", examples)
-    parser.add_argument("id", metavar="DECISION", help="a decision's or request's id")
-    words = "every candidate, ranked again from the figures that were kept"
-    parser.add_argument("--all", action="store_true", help=words)
-    add_client(parser)
-
-    examples = (
-        "gitbridge usage --since 7d --by model",
-        "gitbridge usage --since 2026-11-01 --json",
-    )
-    parser = add(commands, "usage", "tokens and money, grouped", examples)
-    parser.add_argument(
-        "--since", metavar="T", help="a date or time (ISO 8601, UTC) or an age (7d)"
-    )
-    parser.add_argument(
-        "--by",
-        choices=USAGE_GROUPS,
-        default="provider",
-        help="one row each (default provider)",
-    )
-    add_client(parser)
-
-    examples = (
-        "gitbridge whatif --strategy cost --since 7d",
-        "gitbridge whatif --cost 0.7 --performance 0.2 --availability 0.1",
-    )
-    summary = "what other rules would have cost and taken, on recorded requests"
-    parser = add(commands, "whatif", summary, examples)
-    _add_strategy(parser, "--strategy")
-    for name in ("cost", "performance", "availability"):
-        parser.add_argument(
-            f"--{name}",
-            metavar="X",
-            type=values.number,
-            help="its weight in the hybrid strategy; 0 if another is said",
-        )
-    parser.add_argument("--since", metavar="T", help="as for usage")
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=values.positive_int,
-        help="the newest N requests (default 10000)",
-    )
-    add_client(parser)
-
-
-def _add_feedback(commands: "Commands[Parser]") -> None:
-    examples = (
-        "gitbridge feedback 01JD... 0.9             an id from history, or from ask",
-        "gitbridge feedback 01JD... 0 --comment 'made it up'",
-    )
-    parser = add(commands, "feedback", "say how good an answer was", examples)
-    parser.add_argument("decision", metavar="DECISION", help="its decision's id")
-    parser.add_argument(
-        "score",
-        metavar="SCORE",
-        type=values.number,
-        help="from 0 (useless) to 1 (perfect); a later one replaces it",
-    )
-    parser.add_argument(
-        "--task-type", metavar="T", help="what it was asked for, if not as it was said"
-    )
-    parser.add_argument("--comment", metavar="TEXT", help="why; kept beside the score")
-    add_client(parser)
-
-
 def _add_control(commands: "Commands[Parser]") -> None:
     examples: tuple[str, ...] = (
         "gitbridge strategy              which one is in force",
@@ -272,7 +186,7 @@ def _add_control(commands: "Commands[Parser]") -> None:
         "gitbridge strategy --reset      back to what the configuration says",
     )
     parser = add(commands, "strategy", "show or change the strategy", examples)
-    _add_strategy(parser, "name", nargs="?")
+    add_strategy(parser, "name", nargs="?")
     parser.add_argument("--reset", action="store_true", help="drop the override")
     add_client(parser)
 
@@ -313,18 +227,6 @@ def _add_control(commands: "Commands[Parser]") -> None:
         "--wait", action="store_true", help="until nothing is in flight any more"
     )
     add_client(parser)
-
-
-def _add_strategy(
-    parser: argparse.ArgumentParser, flag: str, nargs: str | None = None
-) -> None:
-    parser.add_argument(
-        flag,
-        metavar="S" if flag.startswith("-") else "NAME",
-        nargs=nargs,
-        type=values.strategy,
-        help=", ".join(values.STRATEGIES),
-    )
 
 
 def _add_health(commands: "Commands[Parser]") -> None:
