@@ -131,7 +131,7 @@ class House:
         self.prices.include({each.server for each in enabled.values()})
 
         def switch() -> None:
-            self.book.configure(price_overrides(enabled))
+            self.book.configure(price_overrides(enabled), enabled)
             self.desk.configure(router_settings(config))
             self.consensus.configure(config)
             self.provider_aliases.clear()

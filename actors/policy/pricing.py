@@ -6,7 +6,7 @@ never 0. Estimates of prompt tokens before a call are in ``tokens``.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from msgspec import Struct
@@ -140,10 +140,23 @@ class PriceBook:
             (_table_name(row.provider), row.model): row.price for row in table
         }
 
-    def configure(self, overrides: Mapping[str, Price]) -> None:
-        """Take other configured prices in place of those before; ``version`` grows."""
+    def configure(
+        self, overrides: Mapping[str, Price], providers: Collection[str]
+    ) -> None:
+        """Take other configured prices in place of those before; ``version`` grows.
+
+        Args:
+            overrides: As at the beginning.
+            providers: All that there are now. The prices of others are kept: their
+                last calls have yet to be billed.
+        """
         self.version += 1
-        self._overrides = dict(overrides)
+        gone = {
+            name: price
+            for name, price in self._overrides.items()
+            if name.partition("/")[0] not in providers
+        }
+        self._overrides = {**gone, **overrides}
 
     def lookup(
         self, provider: str, kind: str, model: str

@@ -17,6 +17,7 @@ from actors.errors import InvalidRequest
 from daemon.simulator import Latency, SimulatedProvider, simulate
 from ipc.client import Client
 from ipc.control import ReloadResult
+from ipc.results import RouteReply
 from tests.support.daemon_process import (
     DaemonProcess,
     assert_well,
@@ -105,6 +106,46 @@ def assert_answered(told: Told, providers: dict[str, SimulatedProvider]) -> None
     assert (told.outcome, told.replies) == ("ok", 1), told
     texts = {promised(each, told.prompt) for each in providers.values()}
     assert (told.content or told.pieces) in texts, told
+
+
+async def test_the_last_call_of_a_provider_that_goes_is_billed_by_its_own_price(
+    tmp_path: Path, providers: dict[str, SimulatedProvider]
+) -> None:
+    await providers["openai"].change(latency=Latency(median_s=0.6))
+    dear = config(providers, "openai", "anthropic").replace("input = ", "input = 10", 1)
+    async with (
+        daemon_process(tmp_path, dear) as daemon,
+        Client([daemon.socket]) as client,
+        anyio.create_task_group() as group,
+    ):
+        replies: list[RouteReply] = []
+
+        async def ask() -> None:
+            replies.append(await client.route("Hi.", provider="openai"))
+
+        group.start_soon(ask)
+        await eventually(lambda: arrived(providers["openai"]))
+        daemon.config.write_text(config(providers, "anthropic"))
+        told = await reloaded(client)
+        assert [each.provider for each in told.providers] == ["openai"]
+        with anyio.fail_after(5):
+            await eventually(lambda: answered(replies))
+        usage = await client.usage(by="provider")
+        assert_well(daemon)
+
+    (reply,) = replies
+    assert reply.cost_source == "config"
+    assert reply.cost_usd is not None
+    assert reply.cost_usd > providers["openai"].stats.billed_usd
+    assert [row.cost_usd for row in usage.rows] == [reply.cost_usd]
+
+
+async def arrived(provider: SimulatedProvider) -> bool:
+    return provider.stats.in_flight == 1
+
+
+async def answered(replies: list[RouteReply]) -> bool:
+    return bool(replies)
 
 
 async def test_whoever_is_not_concerned_keeps_breaker_and_metrics(

@@ -262,10 +262,20 @@ def test_a_similar_name_is_not_the_same_model(name: str) -> None:
     assert BOOK.lookup("openai", "openai", name) == (None, "unknown")
 
 
+def test_the_prices_of_a_provider_that_went_are_kept_for_its_last_calls() -> None:
+    book = PriceBook(overrides={"one": CACHED, "two/m": CACHED, "three": CACHED})
+
+    book.configure({}, {"three"})
+
+    assert book.lookup("one", "openai", "m") == (CACHED, "config")
+    assert book.lookup("two", "openai", "m") == (CACHED, "config")
+    assert book.lookup("three", "openai", "m") == (None, "unknown")
+
+
 def test_configured_prices_can_be_exchanged() -> None:
     book = PriceBook(overrides={"one": PLAIN})
     version = book.version
-    book.configure({"two": CACHED})
+    book.configure({"two": CACHED}, {"one", "two"})
 
     assert book.lookup("one", "openai", "m") == (None, "unknown")
     assert book.lookup("two", "openai", "m") == (CACHED, "config")
