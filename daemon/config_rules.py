@@ -99,6 +99,16 @@ def normalise_spellings(data: dict[str, object]) -> None:
             holder["strategy"] = strategy_name(strategy)
 
 
+def _consensus(config: Config) -> Iterator[Problem]:
+    told = config.consensus
+    names = [("consensus.members", name) for name in told.members]
+    names += [(f"consensus.priors.{name}", name) for name in told.priors]
+    for key, name in names:
+        if not _known_provider(config, name.partition("/")[0]):
+            text = f"{_known_text(config)}, alone or with /model"
+            yield Problem(key, shown(name), text)
+
+
 def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
     """Everything about a well-shaped configuration that cannot work."""
     found = [
@@ -112,8 +122,9 @@ def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
 
 
 def strangers(config: Config, origins: Mapping[str, str]) -> list[Problem]:
-    """Task rules and aliases that name providers which are not there."""
-    return _with_origins([*_tasks(config), *_candidates(config)], origins)
+    """Task rules, aliases and consensus that name providers which are not there."""
+    found = [*_tasks(config), *_candidates(config), *_consensus(config)]
+    return _with_origins(found, origins)
 
 
 def none_enabled(config: Config) -> list[Problem]:

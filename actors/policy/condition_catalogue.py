@@ -72,7 +72,8 @@ _PROVIDERS: Mapping[str, Kind] = {
         severity="warning",
         title="Breaker open",
         text="{provider}/{model} failed too often and is left out ({phase})",
-        advice="Nothing: requests try it again now and then, and two successes close it.",
+        advice="Nothing has to be done: requests try it again now and then, and two"
+        " successes close it.",
         linger_s=10.0,
     ),
     "model_retiring": Kind(

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from actors.messages.provider import ModelSnapshot
 from actors.messages.routing import Exclusion
+from actors.policy.amounts import dollars, lasting
 from actors.policy.measures import GATE_HIGH, Measured, expected_cost
 from actors.policy.rank_input import RankInput
-from actors.policy.spending import dollars
 
 # Worst last. Waiting a moment is better than a provider in doubt; a refused key is
 # tried only to tell the caller so.
@@ -82,7 +82,7 @@ class Groups:
     def _detail(self, item: Measured, code: str, now: float) -> str:
         snapshot = item.snapshot
         if code == "rate_limited":
-            return f"rate limited for another {snapshot.blocked_until - now:.3g} s"
+            return f"rate limited for another {lasting(snapshot.blocked_until - now)}"
         if code == "at_capacity":
             return f"all {snapshot.concurrency_limit} places taken"
         if code == "unavailable":
@@ -140,7 +140,7 @@ def _too_dear(item: Measured, ask: RankInput) -> Exclusion | None:
 def _breaker_detail(snapshot: ModelSnapshot, now: float) -> str:
     if snapshot.breaker == "half_open":
         return "half-open and its one permit is taken"
-    return f"open for another {snapshot.breaker_open_until - now:.3g} s"
+    return f"open for another {lasting(snapshot.breaker_open_until - now)}"
 
 
 def _badness(refused: Refused) -> tuple[bool, int, float, float]:

@@ -27,6 +27,7 @@ from actors.errors import (
 )
 from actors.messages.provider import Failure
 from actors.messages.routing import Target
+from actors.policy.amounts import lasting
 
 _PROVIDER_ERRORS: dict[FailureClass, type[ProviderError]] = {
     "connect": ProviderConnectionError,
@@ -72,7 +73,7 @@ def error_of(failure: Failure, provider: str | None) -> GitBridgeError:
 
 def rate_limited(retry_after_s: float | None, provider: str | None) -> GitBridgeError:
     """The error when waiting is all that helps, and it takes too long."""
-    wait = "" if retry_after_s is None else f" for another {retry_after_s:.3g} s"
+    wait = "" if retry_after_s is None else f" for another {lasting(retry_after_s)}"
     return ProviderRateLimited(
         f"every provider that could answer is rate limited{wait}",
         retry_after_s=retry_after_s,

@@ -7,13 +7,11 @@ whose answer is longer than expected may still go over. Nothing is reserved befo
 """
 
 from collections.abc import Callable
-from decimal import Context, Decimal
-from typing import Final
+from decimal import Decimal
 
 from actors.messages.provider import Outcome
 from actors.messages.routing import Target
-
-_SIX_DIGITS: Final = Context(prec=6)
+from actors.policy.amounts import dollars
 
 ExpectedCost = Callable[[Target], Decimal | None]
 """US dollars one call is expected to cost; ``None`` where the price is unknown."""
@@ -58,8 +56,3 @@ class Spending:
             f" {dollars(self.spent)} may be spent, and asking {target.provider}"
             f" is expected to cost {next_one}"
         )
-
-
-def dollars(amount: Decimal) -> str:
-    """As it is said in an error: six digits that mean something, no zeros behind."""
-    return f"${amount.normalize(_SIX_DIGITS):f}"

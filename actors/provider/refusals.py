@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from actors.errors import FailureClass
 from actors.messages.provider import AT_CAPACITY, Failure
+from actors.policy.amounts import lasting
 
 
 def out_of_money(name: str) -> Failure:
@@ -25,7 +26,7 @@ def limited(name: str, wait_s: float) -> Failure:
         said = f"the request is larger than what {name} may be asked in a minute"
         failure = _refused("context_too_long", said, "too_large", None)
         return replace(failure, owner="caller")
-    said = f"{name} admits nothing for {wait_s:.3g} s"
+    said = f"{name} admits nothing for {lasting(wait_s)}"
     return _refused("rate_limit", said, "limited", wait_s)
 
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from actors.messages.provider import NO_FIRST_TOKEN, Failure, TimeoutLimits
+from actors.policy.amounts import lasting
 from actors.wire.base import Timeouts
 
 StopReason = Literal[
@@ -47,7 +48,7 @@ def stop_failure(reason: StopReason, allowed_s: float, *, silent: bool) -> Failu
     what = _AWAITED.get(reason, "whole answer")
     return Failure(
         failure="timeout",
-        message=f"no {what} within {allowed_s:.3g} s",
+        message=f"no {what} within {lasting(allowed_s)}",
         owner="provider",
         code=code,
     )

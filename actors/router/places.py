@@ -2,6 +2,7 @@
 
 from actors.errors import DeadlineExceeded, GitBridgeError, Overloaded
 from actors.messages.routing import RouteRequest
+from actors.policy.amounts import lasting
 from actors.policy.waiting_line import Shed, Waiter
 from actors.router.gate import HOUSE, Answer, Gate
 from actors.router.records import Journal
@@ -134,5 +135,5 @@ class Places:
             said = f"too many requests wait for a place {where}"
         else:
             waited_s = now - shed.waiter.since
-            said = f"overloaded: waited {waited_s:.3g} s for a place {where}"
+            said = f"overloaded: waited {lasting(waited_s)} for a place {where}"
         return Overloaded(said, retry_after_s=self._gate.retry_after_s(now))

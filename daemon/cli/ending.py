@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 
 from actors.errors import GitBridgeError, InvalidRequest, NotPermitted
 from daemon.cli.connection import CommandFailed
+from daemon.cli.render.units import seconds
 from daemon.exits import (
     EXIT_BUG,
     EXIT_CONFIG,
@@ -117,12 +118,16 @@ def sentence(error: GitBridgeError) -> str:
     wanted = data.get("wanted")
     hint = "" if not wanted or str(wanted) in error.message else f"; wanted {wanted}"
     wait = error.retry_after_s
-    again = f"; try again in {wait:g} s" if wait is not None else ""
+    again = f"; try again in {_soon(wait)}" if wait is not None else ""
     decision = data.get("decision_id")
     why = f"\n  why: gitbridge explain {decision}" if decision else ""
     blame = error.provider if error.kind == "provider_error" else None
     who = f"{blame}: " if blame and blame not in error.message else ""
     return f"{who}{error.message}{hint} ({error.kind}){again}{why}"
+
+
+def _soon(wait_s: float) -> str:
+    return f"{wait_s:.3g} s" if wait_s < 60.0 else seconds(wait_s)
 
 
 def error_data(error: GitBridgeError) -> dict[str, object]:

@@ -125,8 +125,10 @@ def rate_limit_headers(limits: RateLimits | None) -> dict[str, str]:
 
 def error_body(info: ErrorInfo, error_type: str | None = None) -> bytes:
     """The JSON of an error, for a body or for the last event of a stream."""
+    wanted = info.wanted
+    said = not wanted or wanted in info.message
     detail = ErrorDetail(
-        message=info.message,
+        message=info.message if said else f"{info.message}; wanted {wanted}",
         type=error_type or MANNERS[info.kind].type,
         param=info.field,
         code=info.kind,

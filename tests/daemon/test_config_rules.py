@@ -150,6 +150,19 @@ def test_alias_candidates_name_configured_providers(candidate: str) -> None:
     assert "alone or with /model" in found[0]
 
 
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('members = ["openai", "nobody/m"]', "consensus.members"),
+        ("priors = { nobody = 0.5 }", "consensus.priors.nobody"),
+    ],
+)
+def test_consensus_names_configured_providers(line: str, key: str) -> None:
+    found = refusals(f"[providers.openai]\n[consensus]\n{line}")
+    assert found[0].startswith(key)
+    assert "alone or with /model" in found[0]
+
+
 def test_an_alias_without_candidates_is_refused() -> None:
     assert "wanted at least one candidate" in refusals("[models]\nfast = []")[0]
 

@@ -23,14 +23,15 @@ def verdict(info: ConsensusInfo, paint: Paint) -> str:
     parts = [
         f"consensus {paint(info.method, 'bold')}",
         f"{answered} of {len(info.ballots)} answered",
-        f"agreement {decimals(info.agreement, 2)}",
+        f"agreement {decimals(info.agreement if answered else None, 2)}",
         f"confidence {decimals(info.confidence, 2)}",
     ]
     if info.effective_votes is not None:
         parts.append(f"worth {info.effective_votes:.1f} independent votes")
     if info.stopped_early:
         parts.append("stopped early")
-    lines = [", ".join(parts), one_line(f"{info.rule} (compared as {info.kind})")]
+    compared = "" if info.kind == "none" else f" (compared as {info.kind})"
+    lines = [", ".join(parts), one_line(info.rule + compared)]
     numbers = ("prior", "score", "latency", "cost")
     headers = ["member", "ballot", "read by", *numbers, "note"]
     rows: list[Row] = [_row(info, each) for each in info.ballots]

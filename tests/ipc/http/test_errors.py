@@ -21,6 +21,7 @@ from actors.messages.routing import AttemptSummary, error_info
 from ipc.http.errors import (
     MANNERS,
     HttpError,
+    error_body,
     error_reply,
     plain,
     rate_limit_headers,
@@ -54,7 +55,7 @@ def test_an_error_has_the_shape_of_openai() -> None:
 
     assert reply.status == 400
     assert msgspec.json.decode(reply.body)["error"] == {
-        "message": "n: wrong",
+        "message": "n: wrong; wanted 1",
         "type": "invalid_request_error",
         "param": "n",
         "code": "invalid_request",
@@ -143,3 +144,11 @@ def test_what_a_provider_said_of_its_limits_goes_with_the_error() -> None:
         "x-ratelimit-remaining-tokens": "1000",
     }
     assert rate_limit_headers(None) == {}
+
+
+def test_what_was_wanted_is_in_the_message_once() -> None:
+    named = InvalidRequest("there is no x", field="x", got="1", wanted="one of a, b")
+    told = InvalidRequest("x: got 1, wanted a", field="x", got="1", wanted="a")
+
+    assert b"there is no x; wanted one of a, b" in error_body(error_info(named))
+    assert b'"x: got 1, wanted a"' in error_body(error_info(told))

@@ -356,7 +356,7 @@ async def test_health_ready_and_metrics(opened: OpenDoor) -> None:
 async def test_what_comes_later_is_refused_as_such(opened: OpenDoor, path: str) -> None:
     response = await opened.ask("POST", path, json={})
     assert response.status == 404
-    assert response.error["message"] == f"{path} is not supported yet"
+    assert str(response.error["message"]).startswith(f"{path} is not supported yet;")
 
 
 async def test_head_is_a_get_without_a_body(opened: OpenDoor) -> None:

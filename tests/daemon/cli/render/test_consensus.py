@@ -53,6 +53,17 @@ def test_every_ballot_has_a_row_that_says_what_became_of_it() -> None:
     assert "not waited for" in rows["d/w"]
 
 
+def test_where_nobody_answered_nothing_is_said_of_agreement() -> None:
+    late = Ballot(member="a/x", state="late", error="not waited for")
+    info = replace(
+        INFO, kind="none", rule="0 of 1 answered", agreement=0.0, ballots=(late,)
+    )
+    lines = verdict(info, no_colours).splitlines()
+
+    assert "agreement -" in lines[0]
+    assert lines[1] == "0 of 1 answered"
+
+
 def test_the_account_ends_with_what_it_cost() -> None:
     account = round_account(replace(REPLY, consensus=INFO), no_colours)
 

@@ -1,0 +1,37 @@
+"""Money and time as they are said in errors and reasons."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.policy.amounts import dollars, lasting
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        ("0.0", "$0"),
+        ("1E-7", "$0.0000001"),
+        ("0.00001200", "$0.000012"),
+        ("0.00000003333333333333333333", "$0.0000000333333"),
+        ("100", "$100"),
+        ("1234567", "$1234570"),
+    ],
+)
+def test_money_has_no_zeros_behind_and_no_exponent(amount: str, said: str) -> None:
+    assert dollars(Decimal(amount)) == said
+
+
+@pytest.mark.parametrize(
+    ("span_s", "said"),
+    [
+        (0.2512, "0.251 s"),
+        (2.0, "2 s"),
+        (39.8694, "39.9 s"),
+        (99.99, "100 s"),
+        (3600.4, "3600 s"),
+        (86400.0, "86400 s"),
+    ],
+)
+def test_time_never_has_an_exponent(span_s: float, said: str) -> None:
+    assert lasting(span_s) == said
