@@ -1,12 +1,11 @@
-"""Labels of decisions: what callers thought of the answers. Blocking."""
+"""Labels of decisions: what callers thought of the answers."""
 
-import sqlite3
-
+import aiosqlite
 import msgspec
 
 from actors.messages.ledger import Label, Labelled
-from daemon.storage.rows import Value
-from daemon.storage.sqlite import Database
+from daemon.storage.shield import in_thread
+from daemon.storage.sqlite import Database, Row
 
 _COLUMNS = Label.__struct_fields__
 _ALL = f"SELECT {', '.join(_COLUMNS)} FROM feedback"  # noqa: S608 - constants
@@ -21,30 +20,34 @@ _SCORES = (
 )
 
 
-def put(database: Database, label: Label) -> Labelled:
+async def put(database: Database, label: Label) -> Labelled:
     """Keep a label, in place of an earlier one of that decision."""
 
-    def work(connection: sqlite3.Connection) -> Labelled:
-        row = connection.execute(_BEFORE, (label.decision_id,)).fetchone()
-        connection.execute(_PUT, msgspec.structs.astuple(label))
-        before = None if row is None else _label(row)
-        left = () if before is None else _scores(connection, before)
-        return Labelled(_scores(connection, label), before, left)
+    async def work(connection: aiosqlite.Connection) -> Labelled:
+        rows = await connection.execute_fetchall(_BEFORE, (label.decision_id,))
+        await connection.execute(_PUT, msgspec.structs.astuple(label))
+        before = next((_label(tuple(row)) for row in rows), None)
+        left = () if before is None else await _scores(connection, before)
+        return Labelled(await _scores(connection, label), before, left)
 
-    return database.write(work)
+    return await database.write(work)
 
 
-def labels(database: Database) -> tuple[Label, ...]:
+async def labels(database: Database) -> tuple[Label, ...]:
     """All there are."""
-    return tuple(_label(row) for row in database.read(_ALL))
+    return await in_thread(_labels, await database.read(_ALL))
 
 
-def _scores(connection: sqlite3.Connection, label: Label) -> tuple[float, ...]:
-    found = connection.execute(
+def _labels(rows: list[Row]) -> tuple[Label, ...]:
+    return tuple(map(_label, rows))
+
+
+async def _scores(connection: aiosqlite.Connection, label: Label) -> tuple[float, ...]:
+    found = await connection.execute_fetchall(
         _SCORES, (label.provider, label.model, label.task_type, label.simulated)
     )
     return tuple(score for (score,) in found)
 
 
-def _label(row: tuple[Value, ...]) -> Label:
+def _label(row: Row) -> Label:
     return msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), Label, strict=False)

@@ -1,6 +1,6 @@
-"""Reading the ledger: history, one record, usage sums, totals. Blocking.
+"""Reading the ledger: history, one record, usage sums, totals.
 
-Costs are summed as integers in two halves, so that no sum can overflow.
+What may be many or large is decoded in a thread, not on the event loop. Costs are summed as integers in two halves, so that no sum can overflow.
 """
 
 from decimal import Decimal
@@ -17,6 +17,7 @@ from actors.messages.sighting import Sighting
 from actors.policy.recall import Key, seen_by
 from daemon.storage.records import decode_record
 from daemon.storage.rows import dollars
+from daemon.storage.shield import in_thread
 from daemon.storage.sqlite import Database, Row
 
 MAX_HISTORY = 10_000
@@ -106,7 +107,7 @@ class _Totals(Struct, frozen=True, array_like=True):
     last_request_at: float | None
 
 
-def history(
+async def history(
     database: Database, limit: int, cursor: str | None
 ) -> tuple[HistoryEntry, ...]:
     """Newest first, from ``cursor`` on; at most ``MAX_HISTORY`` at a time.
@@ -114,49 +115,48 @@ def history(
     Raises:
         InvalidRequest: ``cursor`` did not come from an earlier answer.
     """
-    rows = database.read(
+    rows = await database.read(
         _HISTORY_SQL, (_position(cursor), min(max(limit, 0), MAX_HISTORY))
     )
-    return tuple(_history_entry(row) for row in rows)
+    return await in_thread(_history_entries, rows)
 
 
-def explain(database: Database, any_id: str) -> RequestRecord | None:
+async def explain(database: Database, any_id: str) -> RequestRecord | None:
     """The record with this decision id or request id.
 
     Without sightings: those it carries are mostly of other decisions.
     """
-    rows = database.read(_EXPLAIN_SQL, (any_id,))
+    rows = await database.read(_EXPLAIN_SQL, (any_id,))
     if not rows:
         return None
     record = decode_record(msgspec.convert(rows[0][0], bytes))
     return replace(record, sightings=())
 
 
-def span(database: Database, since: float | None, newest: int) -> Span:
+async def span(database: Database, since: float | None, newest: int) -> Span:
     """The newest requests since then: see ``Span``."""
-    rows = database.read(_SPAN_SQL, (since or 0.0, newest))
+    rows = await database.read(_SPAN_SQL, (since or 0.0, newest))
     kind = tuple[float | None, int | None, int | None]
     at, first, last = msgspec.convert(rows[0], kind)
     return Span((since or 0.0) if at is None else at, first or 0, last or 0)
 
 
-def read_records(
+async def read_records(
     database: Database, since: float, after: int, limit: int
 ) -> tuple[tuple[int, RequestRecord], ...]:
     """Whole records with their numbers, oldest first."""
-    rows = database.read(_RECORDS_SQL, (after, since, limit))
-    pairs = msgspec.convert(rows, list[tuple[int, bytes]])
-    return tuple((number, decode_record(record)) for number, record in pairs)
+    rows = await database.read(_RECORDS_SQL, (after, since, limit))
+    return await in_thread(_numbered_records, rows)
 
 
-def sightings(database: Database, decision: Decision) -> dict[Key, Sighting]:
+async def sightings(database: Database, decision: Decision) -> dict[Key, Sighting]:
     """Everything that this decision saw, as far as it is kept."""
     wanted = set(seen_by(decision))
     found: dict[Key, Sighting] = {}
     for epoch, seq in sorted(wanted):
         if (epoch, seq) in found:
             continue
-        rows = database.read(_CARRIER_SQL, (epoch, seq, seq))
+        rows = await database.read(_CARRIER_SQL, (epoch, seq, seq))
         if rows:
             carrier = decode_record(msgspec.convert(rows[0][0], bytes))
             for each in carrier.sightings:
@@ -165,19 +165,17 @@ def sightings(database: Database, decision: Decision) -> dict[Key, Sighting]:
     return found
 
 
-def usage(
+async def usage(
     database: Database, since: float | None, by: UsageGrouping
 ) -> tuple[UsageRow, ...]:
     """Sums since ``since`` (UTC epoch seconds), the largest cost first."""
-    rows = database.read(_USAGE_SQL[by], (since or 0.0,))
-    found = [_usage_row(row) for row in rows]
-    found.sort(key=_largest_first)
-    return tuple(found)
+    rows = await database.read(_USAGE_SQL[by], (since or 0.0,))
+    return await in_thread(_usage_rows, rows)
 
 
-def totals(database: Database) -> dict[str, ProviderTotals]:
+async def totals(database: Database) -> dict[str, ProviderTotals]:
     """Per provider since the database was made, deleted requests included."""
-    rows = msgspec.convert(database.read(_TOTALS_SQL), list[_Totals])
+    rows = msgspec.convert(await database.read(_TOTALS_SQL), list[_Totals])
     return {
         row.provider: ProviderTotals(
             requests=row.requests,
@@ -192,9 +190,9 @@ def totals(database: Database) -> dict[str, ProviderTotals]:
     }
 
 
-def states(database: Database) -> dict[str, bytes]:
+async def states(database: Database) -> dict[str, bytes]:
     """Every kept value by its key."""
-    rows = database.read("SELECT key, value FROM state")
+    rows = await database.read("SELECT key, value FROM state")
     return dict(msgspec.convert(rows, list[tuple[str, bytes]]))
 
 
@@ -215,6 +213,10 @@ def _position(cursor: str | None) -> int:
     )
 
 
+def _history_entries(rows: list[Row]) -> tuple[HistoryEntry, ...]:
+    return tuple(map(_history_entry, rows))
+
+
 def _history_entry(row: Row) -> HistoryEntry:
     number, cost, known_cost, *rest = row
     fields: dict[str, object] = dict(zip(_HISTORY, rest, strict=True))
@@ -222,6 +224,15 @@ def _history_entry(row: Row) -> HistoryEntry:
     fields["cost_usd"] = dollars(cost) if isinstance(cost, int) else None
     fields["known_cost_usd"] = dollars(msgspec.convert(known_cost, int))
     return msgspec.convert(fields, HistoryEntry, strict=False)
+
+
+def _numbered_records(rows: list[Row]) -> tuple[tuple[int, RequestRecord], ...]:
+    pairs = msgspec.convert(rows, list[tuple[int, bytes]])
+    return tuple((number, decode_record(record)) for number, record in pairs)
+
+
+def _usage_rows(rows: list[Row]) -> tuple[UsageRow, ...]:
+    return tuple(sorted(map(_usage_row, rows), key=_largest_first))
 
 
 def _usage_row(row: Row) -> UsageRow:

@@ -1,10 +1,13 @@
-"""Work that is finished even if whoever waits for it is cancelled."""
+"""Work away from the event loop, or that goes on when nobody waits for it any more."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import TypeVar, TypeVarTuple
+
+import anyio.to_thread
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Finisher:
@@ -41,3 +44,8 @@ class Finisher:
     async def _alone(self, job: Coroutine[object, object, T]) -> T:
         async with self._lock:
             return await job
+
+
+async def in_thread(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Do something that blocks, or takes long, in a thread."""
+    return await anyio.to_thread.run_sync(work, *arguments)

@@ -1,12 +1,12 @@
 """Spool, database and usage logs behind ``actors.messages.ledger.LedgerStore``."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import TypeVar
 
-import anyio.to_thread
+import aiosqlite
 import msgspec
 
 from actors.errors import LedgerNotOpen, LedgerUnavailable
@@ -41,13 +41,12 @@ from daemon.storage.rows import (
     request_row,
     sighting_rows,
 )
-from daemon.storage.shield import Finisher
+from daemon.storage.shield import Finisher, in_thread
 from daemon.storage.spool import Spool
 from daemon.storage.sqlite import VALUE_ERRORS, Database, DatabaseCorrupt
 from daemon.storage.usage_log import UsageLog
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 States = dict[str, bytes]
 
 _CLOSING_GROUP = 500
@@ -97,9 +96,7 @@ class Store:
             LedgerRefused: It was made by a newer version.
             LedgerUnavailable: It cannot be opened now; a later use tries again.
         """
-        await self._finisher.run(
-            self._repairing(lambda: _in_thread(self._database.open))
-        )
+        await self._finisher.run(self._repairing(self._database.open))
 
     async def fold(self, limit: int, states: States, *, roll: bool = True) -> Folded:
         """Move up to ``limit`` records and all ``states`` into the database.
@@ -118,56 +115,61 @@ class Store:
         self._stashed = states
 
     async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
-        return await _in_thread(queries.history, self._database, limit, cursor)
+        return await queries.history(self._database, limit, cursor)
 
     async def explain(self, any_id: str) -> RequestRecord | None:
-        return await _in_thread(queries.explain, self._database, any_id)
+        return await queries.explain(self._database, any_id)
 
     async def sightings(self, decision: Decision) -> dict[Key, Sighting]:
-        return await _in_thread(queries.sightings, self._database, decision)
+        return await queries.sightings(self._database, decision)
 
     async def span(self, since: float | None, newest: int) -> Span:
-        return await _in_thread(queries.span, self._database, since, newest)
+        return await queries.span(self._database, since, newest)
 
     async def read_records(
         self, since: float, after: int, limit: int
     ) -> tuple[tuple[int, RequestRecord], ...]:
-        return await _in_thread(
-            queries.read_records, self._database, since, after, limit
-        )
+        return await queries.read_records(self._database, since, after, limit)
 
     async def usage(
         self, since: float | None, by: UsageGrouping
     ) -> tuple[UsageRow, ...]:
-        return await _in_thread(queries.usage, self._database, since, by)
+        return await queries.usage(self._database, since, by)
 
     async def totals(self) -> dict[str, ProviderTotals]:
-        return await _in_thread(queries.totals, self._database)
+        return await queries.totals(self._database)
 
     async def label(self, label: Label) -> Labelled:
-        return await self._finisher.run(_in_thread(labels.put, self._database, label))
+        return await labels.put(self._database, label)
 
     async def labels(self) -> tuple[Label, ...]:
-        return await _in_thread(labels.labels, self._database)
+        return await labels.labels(self._database)
 
     async def states(self) -> States:
-        return await _in_thread(queries.states, self._database)
+        return await queries.states(self._database)
 
     async def sweep(self, before: float, limit: int) -> int:
         """Delete up to ``limit`` requests older than ``before`` (UTC epoch seconds).
 
         Returns how many. Attempts that are not in the usage logs yet are kept.
         """
-        return await self._finisher.run(_in_thread(self._sweep, before, limit))
+
+        async def delete(connection: aiosqlite.Connection) -> int:
+            return (await connection.execute(_SWEEP, (before, limit))).rowcount
+
+        deleted = await self._database.write(delete)
+        if deleted:
+            await self._database.release_space()
+        return deleted
 
     async def close(self) -> None:
-        """Fold what is left, if that works, and close the database."""
+        """Fold what is left, if that works, and end the database's threads."""
         self._spool.close()
         with suppress(LedgerUnavailable, OSError):  # the next start folds it
             while (await self.fold(_CLOSING_GROUP, self._stashed)).more:
                 pass
         await self._finisher.finished()
-        await _in_thread(self._database.close)
+        await self._database.close()
 
     async def _fold_repairing(
         self, limit: int, states: States, *, roll: bool
@@ -188,7 +190,7 @@ class Store:
 
     async def _set_aside(self, damage: DatabaseCorrupt) -> Path:
         try:
-            return await _in_thread(self._database.move_aside)
+            return await self._database.move_aside()
         except OSError as error:
             text = f"{damage.message}; it cannot be moved aside: {error.strerror}"
             raise LedgerNotOpen(text) from error
@@ -201,71 +203,71 @@ class Store:
             records=len(batch.entries) if batch else 0,
             more=self._spool.backlog,
             damaged=batch.damaged if batch else 0,
-            export_error=await _in_thread(self._export),
+            export_error=await self._export(),
         )
 
     async def _move_next(self, limit: int, states: States) -> Batch | None:
         while (place := self._spool.next_place()) is not None:
-            batch = await _in_thread(self._move, place, limit, states)
+            batch = await self._move(place, limit, states)
             if batch is not None:
                 return batch
             self._spool.skip(place)
         if states:
-            await _in_thread(self._insert, (), states)
+            await self._insert((), states)
         return None
 
-    # ---- in a thread
-
-    def _move(self, place: Place, limit: int, states: States) -> Batch | None:
+    async def _move(self, place: Place, limit: int, states: States) -> Batch | None:
         """Insert a batch of this segment, unless it is another process's live one."""
-        batch = read_batch(place, limit, self._kept)
+        batch = await self._read(place, limit)
         if batch is None:
             return None
         try:
             if batch.entries or states:
-                self._insert(batch.entries, states)
+                await self._insert(batch.entries, states)
         except VALUE_ERRORS:
             if not batch.entries:
                 raise
             if len(batch.entries) > 1:
-                return self._move(place, 1, states)
+                return await self._move(place, 1, states)
             payload = batch.entries[0].payload
-            set_aside(place.path, batch.end - len(payload), payload)
+            await in_thread(set_aside, place.path, batch.end - len(payload), payload)
             return msgspec.structs.replace(batch, damaged=batch.damaged + 1)
         return batch
 
-    def _insert(self, entries: tuple[Entry, ...], states: States) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            (before,) = connection.execute("SELECT MAX(id) FROM attempts").fetchone()
-            connection.executemany(INSERT_REQUEST, map(request_row, entries))
-            connection.executemany(
-                INSERT_ATTEMPT,
-                (row for entry in entries for row in attempt_rows(entry.record)),
-            )
-            connection.executemany(
-                INSERT_SIGHTINGS,
-                (row for entry in entries for row in sighting_rows(entry.record)),
-            )
-            connection.execute(ADD_TOTALS, (before or 0,))
-            connection.executemany(_SAVE_STATE, states.items())
+    async def _read(self, place: Place, limit: int) -> Batch | None:
+        if place.entries is not None:  # remembered: nothing is read or decoded
+            return read_batch(place, limit, self._kept)
+        return await in_thread(read_batch, place, limit, self._kept)
 
-        self._database.write(work)
+    async def _insert(self, entries: tuple[Entry, ...], states: States) -> None:
+        """The rows are made in the connection's thread, which asks for them."""
+        seeing = [entry.record for entry in entries if entry.record.sightings]
 
-    def _export(self) -> str | None:
+        async def work(connection: aiosqlite.Connection) -> None:
+            if entries:
+                await _insert_records(connection, entries)
+            if seeing:
+                rows = chain.from_iterable(map(sighting_rows, seeing))
+                await connection.executemany(INSERT_SIGHTINGS, rows)
+            if states:
+                await connection.executemany(_SAVE_STATE, states.items())
+
+        await self._database.write(work)
+
+    async def _export(self) -> str | None:
         try:
-            self._usage_log.export()
+            await self._usage_log.export()
         except OSError as error:
             return str(error)
         return None
 
-    def _sweep(self, before: float, limit: int) -> int:
-        deleted = self._database.write(
-            lambda connection: connection.execute(_SWEEP, (before, limit)).rowcount
-        )
-        if deleted:
-            self._database.release_space()
-        return deleted
 
-
-async def _in_thread(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
-    return await anyio.to_thread.run_sync(work, *arguments)
+async def _insert_records(
+    connection: aiosqlite.Connection, entries: tuple[Entry, ...]
+) -> None:
+    ((before,),) = await connection.execute_fetchall("SELECT MAX(id) FROM attempts")
+    await connection.executemany(INSERT_REQUEST, map(request_row, entries))
+    await connection.executemany(
+        INSERT_ATTEMPT, (row for entry in entries for row in attempt_rows(entry.record))
+    )
+    await connection.execute(ADD_TOTALS, (before or 0,))

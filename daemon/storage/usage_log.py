@@ -10,7 +10,6 @@ was rotated away is begun anew, one that was put in its place is appended to.
 import errno
 import os
 import re
-import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,11 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+import aiosqlite
 import msgspec
 from msgspec import Struct
 
 from daemon.storage.rows import dollars
-from daemon.storage.sqlite import Database
+from daemon.storage.shield import in_thread
+from daemon.storage.sqlite import Database, Row
 
 _GROUP = 500
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_799  # what a datetime can say
@@ -97,6 +98,18 @@ class Mark(Struct, frozen=True):
     size: int
 
 
+class _Step(Struct, frozen=True):
+    """Lines by file, where each file goes on, and, once it did, where it ends.
+
+    ``last`` is the id of the newest attempt among the lines.
+    """
+
+    lines: dict[str, bytes]
+    marks: dict[str, Mark]
+    last: int
+    written: dict[str, Mark] | None
+
+
 def file_name(provider: str) -> str:
     """The log's name, without anything that could leave the folder."""
     safe = re.sub(r"[^A-Za-z0-9_-]", "_", provider)[:100]
@@ -104,7 +117,7 @@ def file_name(provider: str) -> str:
 
 
 class UsageLog:
-    """Exports attempts; blocking, one at a time, called after every fold."""
+    """Exports attempts; one at a time, called after every fold."""
 
     def __init__(self, folder: Path, database: Database, *, sync: bool = False) -> None:
         self._folder = folder
@@ -112,31 +125,34 @@ class UsageLog:
         self._sync = sync
         self._marks: dict[str, Mark] | None = None
 
-    def export(self) -> None:
+    async def export(self) -> None:
         """Write a line for every attempt that has none yet.
 
         Raises:
             OSError: A file cannot be written; what is missing comes with the next call.
             LedgerUnavailable: The database cannot be used now; likewise.
         """
-        while rows := self._database.reread(_SELECT, (_GROUP,)):
-            attempts = msgspec.convert(rows, list[_Attempt], strict=False)
-            self._write(_lines(attempts), attempts[-1].id)
+        rows = await self._database.reread(_SELECT, (_GROUP,))
+        while rows:
+            await self._write(rows)
+            full = len(rows) == _GROUP
+            rows = await self._database.reread(_SELECT, (_GROUP,)) if full else []
 
     def forget(self) -> None:
         """The database was replaced: what it recorded is gone."""
         self._marks = None
 
-    def _write(self, lines: dict[str, bytes], last: int) -> None:
-        known = self._known_marks()
-        marks = self._prepare(lines, known)
-        if any(known.get(name) != mark for name, mark in marks.items()):
-            self._remember(marks, None)
-        self._remember(self._append(lines, marks), last)
+    async def _write(self, rows: list[Row]) -> None:
+        step = await in_thread(self._go_on, rows, await self._known_marks())
+        written = step.written
+        if written is None:
+            await self._remember(step.marks, None)
+            written = await in_thread(self._append, step.lines, step.marks)
+        await self._remember(written, step.last)
 
-    def _known_marks(self) -> dict[str, Mark]:
+    async def _known_marks(self) -> dict[str, Mark]:
         if self._marks is None:
-            rows = self._database.read("SELECT name, inode, size FROM usage_logs")
+            rows = await self._database.read("SELECT name, inode, size FROM usage_logs")
             self._marks = {
                 msgspec.convert(name, str): msgspec.convert(
                     {"inode": inode, "size": size}, Mark
@@ -145,17 +161,28 @@ class UsageLog:
             }
         return self._marks
 
-    def _remember(self, marks: dict[str, Mark], last: int | None) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(
+    async def _remember(self, marks: dict[str, Mark], last: int | None) -> None:
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.executemany(
                 _REMEMBER,
                 [(name, mark.inode, mark.size) for name, mark in marks.items()],
             )
             if last is not None:
-                connection.execute("UPDATE exported SET attempt = ?", (last,))
+                await connection.execute("UPDATE exported SET attempt = ?", (last,))
 
-        self._database.write(work)
+        await self._database.write(work)
         self._marks = {**(self._marks or {}), **marks}
+
+    # ---- in a thread
+
+    def _go_on(self, rows: list[Row], known: dict[str, Mark]) -> _Step:
+        """Append the lines, unless a file was met that is not recorded yet."""
+        attempts = msgspec.convert(rows, list[_Attempt], strict=False)
+        lines = _lines(attempts)
+        marks = self._prepare(lines, known)
+        new = any(known.get(name) != mark for name, mark in marks.items())
+        written = None if new else self._append(lines, marks)
+        return _Step(lines, marks, attempts[-1].id, written)
 
     def _prepare(
         self, lines: dict[str, bytes], known: dict[str, Mark]

@@ -96,7 +96,14 @@ def test_importing_the_command_line_loads_neither_http_nor_event_loop() -> None:
         check=True,
     ).stdout.split()
 
-    assert not {"aiohttp", "anyio", "uvloop", "structlog", "sqlite3"} & set(loaded)
+    assert not {
+        "aiohttp",
+        "anyio",
+        "uvloop",
+        "structlog",
+        "aiosqlite",
+        "sqlite3",
+    } & set(loaded)
 
 
 @pytest.mark.slow

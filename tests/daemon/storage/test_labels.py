@@ -1,5 +1,6 @@
 """Labels in the database: one a decision, the newest, kept for good."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,50 +23,50 @@ ONE = Label(
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "gitbridge.db")
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    made = Database(tmp_path / "gitbridge.db")
+    yield made
+    await made.close()
 
 
-def test_a_label_comes_back_as_it_went_in(database: Database) -> None:
+async def test_a_label_comes_back_as_it_went_in(database: Database) -> None:
     simulated = replace(
         ONE, decision_id="d2", task_type=None, user=None, comment=None, simulated=True
     )
 
-    assert labels.put(database, ONE) == Labelled((0.9,))
-    assert labels.put(database, simulated) == Labelled((0.9,))
-    assert sorted(labels.labels(database), key=lambda each: each.decision_id) == [
-        ONE,
-        simulated,
-    ]
+    assert await labels.put(database, ONE) == Labelled((0.9,))
+    assert await labels.put(database, simulated) == Labelled((0.9,))
+    kept = await labels.labels(database)
+    assert sorted(kept, key=lambda each: each.decision_id) == [ONE, simulated]
 
 
-def test_they_survive_a_restart(tmp_path: Path, database: Database) -> None:
-    labels.put(database, ONE)
-    database.close()
+async def test_they_survive_a_restart(database: Database) -> None:
+    await labels.put(database, ONE)
+    await database.close()
 
-    assert labels.labels(Database(tmp_path / "gitbridge.db")) == (ONE,)
+    assert await labels.labels(database) == (ONE,)
 
 
-def test_a_later_label_of_a_decision_replaces_it(database: Database) -> None:
-    labels.put(database, ONE)
+async def test_a_later_label_of_a_decision_replaces_it(database: Database) -> None:
+    await labels.put(database, ONE)
     later = replace(ONE, score=0.1, at=2.0, comment=None)
 
-    kept = labels.put(database, later)
+    kept = await labels.put(database, later)
 
     assert kept == Labelled((0.1,), ONE, (0.1,))
-    assert labels.labels(database) == (later,)
+    assert await labels.labels(database) == (later,)
 
 
-def test_a_label_may_move_to_another_task_type(database: Database) -> None:
-    labels.put(database, ONE)
-    labels.put(database, replace(ONE, decision_id="d2", score=0.5, at=2.0))
+async def test_a_label_may_move_to_another_task_type(database: Database) -> None:
+    await labels.put(database, ONE)
+    await labels.put(database, replace(ONE, decision_id="d2", score=0.5, at=2.0))
 
-    moved = labels.put(database, replace(ONE, task_type="docs", at=3.0))
+    moved = await labels.put(database, replace(ONE, task_type="docs", at=3.0))
 
     assert moved == Labelled((0.9,), ONE, (0.5,))
 
 
-def test_scores_are_those_of_the_model_and_task_type_the_oldest_first(
+async def test_scores_are_those_of_the_model_and_task_type_the_oldest_first(
     database: Database,
 ) -> None:
     others = (
@@ -76,6 +77,8 @@ def test_scores_are_those_of_the_model_and_task_type_the_oldest_first(
         replace(ONE, simulated=True),
     )
     for n, other in enumerate(others):
-        labels.put(database, replace(other, decision_id=f"o{n}", at=float(n)))
+        await labels.put(database, replace(other, decision_id=f"o{n}", at=float(n)))
 
-    assert labels.put(database, replace(ONE, score=0.2, at=-1.0)).scores == (0.2, 0.3)
+    last = await labels.put(database, replace(ONE, score=0.2, at=-1.0))
+
+    assert last.scores == (0.2, 0.3)

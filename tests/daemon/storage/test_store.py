@@ -4,9 +4,11 @@ import asyncio
 import errno
 import shutil
 import sqlite3
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import aiosqlite
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -90,6 +92,32 @@ async def test_a_cancelled_fold_is_finished(stored: Stored) -> None:
 
     assert await stored.all_ids() == ["r1", "r2"]
     assert stored.logged() == ["r1", "r2"]
+
+
+async def test_a_fold_takes_the_same_few_turns_whatever_its_size(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each statement is a turn of the connection's thread and one of the loop."""
+    turns: list[str] = []
+
+    def counted(name: str) -> Callable[..., object]:
+        original = getattr(aiosqlite.Connection, name)
+
+        def call(*arguments: object) -> object:
+            turns.append(name)
+            return original(*arguments)
+
+        return call
+
+    await stored.fold(record(0))
+    for name in ("execute", "executemany", "execute_fetchall", "commit"):
+        monkeypatch.setattr(aiosqlite.Connection, name, counted(name))
+    await stored.fold(record(1))
+    few = len(turns)
+    await stored.fold(*map(record, range(2, 82)))
+
+    assert few == len(turns) - few == 11
+    assert len(await stored.all_ids()) == 82
 
 
 async def test_folds_at_the_same_time_do_not_disturb_each_other(

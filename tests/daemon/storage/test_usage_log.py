@@ -97,7 +97,7 @@ async def test_lines_that_a_crash_left_unrecorded_are_written_once(
     await stored.fold(record(1))
     remember = UsageLog._remember
 
-    def crash(self: UsageLog, marks: object, last: int | None) -> None:
+    async def crash(self: UsageLog, marks: object, last: int | None) -> None:
         raise READ_ONLY
 
     with monkeypatch.context() as patch:
@@ -117,11 +117,11 @@ async def test_a_crash_in_the_first_export_leaves_no_double(
     calls: list[int | None] = []
     remember = UsageLog._remember
 
-    def crash(self: UsageLog, marks: object, last: int | None) -> None:
+    async def crash(self: UsageLog, marks: object, last: int | None) -> None:
         calls.append(last)
         if last is not None:
             raise READ_ONLY
-        remember(self, marks, last)  # type: ignore[arg-type]  # as it came
+        await remember(self, marks, last)  # type: ignore[arg-type]  # as it came
 
     with monkeypatch.context() as patch:
         patch.setattr(UsageLog, "_remember", crash)
