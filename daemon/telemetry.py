@@ -14,6 +14,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from actors.messages.consensus import ConsensusInfo
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ProviderSnapshot
 from actors.messages.routing import (
@@ -310,8 +311,20 @@ def _asked(record: RequestRecord) -> Labels:
     """Who answered, by the name the model is asked for: that of all other metrics."""
     if record.provider is None:
         return ("none", "none")
+    if record.consensus is not None:
+        model = _decided_for(record.provider, record.consensus)
+        return (record.provider, model or record.model or "none")
     answered = (a.model for a in reversed(record.attempts) if a.outcome == "ok")
     return (record.provider, next(answered, record.model) or "none")
+
+
+def _decided_for(provider: str, info: ConsensusInfo) -> str | None:
+    """Which of its models a round's answer is from: its calls are in other records."""
+    members = [b.member for b in info.ballots if info.winner in {None, b.group}]
+    if info.winner is None and info.judge is not None:
+        members.insert(0, info.judge)  # who wrote it
+    named = (name.partition("/") for name in members)
+    return next((model for name, _, model in named if name == provider), None)
 
 
 def _gauge(

@@ -26,7 +26,7 @@ def parse_since(value: float | str | None, now: float) -> float | None:
             f"since: {value!r:.100} is outside the years 1 to 9999",
             field="since",
             got=str(value)[:100],
-            wanted="a point in time in the years 1 to 9999",
+            wanted="the years 1 to 9999",
         )
     return at
 

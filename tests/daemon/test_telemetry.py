@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from actors.messages.chat import Usage
-from actors.messages.consensus import ConsensusInfo
+from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import (
@@ -106,6 +107,37 @@ def test_a_round_of_consensus_is_counted_by_method_and_outcome() -> None:
 
     wanted = 'gitbridge_consensus_rounds_total{method="quorum",outcome="ok"} 1'
     assert wanted in lines(telemetry)
+
+
+@pytest.mark.parametrize(
+    ("winner", "judge", "model"),
+    [(1, None, "big"), (None, "one/chair", "chair"), (None, None, "small")],
+)
+def test_a_round_has_the_label_of_the_model_it_was_decided_for(
+    winner: int | None, judge: str | None, model: str
+) -> None:
+    telemetry = Telemetry()
+    info = ConsensusInfo(
+        method="majority",
+        kind="text",
+        rule="x",
+        agreement=0.5,
+        confidence=None,
+        effective_votes=None,
+        winner=winner,
+        judge=judge,
+        groups=(),
+        ballots=(
+            Ballot(member="one/small", state="answered", group=0),
+            Ballot(member="two/m", state="answered", group=1),
+            Ballot(member="one/big", state="answered", group=1),
+        ),
+    )
+    found = replace(record(), consensus=info, provider="one", model="big-2024-08-06")
+    telemetry.on_record(found)
+
+    who = f'provider="one",model="{model}"'
+    assert f"gitbridge_request_duration_seconds_count{{{who}}} 1" in lines(telemetry)
 
 
 def test_a_request_is_counted_timed_and_paid_for() -> None:
