@@ -40,7 +40,7 @@ A caller's mistake never counts against a provider; our own bug never opens a br
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 Owner = Literal["caller", "provider", "us"]
 
@@ -77,6 +77,10 @@ FailureClass = Literal[
     "cancelled",  # the caller left, or a race was lost
     "internal",  # our own bug
 ]
+
+
+RESTART_S: Final = 1.0
+"""A guess at when the next daemon may be there."""
 
 
 class GitBridgeError(Exception):

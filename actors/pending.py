@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar
 
-from actors.errors import InternalError, Interrupted, Overloaded
+from actors.errors import RESTART_S, InternalError, Interrupted, Overloaded
 from actors.messages.routing import EndSink, ErrorInfo, RouteResult, error_info
 from actors.runtime import ActorRef, ActorStopped, AskTimeout, Future, MailboxFull
 
@@ -70,5 +70,7 @@ def _lost(error: MailboxFull | ActorStopped | AskTimeout) -> ErrorInfo:
     if isinstance(error, MailboxFull):
         return error_info(Overloaded("the mailbox is full", retry_after_s=1.0))
     if isinstance(error, ActorStopped):
-        return error_info(Interrupted("the daemon stopped before the answer"))
+        return error_info(
+            Interrupted("the daemon stopped before the answer", retry_after_s=RESTART_S)
+        )
     return error_info(InternalError("the request was not ended in its time"))

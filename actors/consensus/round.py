@@ -24,6 +24,7 @@ from actors.consensus.verdict import (
 )
 from actors.consensus.writing import Writing, judge_answers, write_answer
 from actors.errors import (
+    RESTART_S,
     BudgetExceeded,
     Cancelled,
     DeadlineExceeded,
@@ -75,7 +76,7 @@ class Round:
 
     def cancel(self, *, interrupted: bool) -> None:
         self._stopped = (
-            Interrupted("the daemon stopped before the verdict")
+            _interrupted()
             if interrupted
             else Cancelled("the caller cancelled the request")
         )
@@ -94,7 +95,7 @@ class Round:
             verdict = error
         except anyio.get_cancelled_exc_class():
             self._stop_all(interrupted=True)
-            self._end(Interrupted("the daemon stopped before the verdict"))
+            self._end(_interrupted())
             raise
         except Exception:
             log.exception("consensus_bug", request_id=self._request.request_id)
@@ -371,3 +372,7 @@ class Round:
             start.sink(
                 Delta(content=reply.content, tool_calls=calls, model=reply.model)
             )
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("the daemon stopped before the verdict", retry_after_s=RESTART_S)

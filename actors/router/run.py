@@ -5,6 +5,7 @@ import structlog
 from msgspec.structs import replace
 
 from actors.errors import (
+    RESTART_S,
     Cancelled,
     DeadlineExceeded,
     GitBridgeError,
@@ -28,9 +29,6 @@ from actors.router.places import Places
 from actors.router.race import Spawn
 from actors.router.records import Ending, Journal
 from actors.runtime import Backend, Future
-
-RESTART_S = 1.0
-"""A guess at when another daemon may be there."""
 
 log = structlog.get_logger(actor="router")
 

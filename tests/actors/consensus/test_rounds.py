@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from actors.consensus import ConsensusSettings
 from actors.consensus.round import SETTLING_S
+from actors.errors import RESTART_S
 from actors.messages.consensus import ConsensusAsk
 from actors.messages.routing import ErrorInfo, RouteResult
 from actors.policy.voting.fitting import MIN_LABELS
@@ -596,8 +597,23 @@ async def test_a_stopped_actor_interrupts_its_rounds() -> None:
 
     # Told by the end of the house: nobody waits for ever.
     await anyio.sleep(1.0)
-    assert len(outcomes) == 1
-    assert not isinstance(outcomes[0], RouteResult)
+    (error,) = outcomes
+    assert isinstance(error, ErrorInfo)
+    assert (error.kind, error.retry_after_s) == ("interrupted", RESTART_S)
+
+
+async def test_a_round_cut_short_by_the_end_says_when_to_come_again() -> None:
+    async with consensus_house(three(*[Answer(hangs_first=True)] * 2)) as house:
+        handle = house.handle.route(request(consensus=ConsensusAsk()))
+        outcomes: list[object] = []
+        handle.begin(outcomes.append)
+        await anyio.sleep(1.0)
+        handle.cancel(interrupted=True)
+        await anyio.sleep(1.0)
+
+    (error,) = outcomes
+    assert isinstance(error, ErrorInfo)
+    assert (error.kind, error.retry_after_s) == ("interrupted", RESTART_S)
 
 
 async def test_an_actor_that_is_not_there_refuses_at_once() -> None:
