@@ -139,27 +139,31 @@ def _candidates(candidates: Sequence[RankedCandidate], paint: Paint) -> str:
         return "nobody could be ranked"
     names = list(dict.fromkeys(t.name for each in candidates for t in each.terms))
     numbers = ("rank", "score", *names, "expected cost", "expected latency")
+    said = (t.note for each in candidates for t in each.terms if t.note)
+    notes = list(dict.fromkeys(said))
     rows: list[Row] = [
         [
             str(rank),
             name_of(each.target.provider, each.target.model),
             Cell(decimals(each.score), "bold"),
-            *(_term(each.terms, name) for name in names),
+            *(_term(each.terms, name, notes) for name in names),
             money(each.expected_cost_usd),
             seconds(each.expected_latency_s),
         ]
         for rank, each in enumerate(candidates, start=1)
     ]
     headers = ["rank", "candidate", "score", *names, "expected cost"]
-    return table([*headers, "expected latency"], rows, paint, right=numbers)
+    shown = table([*headers, "expected latency"], rows, paint, right=numbers)
+    below = [one_line(f"[{n}] {note}") for n, note in enumerate(notes, start=1)]
+    return "\n".join([shown, *below])
 
 
-def _term(terms: Sequence[ScoreTerm], name: str) -> str:
-    """A term as value x weight, and what it came from."""
+def _term(terms: Sequence[ScoreTerm], name: str, notes: Sequence[str]) -> str:
+    """A term as value x weight, what it came from, and the number of its note."""
     for term in terms:
         if term.name == name:
             raw = "" if term.raw is None else f" ({_raw(term.raw, term.unit)})"
-            note = f" [{term.note}]" if term.note else ""
+            note = f" [{notes.index(term.note) + 1}]" if term.note else ""
             return f"{term.value:.3f} x {term.weight:.2f}{raw}{note}"
     return UNKNOWN
 

@@ -185,7 +185,8 @@ def test_an_explanation_lists_exclusions_and_reasons() -> None:
     assert "grok/g    breaker_open  for 3 s" in shown
     assert "degraded: every breaker was open" in shown
     assert "the caller said so" in shown
-    assert "1.000 x 1.00 [first]" in shown
+    assert "1.000 x 1.00 [1]" in shown
+    assert "\n[1] first\n" in shown
 
 
 def test_an_explanation_says_how_to_see_the_rest() -> None:
