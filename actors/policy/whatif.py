@@ -31,7 +31,7 @@ from actors.messages.whatif import Change, Estimate, Move, WhatIf
 from actors.policy.measures import Measured, target_of
 from actors.policy.recall import Forgotten, Recalled, Recollection
 from actors.policy.round_robin import RoundRobin
-from actors.policy.scoring import Ranker
+from actors.policy.scoring import rank
 
 OWN_RATIOS = 10
 """From so many calls on, a candidate's own ratio of measured to predicted counts."""
@@ -74,7 +74,6 @@ class Replay:
     def __init__(self, change: Change) -> None:
         self._change = change
         self._recollection = Recollection()
-        self._ranker = Ranker()
         self._rotation = RoundRobin()
         self._requests = 0
         self._left_out: Counter[str] = Counter()
@@ -136,7 +135,8 @@ class Replay:
         )
         if ask.strategy == "round_robin" and ask.rotation is None:
             ask = replace(ask, rotation=self._rotation)
-        ranking = self._ranker.rank(recalled.candidates, ask)
+        # Each by itself: a ranker is for the same candidates, and for one clock.
+        ranking = rank(recalled.candidates, ask)
         if not ranking.order:
             return "nobody could have been asked"
         known = {target_of(s.provider, s.model): s for s in recalled.candidates}

@@ -149,6 +149,22 @@ def test_weights_alone_leave_the_strategy_as_it_was() -> None:
     assert ledger.replayed(weights=Weights(0.0, 1.0, 0.0)).changed == 0
 
 
+def test_records_of_different_candidates_are_each_decided_among_their_own() -> None:
+    slow, other = snapshot("slow", 5, 9.0), snapshot("other", 3, 3.0)
+    ledger = Ledger(CHEAP, FAST)
+    pools = [(CHEAP,), (FAST,), (CHEAP, FAST), (FAST, CHEAP), (slow, other), (FAST,)]
+    for pool in pools * 2:
+        ledger.pool = pool
+        ledger.decided("cost")
+    same, fast = (
+        ledger.replayed(strategy="cost"),
+        ledger.replayed(strategy="performance"),
+    )
+
+    assert (same.replayed, same.changed) == (len(pools) * 2, 0)
+    assert fast.moves == (Move(before="cheap/m", after="fast/m", requests=4),)
+
+
 def test_turns_are_taken_in_the_order_of_the_records() -> None:
     ledger = Ledger(CHEAP, FAST)
     for _ in range(10):
