@@ -9,8 +9,11 @@ import pytest
 SHARED = Path(os.environ.get("GITBRIDGE_SHARED", Path(__file__).parents[2] / "shared"))
 
 
-# Under nohup the daemons of the tests would inherit that SIGHUP is ignored.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Under nohup, or in the background of a script, what the tests start would inherit that
+# these are ignored.
+for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 @pytest.fixture
