@@ -71,11 +71,21 @@ def error_of(failure: Failure, provider: str | None) -> GitBridgeError:
     return error
 
 
-def rate_limited(retry_after_s: float | None, provider: str | None) -> GitBridgeError:
-    """The error when waiting is all that helps, and it takes too long."""
+def rate_limited(
+    retry_after_s: float | None, provider: str | None, failed: str | None = None
+) -> GitBridgeError:
+    """The error when waiting is all that helps, and it takes too long.
+
+    Args:
+        retry_after_s: Seconds until the first takes calls again, if known.
+        provider: Whose limit that is.
+        failed: What went wrong last with those that are not rate limited.
+    """
     wait = "" if retry_after_s is None else f" for another {lasting(retry_after_s)}"
+    who = "every provider that could answer" if failed is None else provider
+    others = "" if failed is None else f", and the others failed: {failed}"
     return ProviderRateLimited(
-        f"every provider that could answer is rate limited{wait}",
+        f"{who} is rate limited{wait}{others}",
         retry_after_s=retry_after_s,
         provider=provider,
     )

@@ -25,7 +25,7 @@ def nobody_worth_it(
         pause, provider = waiting.not_before - now, waiting.target.provider
         own = [miss for miss in misses if miss.target == waiting.target]
         if not own or own[-1].failure.failure == "rate_limit":
-            return rate_limited(pause, provider)
+            return rate_limited(pause, provider, _otherwise(misses))
         error = error_of(own[-1].failure, provider)
         error.retry_after_s = pause
         return error
@@ -33,6 +33,12 @@ def nobody_worth_it(
         return None
     why = f"{pool.spending.refusal(dear.target)}{_last(misses)}"
     return BudgetExceeded(why, provider=dear.target.provider)
+
+
+def _otherwise(misses: Sequence[Miss]) -> str | None:
+    """What went wrong last that was no rate limit."""
+    found = (m.failure for m in reversed(misses) if m.failure.failure != "rate_limit")
+    return next((failure.message for failure in found), None)
 
 
 def _last(misses: Sequence[Miss]) -> str:

@@ -55,6 +55,16 @@ def test_a_wait_that_is_too_long_is_a_rate_limit(misses: list[Miss]) -> None:
     assert error.retry_after_s == 30.0
 
 
+def test_a_wait_that_is_too_long_is_not_laid_to_those_that_failed() -> None:
+    other = Miss(Target("b", "m"), miss("bad_response").failure, called=True)
+    error = nobody_worth_it(waiting(40.0), [other], 10.0, attempts_left=True)
+
+    assert isinstance(error, errors.ProviderRateLimited)
+    assert error.message == (
+        "a is rate limited for another 30 s, and the others failed: it said no"
+    )
+
+
 def test_or_what_its_provider_said() -> None:
     misses = [miss("overloaded")]
     error = nobody_worth_it(waiting(40.0), misses, 10.0, attempts_left=True)
