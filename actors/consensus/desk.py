@@ -87,11 +87,15 @@ class Desk:
     def judge(
         self, ask: ConsensusAsk, members: Sequence[str], task_type: str | None
     ) -> str:
-        """Who judges or writes: as asked, as configured, or the best prior."""
+        """Who judges or writes: as asked, as configured, or the best prior.
+
+        Raises:
+            InvalidRequest: The name is no provider.
+        """
         named = ask.judge or self.settings.judge
-        return named or max(
-            members, key=lambda name: self.prior(name, task_type) or 0.0
-        )
+        if named:
+            return self._member(named, field="judge")
+        return max(members, key=lambda name: self.prior(name, task_type) or 0.0)
 
     def prior(self, member: str, task_type: str | None) -> float | None:
         """How often it is right: as configured, else the quality of its answers."""
@@ -135,14 +139,14 @@ class Desk:
             )
         return tuple(members[:MAX_MEMBERS])
 
-    def _member(self, name: str) -> str:
+    def _member(self, name: str, *, field: str = "members") -> str:
         provider, slash, model = name.partition("/")
         provider = self.tools.aliases.get(provider, provider)
         ref = self.tools.providers.get(provider)
         if ref is None:
             raise InvalidRequest(
                 f"there is no provider {provider!r}",
-                field="members",
+                field=field,
                 got=name[:200],
                 wanted="one of " + ", ".join(self.tools.providers),
             )

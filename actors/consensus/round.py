@@ -11,6 +11,7 @@ from actors.consensus.ballots import ballots
 from actors.consensus.desk import Desk
 from actors.consensus.members import Members
 from actors.consensus.messages import StartRound
+from actors.consensus.missed import no_quorum
 from actors.consensus.outcome import RoundEnd, Verdict
 from actors.consensus.settings import WRITING_SHARE
 from actors.consensus.verdict import (
@@ -25,13 +26,10 @@ from actors.consensus.verdict import (
 from actors.consensus.writing import Writing, judge_answers, write_answer
 from actors.errors import (
     RESTART_S,
-    BudgetExceeded,
     Cancelled,
-    DeadlineExceeded,
     GitBridgeError,
     InternalError,
     Interrupted,
-    ProviderError,
 )
 from actors.messages.chat import Delta, ToolCallDelta
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
@@ -68,6 +66,7 @@ class Round:
         )
         self._decision_id = desk.tools.new_id()
         self._names: tuple[str, ...] = ()
+        self._judge = ""  # or chair, where there may be one
         self._woken: Future[None] | None = None
         self._writing: Writing | None = None
         self._stopped: GitBridgeError | None = None
@@ -111,13 +110,15 @@ class Round:
         self._names = desk.members(ask)
         method = desk.method(ask)
         quorum = desk.quorum(ask, len(self._names))
+        if self._may_write(method):
+            self._judge = desk.judge(ask, self._names, self._request.task_type)
         evidence = desk.evidence(self._names, self._request.task_type)
         early = await self._hear(method, quorum, evidence)
         if self._stopped is not None:
             raise self._stopped
         answered = self._members.answered()
         if len(answered) < quorum:
-            raise self._no_quorum(len(answered), quorum)
+            raise no_quorum(self._members.asked, quorum)
         count = count_answers(answered, self._question)
         decided = decide_round(method, count, evidence, ballots=len(answered))
         if self._wants_writing(method, count):
@@ -234,7 +235,7 @@ class Round:
             self._desk,
             self._start,
             self._backend,
-            model=self._desk.judge(self._ask, self._names, self._request.task_type),
+            model=self._judge,
             question=self._question,
             answers=[
                 (answers[place][0], answers[place][1].content or "") for place in places
@@ -273,18 +274,6 @@ class Round:
             scores=written.scores,
             judge=writing.model,
         )
-
-    def _no_quorum(self, answered: int, quorum: int) -> GitBridgeError:
-        """Whose fault it is: the caller's, where it was time or money that ran out."""
-        asked = self._members.asked
-        text = f"{answered} of {len(asked)} members answered, the quorum is {quorum}"
-        failed = [each.reply for each in asked if isinstance(each.reply, ErrorInfo)]
-        kinds = {each.kind for each in failed}
-        if self._members.open or kinds == {"deadline_exceeded"}:
-            return DeadlineExceeded(f"the deadline passed: {text}")
-        if kinds == {"budget_exceeded"}:
-            return BudgetExceeded(f"{text}: {failed[0].message}")
-        return ProviderError(text)
 
     # ---- waiting
 

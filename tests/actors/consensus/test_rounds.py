@@ -10,9 +10,10 @@ from typing_extensions import override
 from actors.consensus import ConsensusSettings
 from actors.consensus.round import SETTLING_S
 from actors.errors import RESTART_S
-from actors.messages.consensus import ConsensusAsk
+from actors.messages.consensus import ConsensusAsk, ConsensusMethod
 from actors.messages.routing import ErrorInfo, RouteResult
 from actors.policy.voting.fitting import MIN_LABELS
+from actors.policy.voting.judging import SELF_DISCOUNT
 from actors.wire.base import HttpRequest
 from tests.support.consensus_house import ConsensusHouse, consensus_house
 from tests.support.fake_transport import (
@@ -209,6 +210,42 @@ async def test_a_quorum_not_reached_is_an_error_with_all_answers() -> None:
     assert record.consensus.ballots[0].content is None
 
 
+@pytest.mark.parametrize(
+    ("answers", "kind", "retry_after_s"),
+    [
+        ([refusal(400, "bad")] * 2, "invalid_request", None),
+        ([refusal(429, "slow", retry_after_s=s) for s in (90, 70)], "rate_limited", 70),
+        ([refusal(400, "bad"), refusal(500)], "provider_error", None),
+        ([refusal(500)] * 2, "provider_error", None),
+        ([completion("")] * 2, "provider_error", None),
+    ],
+)
+async def test_why_nobody_answered_is_the_rounds_own_reason_where_all_agree(
+    answers: list[Answer], kind: str, retry_after_s: float | None
+) -> None:
+    async with consensus_house(three(*answers)) as house:
+        error = await house.error()
+
+    assert error.kind == kind
+    assert error.message.startswith("0 of 2 members answered, the quorum is 2")
+    assert error.retry_after_s == (
+        None if retry_after_s is None else pytest.approx(retry_after_s)
+    )
+
+
+@pytest.mark.parametrize("judge", ["nobody", "nobody/m", "auto", "consensus"])
+@pytest.mark.parametrize("method", ["judge", "synthesis", "auto"])
+async def test_a_judge_that_is_no_provider_is_refused_before_anybody_is_asked(
+    judge: str, method: ConsensusMethod
+) -> None:
+    transports = texts("1", "1")
+    async with consensus_house(transports) as house:
+        error = await house.error(ConsensusAsk(method=method, judge=judge))
+
+    assert (error.kind, error.field) == ("invalid_request", "judge")
+    assert not any(each.calls for each in transports.values())
+
+
 async def test_a_quorum_missed_for_want_of_time_or_money_is_the_callers() -> None:
     late = completion("2", after_s=500.0)
     async with consensus_house(three(completion("1"), late, late)) as house:
@@ -362,6 +399,8 @@ class FairJudge(FakeTransport):
     @override
     def _next(self, request: HttpRequest) -> Answer:
         shown = request.body.decode().split("<answer ")[1:]
+        if not shown:
+            return super()._next(request)
         lines = [f"{each[0]}: {9 if 'A poem' in each else 3}" for each in shown]
         return judging(*lines)
 
@@ -373,11 +412,22 @@ async def test_a_judge_decides_between_free_texts_in_both_orders() -> None:
         result, info = await house.verdict(members=("one", "two"), judge="judge")
 
     assert result.content == POEM
-    assert info.judge == "judge"
+    assert info.judge == "judge/gpt-4o"
     assert [each.score for each in info.ballots] == [3.0, 9.0]
-    assert info.rule == "judged by judge in 2 orders"
+    assert info.rule == "judged by judge/gpt-4o in 2 orders"
     assert len(transports["judge"].calls) == 2
     assert len(result.attempts) == 4
+
+
+@pytest.mark.parametrize("judge", ["two", "two/gpt-4o"])
+async def test_a_judge_among_the_members_is_known_however_it_is_named(
+    judge: str,
+) -> None:
+    transports = texts(ESSAY) | {"two": FairJudge(completion(POEM))}
+    async with consensus_house(transports) as house:
+        _, info = await house.verdict("judge", judge=judge)
+
+    assert [each.score for each in info.ballots] == [3.0, 9.0 - SELF_DISCOUNT]
 
 
 async def test_orders_that_disagree_are_told() -> None:
@@ -392,8 +442,8 @@ async def test_orders_that_disagree_are_told() -> None:
 @pytest.mark.parametrize(
     ("answer", "trouble"),
     [
-        (completion("I like both."), "judge gave no scores"),
-        (refusal(400, "bad"), "judge did not judge"),
+        (completion("I like both."), "judge/gpt-4o gave no scores"),
+        (refusal(400, "bad"), "judge/gpt-4o did not judge"),
     ],
 )
 async def test_a_judge_that_fails_leaves_the_decision_to_the_votes(
@@ -439,7 +489,7 @@ async def test_a_chair_that_fails_leaves_the_best_answer(answer: Answer) -> None
         )
 
     assert result.content == ESSAY
-    assert info.rule.startswith("chair ")
+    assert info.rule.startswith("chair/gpt-4o ")
 
 
 async def test_a_caller_that_leaves_ends_the_judge_too() -> None:
@@ -502,7 +552,7 @@ async def test_a_chair_that_breaks_off_is_an_error_and_no_short_answer() -> None
     assert deltas
     assert isinstance(result, ErrorInfo)
     assert result.kind == "provider_error"
-    assert result.message.startswith("chair broke off while it wrote: ")
+    assert result.message.startswith("chair/gpt-4o broke off while it wrote: ")
     assert result.provider == "chair"
     assert len(started) == 1
     assert record.outcome == "provider_error"
