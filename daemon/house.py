@@ -176,9 +176,9 @@ async def open_house(
         spool = Spool(state / "spool", sync=full, on_trouble=trouble.ring)
         stack.callback(spool.close)
         store = Store(state, spool, sync=full)
+        stack.push_async_callback(store.close)  # also when opening is cancelled
         with suppress(LedgerUnavailable):  # it folds later; only a refusal is final
             await store.open()
-        stack.push_async_callback(store.close)
         records = RecordDesk(spool)
         health_log = HealthLog(state / "logs")
         events = EventTeller(Telemetry(), health_log, records, direct)

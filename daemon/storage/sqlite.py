@@ -237,11 +237,14 @@ class Database:
         return self.path.with_name(f"{self.path.name}.corrupt-{number}")
 
     async def _close(self) -> None:
-        connections = (self._reader, self._writer)
+        reader, writer = self._reader, self._writer
         self._reader = self._writer = None
-        for connection in connections:
-            if connection is not None:
-                await connection.close()
+        try:
+            if reader is not None:
+                await reader.close()
+        finally:
+            if writer is not None:
+                await writer.close()
 
     def _explained(
         self, error: Exception, else_: type[LedgerUnavailable] = LedgerUnavailable

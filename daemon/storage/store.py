@@ -9,7 +9,7 @@ from typing import TypeVar
 import aiosqlite
 import msgspec
 
-from actors.errors import LedgerNotOpen, LedgerUnavailable
+from actors.errors import LedgerNotOpen, LedgerRefused, LedgerUnavailable
 from actors.messages.ledger import (
     Folded,
     HistoryEntry,
@@ -163,13 +163,18 @@ class Store:
         return deleted
 
     async def close(self) -> None:
-        """Fold what is left, if that works, and end the database's threads."""
+        """Fold what is left, if that works, and end the database's threads.
+
+        They are ended whatever happens: the process could not exit otherwise.
+        """
         self._spool.close()
-        with suppress(LedgerUnavailable, OSError):  # the next start folds it
-            while (await self.fold(_CLOSING_GROUP, self._stashed)).more:
-                pass
-        await self._finisher.finished()
-        await self._database.close()
+        try:
+            with suppress(LedgerUnavailable, LedgerRefused, OSError):  # it is kept
+                while (await self.fold(_CLOSING_GROUP, self._stashed)).more:
+                    pass
+        finally:
+            await self._finisher.finished()
+            await self._database.close()
 
     async def _fold_repairing(
         self, limit: int, states: States, *, roll: bool

@@ -1,5 +1,6 @@
 """A spool and the store that folds it, for tests of storage."""
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -54,3 +55,11 @@ class Stored(Struct):
             for line in self.lines(provider)
         ]
         return [str(metadata["request_id"]) for metadata in lines]
+
+
+def database_threads() -> list[str]:
+    """Names of threads of databases: they keep the process from ending."""
+    workers = [t for t in threading.enumerate() if "connection_worker" in t.name]
+    for worker in workers:
+        worker.join(2.0)
+    return [worker.name for worker in workers if worker.is_alive()]

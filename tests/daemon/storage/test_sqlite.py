@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from actors.errors import LedgerRefused, LedgerUnavailable
 from daemon.storage.migrations import scripts
 from daemon.storage.sqlite import Database, DatabaseCorrupt
+from tests.support.stored import database_threads
 
 COUNT = "SELECT COUNT(*) FROM state"
 
@@ -26,14 +26,6 @@ async def database(path: Path) -> AsyncIterator[Database]:
     made = Database(path, busy_timeout_s=0.05)
     yield made
     await made.close()
-
-
-def threads() -> list[str]:
-    """Names of threads that keep this process from ending."""
-    workers = [t for t in threading.enumerate() if "connection_worker" in t.name]
-    for worker in workers:
-        worker.join(2.0)
-    return [worker.name for worker in workers if worker.is_alive()]
 
 
 def contents(path: Path) -> bytes:
@@ -96,7 +88,7 @@ async def test_a_migration_that_fails_changes_nothing(
     assert other.execute("PRAGMA user_version").fetchone() == (0,)
     tables = other.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
     assert tables.fetchall() == [("totals",)]
-    assert threads() == []
+    assert database_threads() == []
     other.close()
 
 
@@ -111,7 +103,7 @@ async def test_a_newer_layout_is_refused_in_a_sentence_and_left_alone(
         await database.open()
 
     assert contents(path)[100:] == before[100:]
-    assert threads() == []
+    assert database_threads() == []
 
 
 async def test_writes_are_whole_or_not_at_all(database: Database) -> None:
@@ -161,7 +153,7 @@ async def test_closing_waits_for_the_write_that_nobody_waits_for(
     other = sqlite3.connect(path)
 
     assert other.execute(COUNT).fetchone() == (1,)
-    assert threads() == []
+    assert database_threads() == []
     other.close()
 
 
@@ -213,7 +205,7 @@ async def test_many_may_open_and_close_it_at_once(database: Database) -> None:
     await database.close()
 
     assert counts == [0] * 16
-    assert threads() == []
+    assert database_threads() == []
 
 
 async def test_whoever_gives_up_while_it_is_opened_leaves_nothing_open(
@@ -226,7 +218,7 @@ async def test_whoever_gives_up_while_it_is_opened_leaves_nothing_open(
     await database.close()
 
     assert caller.cancelled()
-    assert threads() == []
+    assert database_threads() == []
 
 
 async def test_a_foreign_lock_is_an_error_that_passes(
@@ -251,7 +243,7 @@ async def test_a_folder_that_is_not_there_is_an_error_that_passes(
     database = Database(tmp_path / "later" / "gitbridge.db")
     with pytest.raises(LedgerUnavailable, match="unable to open"):
         await database.open()
-    assert threads() == []
+    assert database_threads() == []
     (tmp_path / "later").mkdir()
 
     assert await count(database) == 0
@@ -264,7 +256,7 @@ async def test_what_is_no_database_is_moved_aside(
     put(path, b"no database at all" * 1000)
     with pytest.raises(DatabaseCorrupt):
         await database.open()
-    assert threads() == []
+    assert database_threads() == []
     first = await database.move_aside()
     put(path, b"again no database!" * 1000)
     second = await database.move_aside()

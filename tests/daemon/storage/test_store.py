@@ -13,13 +13,13 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from actors.errors import LedgerNotOpen, LedgerUnavailable
+from actors.errors import LedgerNotOpen, LedgerRefused, LedgerUnavailable
 from actors.messages.chat import Usage
 from daemon.storage.batches import Batch
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 from tests.support.records import START, attempt, record
-from tests.support.stored import Stored
+from tests.support.stored import Stored, database_threads
 
 
 async def test_a_fold_moves_records_and_values(stored: Stored) -> None:
@@ -218,6 +218,38 @@ async def test_closing_writes_what_the_actor_left(stored: Stored) -> None:
     await stored.store.close()
 
     assert await stored.store.states() == {"breaker": b"open"}
+
+
+async def test_closing_a_store_that_a_newer_version_made_only_closes_it(
+    tmp_path: Path,
+) -> None:
+    other = sqlite3.connect(tmp_path / "gitbridge.db")
+    other.execute("PRAGMA user_version = 99")
+    other.close()
+    spool = Spool(tmp_path / "spool")
+    store = Store(tmp_path, spool)
+    spool.append(record(1))
+    with pytest.raises(LedgerRefused):
+        await store.open()
+    await store.close()
+
+    assert Spool(tmp_path / "spool").pending_bytes > 0
+
+
+@pytest.mark.parametrize("turns", range(1, 40, 3))
+async def test_whoever_is_cancelled_while_it_closes_leaves_no_thread(
+    tmp_path: Path, turns: int
+) -> None:
+    store = Store(tmp_path, spool := Spool(tmp_path / "spool"))
+    await store.open()
+    spool.append(record(1))
+    caller = asyncio.ensure_future(store.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)  # noqa: TID251 - let it get further
+    caller.cancel()
+    await asyncio.wait([caller])
+
+    assert database_threads() == []
 
 
 async def test_closing_works_when_nothing_else_does(tmp_path: Path) -> None:
