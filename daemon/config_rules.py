@@ -103,6 +103,7 @@ def _consensus(config: Config) -> Iterator[Problem]:
     told = config.consensus
     names = [("consensus.members", name) for name in told.members]
     names += [(f"consensus.priors.{name}", name) for name in told.priors]
+    names += [("consensus.judge", told.judge)] if told.judge else []
     for key, name in names:
         if not _known_provider(config, name.partition("/")[0]):
             text = f"{_known_text(config)}, alone or with /model"

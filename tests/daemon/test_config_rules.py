@@ -155,6 +155,7 @@ def test_alias_candidates_name_configured_providers(candidate: str) -> None:
     [
         ('members = ["openai", "nobody/m"]', "consensus.members"),
         ("priors = { nobody = 0.5 }", "consensus.priors.nobody"),
+        ('judge = "nobody/m"', "consensus.judge"),
     ],
 )
 def test_consensus_names_configured_providers(line: str, key: str) -> None:
