@@ -98,7 +98,7 @@ class ProviderState:
         self, call_id: str, model: str, tokens: int, now: float, *, forced: bool
     ) -> Failure | None:
         """Admit a call, or say why not. Every admitted call must be settled."""
-        if now < self._no_money_until and not forced:
+        if now < self._no_money_until:
             return refusals.out_of_money(self.settings.name)
         limiter, name, known = (
             self._limiter,

@@ -1,5 +1,7 @@
 """One request, from its arrival to its record."""
 
+import dataclasses
+
 import anyio
 import structlog
 from msgspec.structs import replace
@@ -31,6 +33,9 @@ from actors.router.records import Ending, Journal
 from actors.runtime import Backend, Future
 
 log = structlog.get_logger(actor="router")
+
+_NOT_NOW = frozenset({"no_provider", "rate_limited", "provider_error"})
+"""Ends of a request that nobody was asked for."""
 
 
 class RequestRun:
@@ -112,6 +117,8 @@ class RequestRun:
         if isinstance(error, NoProvider) and self._refused_unasked():
             # Breakers opened between the ranking and the asking: look again.
             error = await self._decided_run()
+        if error is not None and error.kind in _NOT_NOW and self._refused_unasked():
+            error = await self._doubtful_run(error)
         return error
 
     async def _enter(self) -> GitBridgeError | None:
@@ -126,9 +133,15 @@ class RequestRun:
                 return self._stopped()
         return None
 
-    async def _decided_run(self) -> GitBridgeError | None:
+    async def _decided_run(self, *, anyhow: bool = False) -> GitBridgeError | None:
+        """Rank and attempt; ``anyhow``: open breakers keep nobody from being asked."""
         now = self._backend.now()
-        plan = self._plan = self._desk.decide(self._request, now, self._deadline)
+        plan = self._desk.decide(self._request, now, self._deadline)
+        if anyhow:
+            reason = f"nobody else can be asked: {plan.decision.reason}"
+            decision = replace(plan.decision, degraded=True, reason=reason)
+            plan = dataclasses.replace(plan, decision=decision)
+        self._plan = plan
         if plan.attempts is None:
             return plan.error
         return await self._attempt_all(plan)
@@ -138,6 +151,18 @@ class RequestRun:
         decision = self._plan.decision if self._plan else None
         asked = bool(self._journal.attempts) or self._stopped() is not None
         return decision is not None and not decision.degraded and not asked
+
+    async def _doubtful_run(self, error: GitBridgeError) -> GitBridgeError | None:
+        """Ask whom only an open breaker keeps from it; the first error if nobody is.
+
+        Who was fit has no money or no rate left: the last candidate is never ejected.
+        """
+        plan = self._plan
+        doubtful = await self._decided_run(anyhow=True)
+        if self._journal.attempts or self._stopped() is not None:
+            return doubtful
+        self._plan = plan
+        return error
 
     async def _attempt_all(self, plan: Plan) -> GitBridgeError | None:
         attempts = plan.attempts

@@ -178,6 +178,31 @@ async def test_a_breaker_that_opens_after_the_ranking_ejects_no_last_candidate()
         assert house.spool.records[-1].decision.degraded
 
 
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        refusal(429, "insufficient_quota"),
+        refusal(429, "rate_limit_exceeded", retry_after_s=120),
+    ],
+)
+async def test_who_is_behind_a_breaker_is_asked_when_nobody_else_can_be(
+    unfit: Answer,
+) -> None:
+    settings = RouterSettings(strategy="cost", retry=RetryConfig(max_attempts=1))
+    transports = two(refusal(500), unfit)
+    async with small_house(transports, settings=settings) as house:
+        for _ in range(3):
+            await house.error(provider="cheap")
+        await house.error(provider="dear")
+        transports["cheap"].answers = [completion("after all")]
+        result = await house.answer()
+
+        assert result.content == "after all"
+        decision = house.spool.records[-1].decision
+        assert decision.degraded
+        assert decision.reason.startswith("nobody else can be asked")
+
+
 async def test_one_request_adds_at_most_one_to_the_consecutive_failures() -> None:
     settings = RouterSettings(strategy="cost", retry=RetryConfig(max_attempts=3))
     async with small_house(
