@@ -132,7 +132,12 @@ def named_consensus(model: str | None) -> ConsensusAsk | None:
     form, colon, method = model.partition(":")
     if form != CONSENSUS:
         return None
-    return ConsensusAsk(method=_method(method, "model") if colon else None)
+    if not colon:
+        return ConsensusAsk()
+    if method not in CONSENSUS_METHODS:
+        methods = "|".join(CONSENSUS_METHODS)
+        raise fields.wrong("model", model, f"{CONSENSUS}, or {CONSENSUS}:{methods}")
+    return ConsensusAsk(method=_method(method, "model"))
 
 
 def _consensus(params: RouteParams) -> ConsensusAsk | None:
