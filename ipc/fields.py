@@ -14,6 +14,9 @@ from actors.errors import InvalidRequest
 MAX_DEPTH = 100
 """How deep JSON that is passed on to a provider may be nested."""
 
+MAX_NAME = 200
+"""Characters of a name: of a model, a provider, a task type."""
+
 _SHOWN_CHARACTERS = 60
 _SHOWN_NAMES = 40
 
@@ -96,6 +99,14 @@ def name(value: object, field: str) -> str:
     if not isinstance(value, str) or not value:
         raise wrong(field, value, "a string that is not empty")
     return value
+
+
+def short_name(value: object, field: str) -> str:
+    """A name as it goes into the ledger and the metrics, which others read as well."""
+    found = name(value, field)
+    if len(found) > MAX_NAME:
+        raise wrong(field, found, f"at most {MAX_NAME} characters")
+    return found
 
 
 def boolean(value: object, field: str) -> bool:

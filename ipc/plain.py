@@ -14,11 +14,13 @@ from msgspec import Meta, Struct
 
 from actors.messages.chat import ChatRequest, Message
 from actors.messages.routing import Door, RouteRequest, Strategy
+from ipc.fields import MAX_NAME
 
 _MOST: Final = 2**63 - 1
 _FAILURES: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
-Name = Annotated[str, Meta(min_length=1)]
+Text = Annotated[str, Meta(min_length=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Count = Annotated[int, Meta(ge=1, le=_MOST)]
 Integer = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
 Temperature = Annotated[float, Meta(ge=0.0, le=2.0)]
@@ -41,7 +43,7 @@ class PlainParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Params of ``route``; see ``RouteParams``."""
 
     messages: Messages | None = None
-    prompt: Name | None = None
+    prompt: Text | None = None
     model: Name | None = None
     provider: Name | None = None
     strategy: Strategy | None = None

@@ -35,6 +35,8 @@ _CHAT_PARAMS: Final = (
     "response_format",
     "reasoning_effort",
 )
+MIN_BUDGET_USD: Final = Decimal("1e-12")
+MAX_BUDGET_USD: Final = Decimal("1e12")
 _NOT_YET: Final = ("cache", "idempotency_key", "hedge")
 
 
@@ -153,7 +155,7 @@ def _consensus(params: RouteParams) -> ConsensusAsk | None:
     method = None if params.method is None else _method(params.method, "method")
     return ConsensusAsk(
         method=method or (named.method if named else None),
-        members=tuple(fields.name(each, "members") for each in members),
+        members=tuple(fields.short_name(each, "members") for each in members),
         quorum=None
         if params.quorum is None
         else fields.integer(params.quorum, "quorum", 1),
@@ -192,7 +194,7 @@ def _chat(params: RouteParams) -> ChatRequest:
 
 
 def _name(value: str | None, field: str) -> str | None:
-    return None if value is None else fields.name(value, field)
+    return None if value is None else fields.short_name(value, field)
 
 
 def parse_strategy(value: object, field: str = "strategy") -> Strategy:
@@ -236,15 +238,18 @@ def parse_deadline(value: object, field: str = "deadline_s") -> float | None:
 
 def parse_budget(value: object, field: str = "budget_usd") -> Decimal | None:
     """US dollars as a number or, exactly, as a decimal string."""
-    wanted = "a number of US dollars, at least 0"
+    wanted = f"a number of US dollars: 0, or from {MIN_BUDGET_USD} to {MAX_BUDGET_USD}"
     if value is None:
         return None
-    if not isinstance(value, str):
-        return Decimal(repr(fields.number(value, field, 0.0)))
     try:
-        budget = Decimal(value)
+        budget = Decimal(
+            value if isinstance(value, str) else repr(fields.number(value, field, 0.0))
+        )
     except InvalidOperation:
         raise fields.wrong(field, value, wanted) from None
-    if not budget.is_finite() or budget < 0:
+    # 1e-99999999 is no money, and written out it fills the memory.
+    if not budget.is_finite() or (
+        budget != 0 and not MIN_BUDGET_USD <= budget <= MAX_BUDGET_USD
+    ):
         raise fields.wrong(field, value, wanted)
     return budget

@@ -185,7 +185,7 @@ def _number(text: str | None) -> object:
 
 
 def _name(value: object, field: str) -> str | None:
-    return None if value is None else fields.name(value, field)
+    return None if value is None else fields.short_name(value, field)
 
 
 def _flag(given: Mapping[str, object], name: str) -> bool:

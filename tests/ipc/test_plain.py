@@ -168,6 +168,8 @@ def test_usual_calls_are_read_in_one_go(
         {"id": 1, "method": "route", "params": {"prompt": "a", "max_tokens": 1.0}},
         {"id": 1, "method": "route", "params": {"prompt": "a"}, "extra": 1},
         [],
+        {"id": 1, "method": "route", "params": {"prompt": "x", "task_type": "t" * 201}},
+        {"id": 1, "method": "route", "params": {"prompt": "x", "model": "m" * 201}},
     ],
 )
 def test_everything_else_is_left_to_the_careful_reader(document: object) -> None:

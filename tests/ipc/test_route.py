@@ -9,6 +9,7 @@ from actors.errors import InvalidRequest
 from actors.messages.chat import ChatRequest, Message
 from actors.messages.consensus import ConsensusAsk
 from actors.messages.routing import RouteRequest
+from ipc.fields import MAX_NAME
 from ipc.route import (
     STRATEGIES,
     ConsensusParams,
@@ -164,13 +165,28 @@ def test_deadlines_are_seconds() -> None:
     assert parse_deadline(1.5) == 1.5
 
 
+@pytest.mark.parametrize("field", ["model", "provider", "task_type"])
+def test_a_name_is_short_for_everybody_reads_it_in_the_ledger(field: str) -> None:
+    assert routed(prompt="x", **{field: "n" * MAX_NAME}) is not None
+    error = refused(field, prompt="x", **{field: "n" * (MAX_NAME + 1)})
+
+    assert error.wanted == "at most 200 characters"
+    assert error.got is not None
+    assert error.got.endswith("(201 characters)")
+
+
 def test_budgets_are_exact() -> None:
     assert parse_budget(None) is None
     assert parse_budget(0.1) == Decimal("0.1")
     assert parse_budget("0.000000000001") == Decimal("1e-12")
+    assert parse_budget("0e-99999999") == parse_budget(0) == 0
+    assert parse_budget(1e12) == Decimal(10) ** 12
 
 
-@pytest.mark.parametrize("value", ["x", "NaN", "Infinity", "-1", True, [], "1,5"])
+@pytest.mark.parametrize(
+    "value",
+    ["x", "NaN", "Infinity", "-1", True, [], "1,5", "1e-99999999", "1e999999999", 1e13],
+)
 def test_a_wrong_budget_is_refused(value: object) -> None:
     with pytest.raises(InvalidRequest):
         parse_budget(value)
