@@ -123,7 +123,7 @@ def chair_messages(question: str, answers: Sequence[str]) -> tuple[Message, ...]
 
 def read_synthesis(said: str, count: int) -> tuple[str, dict[int, str]]:
     """The answer, and what each of ``count`` answers contributed, by place."""
-    text, mark, tail = said.rpartition(CONTRIBUTIONS)
+    text, mark, tail = said.partition(CONTRIBUTIONS)
     if not mark:
         return said.strip(), {}
     found: dict[int, str] = {}

@@ -121,3 +121,9 @@ def test_what_a_judge_says_is_read_in_linear_time(said: str) -> None:
     sheet = judge_sheet("?", ["a", "b"], (0, 1))
 
     assert read_scores(sheet, said) is None  # quadratic, this would take minutes
+
+
+def test_the_first_mark_ends_the_answer_as_it_ends_what_is_streamed() -> None:
+    said = f"Blue. {CONTRIBUTIONS} A the colour; B {CONTRIBUTIONS} twice"
+
+    assert read_synthesis(said, 2)[0] == "Blue."
