@@ -14,9 +14,10 @@ from tests.support.sandbox import messages
 from tests.support.sandboxed_service import UNIT, Service, asked, patient
 from tests.support.wire_client import wire_client
 
-LONG_WORD = (
-    "long-" * 1000
-)  # journalctl leaves fields above 4096 bytes out, unless asked
+# journalctl leaves fields above 4096 bytes out, unless asked: a reload of so much is told
+# in such a line.
+RULES = [f"task_{number}" for number in range(100)]
+LONG = "".join(f"\n[routing.tasks.{name}]\nmax_tokens = 4321\n" for name in RULES)
 ONE_LINERS = [
     line.replace(" -f ", " ")
     for code in blocks("README.md", "console")
@@ -28,13 +29,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 async def busy(service: Service, provider: SimulatedProvider) -> None:
-    """A service that answered twice, once with much to log, and was refused once."""
+    """A service that answered twice, said much of a reload, and was refused once."""
     service.configure(patient(provider))
     await service.start()
     await asked(service)
     async with wire_client(service.socket) as client:
-        params = {"prompt": "hi", "task_type": LONG_WORD}
-        assert (await client.call("route", params)).error is None
+        service.configure(patient(provider) + LONG)
+        await service.do("reload", UNIT)
+        await service.has_said('"event":"reloaded"')
+        assert (await client.call("route", {"prompt": "hi"})).error is None
         await provider.fail(Fault(kind="status", status=401))
         assert (await client.call("route", {"prompt": "hi"})).error is not None
     await service.has_said("provider_key_refused", '"outcome":"provider_error"')
@@ -55,7 +58,7 @@ async def test_gitbridge_logs_shows_the_journal_readably(
 
     assert any("Started gitbridge" in line for line in everything)
     assert sum(" request_finished openai/" in line for line in everything) >= 3
-    assert any(LONG_WORD in line for line in everything)
+    assert any(" reloaded " in line and RULES[-1] in line for line in everything)
     assert not any("{" in line or "does not show" in line for line in everything)
     assert last == everything[-len(last) :]
     assert " condition_raised " in last[0] or " request_finished " in last[0]
