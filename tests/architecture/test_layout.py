@@ -85,17 +85,21 @@ def test_no_file_names_a_package_registrys_host() -> None:
     assert naming == []
 
 
-@pytest.mark.slow
-def test_importing_the_command_line_loads_neither_http_nor_event_loop() -> None:
-    code = "import sys, daemon.__main__; print(*sorted(sys.modules), sep='\\n')"
-    loaded = subprocess.run(
+def loaded_by(module: str) -> set[str]:
+    """Every module that importing this one alone brings along."""
+    code = f"import sys, {module}; print(*sorted(sys.modules), sep='\\n')"
+    done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.split()
+    )
+    return set(done.stdout.split())
 
+
+@pytest.mark.slow
+def test_importing_the_command_line_loads_neither_http_nor_event_loop() -> None:
     assert not {
         "aiohttp",
         "anyio",
@@ -103,32 +107,16 @@ def test_importing_the_command_line_loads_neither_http_nor_event_loop() -> None:
         "structlog",
         "aiosqlite",
         "sqlite3",
-    } & set(loaded)
+    } & loaded_by("daemon.__main__")
 
 
 @pytest.mark.slow
 def test_the_daemon_never_imports_the_price_library() -> None:
-    code = "import sys, daemon.app; print(*sorted(sys.modules), sep='\\n')"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-
-    assert not {"genai_prices", "pydantic", "aiohttp.web", "trio"} & set(loaded)
+    assert not {"genai_prices", "pydantic", "aiohttp.web", "trio"} & loaded_by(
+        "daemon.app"
+    )
 
 
 @pytest.mark.slow
 def test_who_asks_for_no_consensus_does_not_carry_it() -> None:
-    code = "import sys, daemon.app; print(*sorted(sys.modules), sep='\\n')"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-
-    assert not {"actors.consensus", "rapidfuzz"} & set(loaded)
+    assert not {"actors.consensus", "rapidfuzz"} & loaded_by("daemon.app")
