@@ -31,6 +31,7 @@ The second column is whose fault it is, the third the ``kind`` callers see::
         ├── LedgerUnavailable                  internal
         │   └── LedgerNotOpen                      internal
         ├── LedgerRefused                      internal
+        ├── QueueUnavailable                   overloaded
         └── InternalError                      internal
 
 The actor runtime's own are in ``actors.runtime``: ``ActorStopped``, ``AskTimeout`` and
@@ -351,6 +352,13 @@ class LedgerUnavailable(OurError):
 
 class LedgerNotOpen(LedgerUnavailable):
     """Raised when the ledger's database cannot even be opened."""
+
+
+class QueueUnavailable(OurError):
+    """Raised when what keeps the tasks cannot be reached, or not in time."""
+
+    kind: ClassVar[ErrorKind] = "overloaded"
+    retryable: ClassVar[bool] = True
 
 
 class LedgerRefused(OurError):
