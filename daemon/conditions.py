@@ -6,6 +6,7 @@ import anyio
 import structlog
 
 from actors.messages.lifecycle import Condition, Finding
+from actors.messages.notices import NoticeBoard
 from actors.policy.conditions import Board, Cleared, Raised, Troubles
 
 LOOK_S = 1.0
@@ -23,6 +24,7 @@ class ConditionWatch:
         clock: A clock that never jumps, in seconds.
         utc: UTC epoch seconds.
         reporters: Those that are known from the start.
+        notices: Where what comes and goes is put up too.
 
     Attributes:
         troubles: For whoever has something to declare once, and to withdraw later.
@@ -34,11 +36,13 @@ class ConditionWatch:
         clock: Callable[[], float],
         utc: Callable[[], float],
         reporters: Sequence[Reporter] = (),
+        notices: NoticeBoard | None = None,
     ) -> None:
         self.troubles = Troubles()
         self.reporters: list[Reporter] = [self.troubles.findings, *reporters]
         self._clock = clock
         self._utc = utc
+        self._notices = notices
         self._board = Board()
 
     def look(self) -> tuple[Condition, ...]:
@@ -46,7 +50,14 @@ class ConditionWatch:
         found = [each for report in self.reporters for each in report()]
         for news in self._board.update(found, self._clock(), self._utc()):
             _tell(news)
+            self._put_up(news)
         return self._board.conditions()
+
+    def _put_up(self, news: Raised | Cleared) -> None:
+        if self._notices is not None:
+            over = isinstance(news, Cleared)
+            name = "condition_cleared" if over else "condition_raised"
+            self._notices.tell("conditions", name, news.condition)
 
     async def run(self) -> None:
         """Look again and again; never ends.

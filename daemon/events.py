@@ -1,4 +1,4 @@
-"""What the actors tell, turned into log lines, metrics and health logs."""
+"""What the actors tell, turned into log lines, metrics, health logs and notices."""
 
 import structlog
 
@@ -7,6 +7,7 @@ from actors.messages.provider import BreakerTransition, ProbeResult
 from actors.messages.routing import RecordSpool, RequestRecord
 from daemon.health_log import HealthLog
 from daemon.logs import DirectLog
+from daemon.notices import Notices
 from daemon.probe_record import probe_record
 from daemon.request_line import RequestLog
 from daemon.telemetry import Telemetry
@@ -22,11 +23,13 @@ class EventTeller:
         telemetry: Telemetry,
         health_log: HealthLog,
         records: RecordSpool,
+        notices: Notices,
         direct: DirectLog | None = None,
     ) -> None:
         self.telemetry = telemetry
         self.health_log = health_log
         self._records = records
+        self.notices = notices
         self._log_request = RequestLog(direct)
         self._healthy: dict[str, bool] = {}
 
@@ -34,6 +37,7 @@ class EventTeller:
         """The one line per request, and its counts."""
         self.telemetry.on_record(record)
         self._log_request(record)
+        self.notices.request_finished(record)
 
     def provider_event(self, event: BreakerTransition | ProbeResult) -> None:
         if isinstance(event, BreakerTransition):
@@ -43,6 +47,7 @@ class EventTeller:
 
     def _breaker_changed(self, event: BreakerTransition) -> None:
         self.telemetry.on_transition(event)
+        self.notices.tell("breakers", "breaker_changed", event)
         tell = log.warning if event.after == "open" else log.info
         tell(
             "breaker_changed",

@@ -40,6 +40,7 @@ from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
 from daemon.logs import DirectLog
 from daemon.model_list import retiring
+from daemon.notices import Notices
 from daemon.price_loader import PriceLoader
 from daemon.self_watch import SelfWatch, instruments
 from daemon.storage.spool import Spool
@@ -78,7 +79,8 @@ class House:
     """The running actors, and what the process needs of them.
 
     ``providers`` and ``provider_aliases`` change with ``reconfigure``. Whoever finds
-    something wrong tells ``conditions``.
+    something wrong tells ``conditions``; whoever has something to tell that happens
+    publishes it on ``notices``, a ``NoticeBoard`` (see ``daemon.notices``).
     """
 
     router: RouterHandle
@@ -96,6 +98,10 @@ class House:
     conditions: ConditionWatch
     vitals: Vitals
     self_watch: SelfWatch
+
+    @property
+    def notices(self) -> Notices:
+        return self.events.notices
 
     @property
     def providers(self) -> Mapping[str, ProviderRef]:
@@ -181,7 +187,7 @@ async def open_house(
             await store.open()
         records = RecordDesk(spool)
         health_log = HealthLog(state / "logs")
-        events = EventTeller(Telemetry(), health_log, records, direct)
+        events = EventTeller(Telemetry(), health_log, records, Notices(utc), direct)
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
         system = await stack.enter_async_context(
@@ -252,6 +258,7 @@ async def open_house(
                     lambda: _provider_findings(fleet),
                     vitals.findings,
                 ),
+                events.notices,
             ),
             vitals=vitals,
             self_watch=SelfWatch(vitals, log_lines_dropped, instruments(state)),

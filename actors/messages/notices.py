@@ -11,7 +11,8 @@ TOPICS: tuple[Topic, ...] = get_args(Topic)
 class Notice(Struct, frozen=True, kw_only=True):
     """Event: something happened. ``at`` is UTC epoch seconds, ``name`` in past tense.
 
-    ``number`` grows by one with each notice of this process: a gap is a loss.
+    ``number`` grows with each notice of this process. A listener gets those of its
+    topics that it may see, so a gap is no loss: what it lost is counted for it.
     """
 
     number: int

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 from actors.messages.routing import RequestRecord
 from daemon.events import EventTeller
 from daemon.health_log import HealthLog
+from daemon.notices import Notices
 from daemon.telemetry import Telemetry
 from tests.support.records import attempt, record
 from tests.support.small_house import MemorySpool
@@ -14,7 +15,9 @@ from tests.support.small_house import MemorySpool
 
 def told(tmp_path: Path, finished: RequestRecord) -> dict[str, object]:
     """The one line about a request."""
-    teller = EventTeller(Telemetry(), HealthLog(tmp_path), MemorySpool())
+    teller = EventTeller(
+        Telemetry(), HealthLog(tmp_path), MemorySpool(), Notices(lambda: 0.0)
+    )
     with capture_logs() as lines:
         teller.request_finished(finished)
 
