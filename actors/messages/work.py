@@ -1,0 +1,41 @@
+"""What tasks of kind ``request`` carry, and what they come to."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from actors.messages.routing import RouteRequest, RouteResult
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """What an answer must be to be taken. An empty one is never taken.
+
+    ``finish``: ``whole`` wants it to have ended by itself, ``any`` takes a cut one too.
+    ``schema`` is a JSON Schema (see ``policy.tasks.schema``) for the answer as JSON;
+    ``required`` are keys that the JSON object must have. ``pattern`` is a regular
+    expression that must be found in it: only ever from the configuration.
+    """
+
+    finish: Literal["whole", "any"] = "whole"
+    schema: dict[str, object] | None = None
+    required: tuple[str, ...] = ()
+    pattern: str | None = None
+    repair: bool = True
+
+
+class RequestWork(Struct, frozen=True, kw_only=True):
+    """The payload: ask this; ``actions`` are for whoever carries them out afterwards."""
+
+    request: RouteRequest
+    check: Check = Check()
+    actions: tuple[dict[str, object], ...] = ()
+
+
+class RequestOutcome(Struct, frozen=True, kw_only=True):
+    """The result: the answer that was taken, and those that were not.
+
+    ``refused`` says of each answer before it who gave it and what was wrong with it.
+    """
+
+    result: RouteResult
+    refused: tuple[str, ...] = ()

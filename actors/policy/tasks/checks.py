@@ -1,0 +1,50 @@
+"""Whether an answer is what was asked for."""
+
+import re
+
+import msgspec
+
+from actors.messages.routing import RouteResult
+from actors.messages.work import Check
+from actors.policy.tasks.schema import mismatch
+
+_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n```\s*\Z", re.DOTALL)
+
+
+def fault(check: Check, result: RouteResult) -> str | None:
+    """What is wrong with an answer, in words for whoever gave it; ``None``: nothing."""
+    content = result.content or ""
+    found = _cut(check, result)
+    if not content.strip() and not result.tool_calls:
+        found = "the answer is empty"
+    if found is not None:
+        return found
+    if check.pattern is not None and re.search(check.pattern, content) is None:
+        return f"the answer does not match {check.pattern}"
+    if check.schema is None and not check.required:
+        return None
+    return _json_fault(check, content)
+
+
+def _cut(check: Check, result: RouteResult) -> str | None:
+    if result.finish_reason == "content_filter":
+        return "the answer was cut by a content filter"
+    if result.finish_reason == "length" and check.finish == "whole":
+        return "the answer was cut at its greatest length"
+    return None
+
+
+def _json_fault(check: Check, content: str) -> str | None:
+    fenced = _FENCE.match(content)
+    try:
+        value: object = msgspec.json.decode(fenced[1] if fenced else content)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        return f"the answer is not JSON: {error}"
+    if check.required:
+        if not isinstance(value, dict):
+            return "the answer is no JSON object"
+        absent = [key for key in check.required if key not in value]
+        if absent:
+            return f"the answer lacks {', '.join(absent)}"
+    found = None if check.schema is None else mismatch(value, check.schema)
+    return None if found is None else f"the answer is not as its schema wants: {found}"
