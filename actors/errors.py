@@ -32,6 +32,7 @@ The second column is whose fault it is, the third the ``kind`` callers see::
         │   └── LedgerNotOpen                      internal
         ├── LedgerRefused                      internal
         ├── QueueUnavailable                   overloaded
+        ├── ActionFailed                       internal
         └── InternalError                      internal
 
 The actor runtime's own are in ``actors.runtime``: ``ActorStopped``, ``AskTimeout`` and
@@ -358,6 +359,12 @@ class QueueUnavailable(OurError):
     """Raised when what keeps the tasks cannot be reached, or not in time."""
 
     kind: ClassVar[ErrorKind] = "overloaded"
+    retryable: ClassVar[bool] = True
+
+
+class ActionFailed(OurError):
+    """Raised when what is to follow an answer did not work this time."""
+
     retryable: ClassVar[bool] = True
 
 
