@@ -245,6 +245,7 @@ async def open_doors(
         feedback=FeedbackDesk(
             house.ledger, house.desk.quality, utc, house.consensus.learn
         ),
+        notices=house.notices,
         new_id=house.new_id,
         utc=utc,
         models=lambda found: list_models(

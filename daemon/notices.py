@@ -83,7 +83,7 @@ class Listening:
         user: str | None,
         *,
         everything: bool,
-        on_news: Callable[[], None],
+        on_news: Callable[[], object],
         leave: Callable[["Listening"], None],
         held: int = HELD,
     ) -> None:
@@ -140,7 +140,7 @@ class Notices:
     def listen(
         self,
         topics: Collection[Topic],
-        on_news: Callable[[], None],
+        on_news: Callable[[], object],
         *,
         user: str | None,
         everything: bool,

@@ -4,7 +4,7 @@ Reads snapshots and asks the ledger; decides nothing itself.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from math import fsum
 from typing import cast
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from actors.errors import InternalError, InvalidRequest, Overloaded
 from actors.messages.ledger import LedgerRef
 from actors.messages.lifecycle import Condition
+from actors.messages.notices import Topic
 from actors.messages.provider import (
     DeltaSink,
     ProbeResult,
@@ -34,6 +35,7 @@ from actors.messages.whatif import WhatIf
 from actors.policy.conditions import blocking
 from daemon.explaining import explain
 from daemon.feedback import FeedbackDesk
+from daemon.notices import Listening, Notices
 from daemon.whatif import what_if
 from ipc import methods, results, whatif
 from ipc.explanation import ExplainParams, Explanation
@@ -69,6 +71,7 @@ class HouseService:
         new_id: Callable[[], str],
         utc: Callable[[], float],
         models: Callable[[Sequence[ProviderSnapshot]], tuple[ModelRow, ...]],
+        notices: Notices,
     ) -> None:
         self._version = version
         self._router = router
@@ -84,6 +87,7 @@ class HouseService:
         self._new_id = new_id
         self._utc = utc
         self._models = models
+        self._notices = notices
         self._started_at = utc()
         self._started = anyio.current_time()  # the wall clock may jump
         self.ready = False
@@ -123,6 +127,14 @@ class HouseService:
 
     def new_id(self) -> str:
         return self._new_id()
+
+    def listen(
+        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+    ) -> Listening:
+        everything = peer.tier == "admin"
+        return self._notices.listen(
+            topics, on_news, user=peer.user, everything=everything
+        )
 
     @property
     def is_ready(self) -> bool:

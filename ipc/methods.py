@@ -4,7 +4,7 @@ Server, client, HTTP routes, CLI help and docs derive from ``METHODS``. A method
 not in the table does not exist.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import (
     Annotated,
     Final,
@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, structs
 
 from actors.errors import InvalidRequest
 from actors.messages.ledger import UsageGrouping
+from actors.messages.notices import Topic
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
     Door,
@@ -24,7 +25,7 @@ from actors.messages.routing import (
     StartSink,
 )
 from actors.messages.whatif import WhatIf
-from ipc import control, feedback, fields, results, whatif
+from ipc import control, feedback, fields, results, subscribing, whatif
 from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
@@ -150,8 +151,13 @@ class Service(Protocol):
     def new_id(self) -> str:
         """A new request id."""
 
+    def listen(
+        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+    ) -> subscribing.Listening:
+        """Hold for this peer what it may know; ``on_news`` may only schedule."""
+
     async def call(self, method: str, params: object, peer: Peer) -> object:
-        """Serve every method but ``hello``, ``route`` and ``cancel``.
+        """Serve all methods but ``hello``, ``route``, ``subscribe`` and ``cancel``.
 
         ``params`` is the method's params Struct, permission has been checked.
 
@@ -248,6 +254,12 @@ _TABLE: Final = (
         reading=True,
     ),
     Method(
+        name="subscribe",
+        params=subscribing.SubscribeParams,
+        result=subscribing.NoticeParams,
+        summary="Be told what happens, as notifications, until cancelled.",
+    ),
+    Method(
         name="strategy.get",
         params=NoParams,
         result=results.StrategyResult,
@@ -295,7 +307,6 @@ METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE
 _NOT_YET: Final = frozenset(
     (
         *(
-            "subscribe",
             "tasks.submit",
             "tasks.get",
             "tasks.list",

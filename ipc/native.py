@@ -24,6 +24,8 @@ from ipc.methods import Peer, Service
 from ipc.peers import Identify, known_again
 from ipc.session import Call, CancelCall, Event, Session, StartCall, StartRoute
 from ipc.stopping import stopped
+from ipc.subscribing import SubscribeParams
+from ipc.subscription import Subscription
 
 HANGUP_CHECK_S: Final = 0.05
 """How often a connection that cannot be read from is asked whether it is still there."""
@@ -73,6 +75,7 @@ class NativeProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._work: dict[Call, RouteHandle | asyncio.Task[object]] = {}
+        self._subscriptions: dict[Call, Subscription] = {}
         self._quiet: list[asyncio.Future[None]] = []  # who waits for that to end
         self._unread = b""  # came, and waits for room
         self._streamed = 0  # bytes of pieces of answers, since nobody reads
@@ -87,8 +90,8 @@ class NativeProtocol(asyncio.Protocol):
 
     @property
     def busy(self) -> int:
-        """How many requests are in flight."""
-        return self._session.busy
+        """How many requests are in flight; nobody has to wait for subscriptions."""
+        return self._session.busy - len(self._subscriptions)
 
     # Called by the transport ----------------------------------------------------------
 
@@ -120,6 +123,8 @@ class NativeProtocol(asyncio.Protocol):
     @override
     def resume_writing(self) -> None:
         self._writable = True
+        for subscription in self._subscriptions.values():
+            subscription.pump()
         self._settle()
 
     @override
@@ -184,10 +189,29 @@ class NativeProtocol(asyncio.Protocol):
             sink = partial(self._delta, call) if streams else None
             handle = self._work[call] = service.route(event.request, sink)
             handle.begin(partial(self._end, call))
+        elif isinstance(event.params, SubscribeParams):
+            self._subscribe(call, event.params)
         else:
             work = service.call(event.method, event.params, self._peer)
             task = self._work[call] = self._loop.create_task(work)
             task.add_done_callback(partial(self._task_ended, call))
+
+    def _subscribe(self, call: Call, params: SubscribeParams) -> None:
+        subscription = Subscription(
+            call, params, self._session, self._flush_soon, lambda: self._writable
+        )
+        if not call.wants_reply:  # there is no id to send anything for
+            self._session.finish(call, None)
+            return
+        subscription.begin(partial(self._end, call))
+        subscription.listen(self._server.service, self._peer)
+        self._work[call] = self._subscriptions[call] = subscription
+        if self._draining:
+            subscription.cancel(interrupted=True)
+
+    def _unsubscribe(self) -> None:
+        for subscription in tuple(self._subscriptions.values()):
+            subscription.cancel(interrupted=True)
 
     def _delta(self, call: Call, delta: Delta) -> None:
         self._session.delta(call, delta)
@@ -209,6 +233,7 @@ class NativeProtocol(asyncio.Protocol):
 
     def _end(self, call: Call, outcome: object) -> None:
         self._work.pop(call, None)
+        self._subscriptions.pop(call, None)
         if not self._work:
             self._tell_quiet()
         self._session.finish(call, outcome)
@@ -319,6 +344,8 @@ class NativeProtocol(asyncio.Protocol):
     def identify_anew(self, identify: Identify) -> None:
         """See what the peer may do now; who may not be here is answered and let go."""
         peer = known_again(self._peer, identify)
+        if peer != self._peer:  # what it may be told has changed: it can ask again
+            self._unsubscribe()
         if peer is not None:
             self._peer = self._session.peer = peer
             return
@@ -331,6 +358,7 @@ class NativeProtocol(asyncio.Protocol):
     def drain(self) -> None:
         """Read whatever comes from now on: the service refuses what is new."""
         self._draining = True
+        self._unsubscribe()
         self._take_in()
 
     def interrupt(self) -> None:

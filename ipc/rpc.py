@@ -11,6 +11,7 @@ from ipc import fields
 from ipc.frames import FrameError
 from ipc.methods import METHODS
 from ipc.results import DeltaParams, ErrorData, error_data
+from ipc.subscribing import NoticeParams
 
 CallId = int | str | None
 
@@ -51,6 +52,13 @@ class DeltaNotification(Struct, frozen=True, tag_field="jsonrpc", tag="2.0"):
 
     method: Literal["delta"]
     params: DeltaParams
+
+
+class NoticeNotification(Struct, frozen=True, tag_field="jsonrpc", tag="2.0"):
+    """Something that a subscriber is told."""
+
+    method: Literal["notice"]
+    params: NoticeParams
 
 
 class Request(Struct, frozen=True):

@@ -48,6 +48,7 @@ from ipc.rpc import (
     CallId,
     DeltaNotification,
     ErrorReply,
+    NoticeNotification,
     RefusedError,
     Request,
     ResultReply,
@@ -56,6 +57,7 @@ from ipc.rpc import (
     read_request,
     unreadable,
 )
+from ipc.subscribing import NoticeParams
 
 
 class Call:
@@ -140,6 +142,14 @@ class Session:
         notification = DeltaNotification("delta", delta_params(call.id, delta))
         data = self._encoded(notification)
         if isinstance(data, bytes):  # else the result, which repeats it, tells
+            self._out.append(data)
+
+    def notice(self, call: Call, notice: NoticeParams) -> None:
+        """Something that this call asked to be told of."""
+        if call.cancelled or call not in self._calls or not call.wants_reply:
+            return
+        data = self._encoded(NoticeNotification("notice", notice))
+        if isinstance(data, bytes):
             self._out.append(data)
 
     def finish(self, call: Call, outcome: object) -> None:

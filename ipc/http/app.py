@@ -74,7 +74,7 @@ class HttpDoor:
     ) -> None:
         backing = Backing(service, ready, metrics, models, version, utc)
         self._routes = Routes(backing)
-        self.access = access
+        self._access = access
         self._server: web.Server | None = None
         self._busy = 0
         self._idle = asyncio.Event()
@@ -97,11 +97,26 @@ class HttpDoor:
 
     @property
     def in_flight(self) -> int:
-        """How many HTTP requests are being answered."""
-        return self._busy
+        """How many HTTP requests are being answered, without those that only listen."""
+        return self._busy - len(self._routes.broadcasts)
+
+    @property
+    def access(self) -> auth.HttpAccess:
+        return self._access
+
+    @access.setter
+    def access(self, access: auth.HttpAccess) -> None:
+        if access != self._access:
+            self._end_broadcasts()  # who may still listen comes again
+        self._access = access
+
+    def _end_broadcasts(self) -> None:
+        for broadcast in tuple(self._routes.broadcasts):
+            broadcast.end()
 
     def identify_anew(self, identify: Identify) -> None:
         """Others may come in over the Unix socket now: see who is inside."""
+        self._end_broadcasts()
         for connection in self._running().connections:
             if isinstance(connection, Connection) and not connection.remote:
                 peer = known_again(connection.peer, identify)
@@ -119,6 +134,7 @@ class HttpDoor:
             How many routed requests are still in flight after ``timeout_s`` seconds.
         """
         self._routes.draining = True
+        self._end_broadcasts()
         await self._quiet(timeout_s)
         return len(self._routes.flights)
 
@@ -128,6 +144,7 @@ class HttpDoor:
         Who is cut short is told so: streams by an error event.
         """
         self._routes.draining = True
+        self._end_broadcasts()
         for flight in tuple(self._routes.flights):
             flight.interrupt()
         await self._quiet(GRACE_S)

@@ -20,16 +20,18 @@ from ipc.http.exchange import (
     respond,
 )
 from ipc.http.flight import Flight
+from ipc.http.live import Broadcast, topics
 from ipc.http.rpc import answer
 from ipc.http.whole import SERVER
 from ipc.methods import METHODS, Method, Peer, Service, unknown_method
 from ipc.params import read_params
 from ipc.route import STRATEGIES
+from ipc.stopping import draining
 
 NOT_YET: Final = frozenset(
     (
         *("/v1/responses", "/v1/embeddings", "/v1/messages"),
-        *("/v1/messages/count_tokens", "/webhooks/github", "/events", "/dashboard"),
+        *("/v1/messages/count_tokens", "/webhooks/github", "/dashboard"),
     )
 )
 POSTED: Final = frozenset({"feedback"})
@@ -72,6 +74,7 @@ class Routes:
         self._backing = backing
         self._since = int(backing.utc())
         self.flights: set[Flight] = set()
+        self.broadcasts: set[Broadcast] = set()
         self.draining = False
         self._exact: Mapping[str, Mapping[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._chat},
@@ -80,6 +83,7 @@ class Routes:
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
             "/metrics": {"GET": self._metrics},
+            "/events": {"GET": self._events},
         }
         self._below: Mapping[str, Mapping[str, Handler]] = {
             "/v1/models/": {"GET": self._model},
@@ -273,6 +277,16 @@ class Routes:
         del call
         ready = self._backing.ready() and not self.draining
         return json_response({"ready": ready}, 200 if ready else 503)
+
+    async def _events(self, call: Call) -> web.StreamResponse:
+        if self.draining:
+            raise draining()
+        broadcast = Broadcast(self._backing.service, call.peer, topics(call.request))
+        self.broadcasts.add(broadcast)
+        try:
+            return await broadcast.send(call.request)
+        finally:
+            self.broadcasts.discard(broadcast)
 
     async def _metrics(self, call: Call) -> web.StreamResponse:
         del call

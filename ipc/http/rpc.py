@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 from typing_extensions import override
 
+from actors.errors import InvalidRequest
 from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult
 from ipc.frames import FrameError, JsonLines
 from ipc.http.errors import JSON, MANNERS, Reply
@@ -17,6 +18,7 @@ from ipc.http.flight import explain
 from ipc.methods import Peer, Service
 from ipc.rpc import ErrorBody
 from ipc.session import CancelCall, Session, StartCall, StartRoute
+from ipc.subscribing import SubscribeParams
 
 Fly = Callable[[RouteRequest], Awaitable[RouteResult | ErrorInfo]]
 """Routes a request and waits for its end. Raises what ``Service.route`` raises."""
@@ -76,5 +78,9 @@ async def _outcome(
     service: Service, peer: Peer, event: StartRoute | StartCall, fly: Fly
 ) -> object:
     if isinstance(event, StartCall):
+        if isinstance(event.params, SubscribeParams):
+            raise InvalidRequest(
+                "subscribe is for the socket: over HTTP, GET /events tells the same"
+            )
         return await service.call(event.method, event.params, peer)
     return await fly(structs.replace(event.request, stream=False, door="http"))

@@ -13,6 +13,7 @@ from actors.policy.pricing import PriceBook
 from daemon import service
 from daemon.feedback import FeedbackDesk
 from daemon.model_list import list_models
+from daemon.notices import Notices
 from daemon.service import HouseService, probe_passes
 from ipc import methods, results
 from ipc.explanation import Explanation
@@ -50,6 +51,7 @@ def service_of(house: SmallHouse, *conditions: Condition) -> HouseService:
         max_latency_s=2.0,
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
+        notices=Notices(lambda: NOW),
         feedback=FeedbackDesk(
             MemoryLedger(house.spool.records),
             house.desk.quality,
@@ -140,6 +142,7 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
         max_latency_s=2.0,
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
+        notices=Notices(lambda: NOW),
         feedback=FeedbackDesk(
             MemoryLedger(house.spool.records),
             house.desk.quality,

@@ -5,10 +5,12 @@ providers are instant; cancelling it is as quick as the real one promises to be.
 """
 
 import asyncio
+from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from actors.errors import Cancelled
 from actors.messages.chat import Delta, Usage
+from actors.messages.notices import Topic
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import (
     AttemptSummary,
@@ -19,6 +21,7 @@ from actors.messages.routing import (
     StartSink,
     error_info,
 )
+from daemon.notices import Listening, Notices
 from ipc.methods import Peer
 from ipc.stopping import stopped
 
@@ -102,6 +105,7 @@ class FakeService:
         self.refusal: Exception | None = None  # raised by `route`
         self._arrivals: list[tuple[int, asyncio.Future[None]]] = []
         self._next = 0
+        self.notices = Notices(lambda: 1_800_000_000.0)
 
     def new_id(self) -> str:
         self._next += 1
@@ -137,6 +141,14 @@ class FakeService:
             future = asyncio.get_running_loop().create_future()
             self._arrivals.append((count, future))
             await asyncio.wait_for(future, 5)
+
+    def listen(
+        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+    ) -> Listening:
+        everything = peer.tier == "admin"
+        return self.notices.listen(
+            topics, on_news, user=peer.user, everything=everything
+        )
 
     async def call(self, method: str, params: object, peer: Peer) -> object:
         self.calls.append((method, params, peer))
