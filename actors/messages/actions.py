@@ -141,11 +141,19 @@ class Plan(Struct, frozen=True, kw_only=True):
 class EventDone(Struct, frozen=True, kw_only=True):
     """Result of a task of kind ``event``; ``plan_by`` as ``Plan.by``.
 
-    ``outcome`` is ``ignored`` where no rule wants the event any more.
+    ``request_id`` is the task that asks. ``ignored``: no rule wants the event any more.
     """
 
-    outcome: Literal["answered", "ignored"]
+    outcome: Literal["asked", "ignored"]
     plan_by: str | None = None
     task_type: str | None = None
-    answer: Answer | None = None
-    actions: tuple[str, ...] = ()
+    score: float | None = None
+    request_id: str | None = None
+
+
+class Following(Struct, frozen=True, kw_only=True):
+    """One of ``RequestWork.actions``: what follows its answer, and what it is about."""
+
+    action: Action
+    event: Event
+    task_type: str
