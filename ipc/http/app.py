@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from actors.errors import InvalidRequest
 from actors.messages.routing import error_info
-from ipc.http import auth
+from ipc.events import Receive
+from ipc.http import auth, webhooks
 from ipc.http.errors import HttpError, error_reply
 from ipc.http.exchange import MAX_BODY_BYTES, respond
 from ipc.http.flight import explain
@@ -40,7 +41,7 @@ CLOSE_S: Final = 0.1
 """How long a request has that nothing ends, before its connection is closed."""
 
 _SOCKET_HOSTS: Final = auth.LOOPBACK_HOSTS | auth.SOCKET_HOSTS
-_NO_TOKEN_FOR: Final = frozenset(("/health",))
+_NO_TOKEN_FOR: Final = frozenset(("/health", webhooks.PATH))
 _NOT_HTTP: Final = (HttpProcessingError, web.RequestPayloadError)
 _log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class HttpDoor:
         access: Who may come in over TCP.
         version: The daemon's.
         utc: UTC epoch seconds.
+        webhook: Keeps what GitHub tells; ``None``: nobody does.
 
     Attributes:
         access: May be replaced at any time: each request is looked at by itself.
@@ -71,8 +73,9 @@ class HttpDoor:
         access: auth.HttpAccess,
         version: str,
         utc: Callable[[], float] = time.time,  # noqa: TID251 - only the default
+        webhook: Receive | None = None,
     ) -> None:
-        backing = Backing(service, ready, metrics, models, version, utc)
+        backing = Backing(service, ready, metrics, models, version, utc, webhook)
         self._routes = Routes(backing)
         self._access = access
         self._server: web.Server | None = None

@@ -20,18 +20,27 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
-async def read_body(request: web.BaseRequest) -> bytes:
-    """The whole body, decompressed.
+async def read_body(
+    request: web.BaseRequest, most: int = MAX_BODY_BYTES
+) -> bytes:
+    """The whole body, decompressed; at most ``most`` bytes, and ``MAX_BODY_BYTES``.
 
     Raises:
         HttpError: 413 it is too long; 408 it does not come; 400 it comes in pieces that
             do not fit together.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise _too_long(request.content_length)
+    if (request.content_length or 0) > most:
+        raise _too_long(request.content_length, most)
     if request.headers.get("expect", "").lower() == "100-continue":
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0  # nothing of the answer has been sent
+    body = await _arrived(request)
+    if len(body) > most:
+        raise _too_long(len(body), most)
+    return body
+
+
+async def _arrived(request: web.BaseRequest) -> bytes:
     try:
         if request.content.is_eof():  # as mostly: then there is nothing to wait for
             return await request.read()
@@ -41,15 +50,15 @@ async def read_body(request: web.BaseRequest) -> bytes:
         error = InvalidRequest(f"the body did not come within {BODY_S:g} seconds")
         raise HttpError(error, 408) from None
     except web.HTTPRequestEntityTooLarge:
-        raise _too_long(None) from None
+        raise _too_long(None, MAX_BODY_BYTES) from None
     except (web.RequestPayloadError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InvalidRequest(f"the body cannot be read: {reason[:200]}") from None
 
 
-def _too_long(size: int | None) -> HttpError:
-    got = f"more than {MAX_BODY_BYTES} bytes" if size is None else f"{size} bytes"
-    wanted = f"at most {MAX_BODY_BYTES} bytes"
+def _too_long(size: int | None, most: int) -> HttpError:
+    got = f"more than {most} bytes" if size is None else f"{size} bytes"
+    wanted = f"at most {most} bytes"
     message = f"the body is too long: got {got}, wanted {wanted}"
     return HttpError(InvalidRequest(message, got=got, wanted=wanted), 413)
 

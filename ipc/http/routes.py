@@ -9,7 +9,8 @@ from aiohttp import web
 from actors.errors import GitBridgeError, InvalidRequest, NotPermitted, UnknownModel
 from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult, Started
 from ipc import fields
-from ipc.http import schema, translate
+from ipc.events import Receive
+from ipc.http import schema, translate, webhooks
 from ipc.http.chunks import ChunkWriter
 from ipc.http.errors import JSON, HttpError, Reply, error_reply
 from ipc.http.exchange import (
@@ -57,7 +58,10 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
 class Backing(NamedTuple):
-    """What the handlers are told. ``models`` lists aliases and configured models."""
+    """What the handlers are told. ``models`` lists aliases and configured models.
+
+    ``webhook`` keeps what GitHub tells; ``None``: nobody does.
+    """
 
     service: Service
     ready: Callable[[], bool]
@@ -65,6 +69,7 @@ class Backing(NamedTuple):
     models: Callable[[], Sequence[schema.ModelEntry]]
     version: str
     utc: Callable[[], float]
+    webhook: Receive | None = None
 
 
 class Routes:
@@ -76,7 +81,7 @@ class Routes:
         self.flights: set[Flight] = set()
         self.broadcasts: set[Broadcast] = set()
         self.draining = False
-        self._exact: Mapping[str, Mapping[str, Handler]] = {
+        self._exact: dict[str, Mapping[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._chat},
             "/v1/models": {"GET": self._models},
             "/rpc": {"POST": self._rpc},
@@ -85,6 +90,11 @@ class Routes:
             "/metrics": {"GET": self._metrics},
             "/events": {"GET": self._events},
         }
+        if backing.webhook is not None:
+            receive = backing.webhook
+            self._exact[webhooks.PATH] = {
+                "POST": lambda call: webhooks.github(call.request, receive)
+            }
         self._below: Mapping[str, Mapping[str, Handler]] = {
             "/v1/models/": {"GET": self._model},
             "/api/": {"GET": self._api, "POST": self._post_api},
