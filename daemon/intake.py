@@ -9,7 +9,7 @@ from actors.messages.tasks import NewTask, Submitted
 from actors.policy.github import is_genuine, read_event
 from ipc.events import Delivery, PublishParams, PublishResult
 
-NO_SECRET = (
+NOT_SET_UP = (
     "no secret is set for webhooks: GITBRIDGE_WEBHOOK_SECRET in the environment, or the"
     " credential github_webhook"
 )
@@ -31,6 +31,7 @@ class Intake:
         self,
         router: EventRouter,
         submit: Callable[[Sequence[NewTask]], Awaitable[Sequence[Submitted]]],
+        *,
         secret: Callable[[], str | None],
         repositories: Callable[[], Sequence[str]],
         new_id: Callable[[], str],
@@ -47,7 +48,7 @@ class Intake:
         """A webhook of GitHub's; see ``ipc.events.Receive``."""
         secret = self._secret()
         if not secret:
-            raise Overloaded(NO_SECRET)
+            raise Overloaded(NOT_SET_UP)
         if not is_genuine(secret, delivery.body, delivery.signature):
             raise NotPermitted("its signature is not that of our secret")
         event = read_event(delivery.kind, delivery.id, delivery.body, self._utc())

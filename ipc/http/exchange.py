@@ -20,9 +20,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
-async def read_body(
-    request: web.BaseRequest, most: int = MAX_BODY_BYTES
-) -> bytes:
+async def read_body(request: web.BaseRequest, most: int = MAX_BODY_BYTES) -> bytes:
     """The whole body, decompressed; at most ``most`` bytes, and ``MAX_BODY_BYTES``.
 
     Raises:

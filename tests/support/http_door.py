@@ -19,6 +19,7 @@ from typing_extensions import override
 from actors.messages.chat import Delta
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import RouteRequest, Started, StartSink
+from ipc.events import Receive
 from ipc.http import HttpAccess, HttpDoor, ModelEntry, Token
 from ipc.listener import Doors, Listener
 from ipc.peers import Access, LocalIdentity, identify_remote
@@ -137,7 +138,7 @@ class OpenDoor:
 
 @asynccontextmanager
 async def open_door(
-    folder: Path, *, open_loopback: bool = False
+    folder: Path, *, open_loopback: bool = False, webhook: Receive | None = None
 ) -> AsyncIterator[OpenDoor]:
     """Open a door; ``ADMIN`` and ``USER`` are its tokens."""
     service = AnnouncingService()
@@ -156,6 +157,7 @@ async def open_door(
         access=access,
         version="1.2.3",
         utc=lambda: 1_800_000_000.5,
+        webhook=webhook,
     )
     opened = OpenDoor(door, service, sock.path, tcp.getsockname()[1])
     await door.start()
