@@ -41,7 +41,7 @@ CLOSE_S: Final = 0.1
 """How long a request has that nothing ends, before its connection is closed."""
 
 _SOCKET_HOSTS: Final = auth.LOOPBACK_HOSTS | auth.SOCKET_HOSTS
-_NO_TOKEN_FOR: Final = frozenset(("/health", webhooks.PATH))
+_NO_TOKEN_FOR: Final = frozenset(("/health", "/dashboard", webhooks.PATH))
 _NOT_HTTP: Final = (HttpProcessingError, web.RequestPayloadError)
 _log = structlog.get_logger()
 

@@ -12,6 +12,7 @@ from ipc import fields
 from ipc.events import Receive
 from ipc.http import schema, translate, webhooks
 from ipc.http.chunks import ChunkWriter
+from ipc.http.dashboard import page
 from ipc.http.errors import JSON, HttpError, Reply, error_reply
 from ipc.http.exchange import (
     cut_off,
@@ -32,7 +33,7 @@ from ipc.stopping import draining
 NOT_YET: Final = frozenset(
     (
         *("/v1/responses", "/v1/embeddings", "/v1/messages"),
-        *("/v1/messages/count_tokens", "/webhooks/github", "/dashboard"),
+        *("/v1/messages/count_tokens", "/webhooks/github"),
     )
 )
 POSTED: Final = frozenset({"feedback"})
@@ -89,6 +90,7 @@ class Routes:
             "/ready": {"GET": self._ready},
             "/metrics": {"GET": self._metrics},
             "/events": {"GET": self._events},
+            "/dashboard": {"GET": self._dashboard},
         }
         if backing.webhook is not None:
             receive = backing.webhook
@@ -287,6 +289,10 @@ class Routes:
         del call
         ready = self._backing.ready() and not self.draining
         return json_response({"ready": ready}, 200 if ready else 503)
+
+    async def _dashboard(self, call: Call) -> web.StreamResponse:
+        del call
+        return respond(page())
 
     async def _events(self, call: Call) -> web.StreamResponse:
         if self.draining:
