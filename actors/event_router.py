@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.errors import InternalError
+from actors.errors import InternalError, NotPermitted
 from actors.messages.actions import (
     ActionWork,
     Answer,
@@ -142,8 +142,11 @@ class Followed:
 
     async def perform(self, task: Task, tell: Callable[[str], None]) -> Performed:
         """See ``Performer``."""
-        performed = await self._performer.perform(task, tell)
         work = msgspec.msgpack.decode(task.spec.payload, type=RequestWork)
+        if work.actions and task.spec.parent_id is None:
+            # Else whoever may submit a task could use our tokens and signatures.
+            raise NotPermitted("actions follow what comes of events, by the rules only")
+        performed = await self._performer.perform(task, tell)
         if not work.actions:
             return performed
         outcome = msgspec.msgpack.decode(performed.result, type=RequestOutcome)

@@ -7,7 +7,7 @@ from itertools import count
 import msgspec
 import pytest
 
-from actors.errors import InternalError
+from actors.errors import InternalError, NotPermitted
 from actors.event_router import EventRouter, EventSettings, Followed
 from actors.messages.actions import (
     ActionWork,
@@ -207,3 +207,11 @@ async def test_nothing_follows_where_nothing_is_to() -> None:
     performed = await followed.perform(kept(spec), lambda _: None)
 
     assert performed.follow_ups == ()
+
+
+async def test_a_submitted_task_has_no_actions_of_its_own() -> None:
+    _, spec, _ = await asked("pull_request")
+    own = msgspec.structs.replace(spec, parent_id=None)
+    followed = Followed(Asked("Fine.", None), lambda: "A", lambda: NOW)
+    with pytest.raises(NotPermitted):
+        await followed.perform(kept(own), lambda _: None)
