@@ -278,6 +278,7 @@ async def _drain(
     log.info("draining", in_flight=doors.in_flight, drain_s=drain_s)
     notifier.stopping(f"draining {doors.in_flight} requests")
     house.fleet.rest()
+    await house.tasks.rest()
     with asked.draining:
         left = await doors.drain(drain_s)
         if left:

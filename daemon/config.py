@@ -246,6 +246,33 @@ class LedgerConfig(Struct, frozen=True, kw_only=True):
     retention_days: Annotated[float, Meta(gt=0)] | None = None
 
 
+class TaskTypeConfig(Struct, frozen=True, kw_only=True):
+    """``[queue.types.NAME]``: tasks of a type at once, and what answers must be.
+
+    ``pattern`` is a regular expression to be found in the answer, ``required`` are keys
+    of the JSON object that it must be.
+    """
+
+    concurrency: Count | None = None
+    pattern: Text | None = None
+    required: tuple[Text, ...] = ()
+
+
+class QueueConfig(Struct, frozen=True, kw_only=True):
+    """Durable tasks. ``lease_s`` after a crash of its worker a task is resumed.
+
+    What a task came to is kept for ``keep_s`` after its end.
+    """
+
+    backend: Literal["sqlite", "redis"] = "sqlite"
+    url: Text | None = None
+    lease_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
+    concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
+    keep_s: SomeSeconds = 604800.0
+    types: dict[str, TaskTypeConfig] = {}
+
+
 class LogConfig(Struct, frozen=True, kw_only=True):
     """What goes to stdout. ``prompts`` can only be off as yet; keys never get in."""
 
@@ -267,6 +294,7 @@ class Config(Struct, frozen=True, kw_only=True):
     models: dict[str, AliasConfig] = {}
     consensus: ConsensusConfig = ConsensusConfig()
     ledger: LedgerConfig = LedgerConfig()
+    queue: QueueConfig = QueueConfig()
     log: LogConfig = LogConfig()
 
     @property

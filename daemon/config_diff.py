@@ -18,6 +18,8 @@ RESTART: Mapping[str, str] = {
     "server.socket": "callers and the lock beside it hold on to the socket there is",
     "server.listen": "the address is bound at start",
     "ledger.sync": "the spool and the database are opened with it",
+    "queue.backend": "the tasks that wait are there",
+    "queue.url": "the tasks that wait are there",
     "log.format": "whoever reads the log would have to change in the same moment",
 }
 """Key -> why a new value holds only after a restart. All others hold at once."""

@@ -25,7 +25,7 @@ STRATEGY_SPELLINGS = {
     "roundrobin": "round_robin",
 }
 
-_SECTIONS_TO_COME = ("queue", "cache", "budgets", "events")
+_SECTIONS_TO_COME = ("cache", "budgets", "events")
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
     "prompts": lambda value: value is True,
 }
@@ -118,8 +118,24 @@ def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
         *_spans(config),
         *_providers(config),
         *_aliases(config),
+        *_queue(config),
     ]
     return _with_origins(found, origins)
+
+
+def _queue(config: Config) -> Iterator[Problem]:
+    if config.queue.backend == "redis":
+        yield Problem("queue.backend", '"redis"', NOT_YET)
+    elif config.queue.url is not None:
+        text = 'wanted only with backend = "redis"'
+        yield Problem("queue.url", shown(config.queue.url), text)
+    for name, kind in config.queue.types.items():
+        try:
+            re.compile(kind.pattern or "")
+        except re.error as error:
+            key = f"queue.types.{name}.pattern"
+            text = f"wanted a regular expression: {error}"
+            yield Problem(key, shown(kind.pattern), text)
 
 
 def strangers(config: Config, origins: Mapping[str, str]) -> list[Problem]:

@@ -21,6 +21,7 @@ from daemon.ids import utc
 from daemon.model_list import list_models
 from daemon.release import version
 from daemon.service import HouseService
+from daemon.task_desk import TaskDesk
 from ipc.listener import Doors, Listener
 from ipc.peers import Access, Identify, LocalIdentity, identify_remote
 from ipc.server import FLUSH_S, NativeServer
@@ -252,6 +253,8 @@ async def open_doors(
             found, house.desk.settings.aliases, house.book.lookup
         ),
     )
+    desk = TaskDesk(house.tasks.queue, house.tasks.config, house.new_id, utc)
+    service.serve_peers(desk.answers())
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -45,6 +45,7 @@ from daemon.price_loader import PriceLoader
 from daemon.self_watch import SelfWatch, instruments
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
+from daemon.tasks import Either, Tasks
 from daemon.telemetry import Telemetry
 from daemon.vitals import Vitals
 
@@ -86,6 +87,7 @@ class House:
     router: RouterHandle
     desk: Desk
     consensus: Deliberation
+    tasks: Tasks
     fleet: Fleet
     provider_aliases: dict[str, str]
     ledger: LedgerHandle
@@ -140,6 +142,7 @@ class House:
             self.book.configure(price_overrides(enabled), enabled)
             self.desk.configure(router_settings(config))
             self.consensus.configure(config)
+            self.tasks.configure(config)
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
             self.ledger.retain(config.ledger.retention_days)
@@ -190,17 +193,14 @@ async def open_house(
         events = EventTeller(Telemetry(), health_log, records, Notices(utc), direct)
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
+        tasks = Tasks(config, state, events.telemetry, events.notices)
+        stack.push_async_callback(tasks.close)  # when the actors have ended
         system = await stack.enter_async_context(
             ActorSystem(on_event=events.actor_event, on_crash=events.actor_crash)
         )
         ledger = await _start_ledger(system, store, config)
-        trouble.listener = ledger.spool_trouble
-        records.wake = ledger.wake
-        prices = PriceBook(overrides=price_overrides(config.enabled_providers))
-        loader = PriceLoader(
-            prices, state, {each.server for each in config.enabled_providers.values()}
-        )
-        loader.load_compiled()
+        trouble.listener, records.wake = ledger.spool_trouble, ledger.wake
+        prices, loader = _load_prices(config, state)
         new_id = id_maker(utc)
         fleet = Fleet(
             system,
@@ -232,13 +232,15 @@ async def open_house(
             ),
             QualityBook(await _kept_labels(store)),
         )
-        router = _start_router(system, desk)
-        aliases = dict(config.provider_aliases)
+        router, aliases = _start_router(system, desk), dict(config.provider_aliases)
+        consensus = Deliberation(system, config, router, desk, aliases)
+        tasks.connect(system, Either(router, consensus), desk)
         vitals = Vitals(str(state))
         yield House(
             router=router,
             desk=desk,
-            consensus=Deliberation(system, config, router, desk, aliases),
+            consensus=consensus,
+            tasks=tasks,
             fleet=fleet,
             provider_aliases=aliases,
             ledger=ledger,
@@ -257,12 +259,21 @@ async def open_house(
                     health_log.findings,
                     lambda: _provider_findings(fleet),
                     vitals.findings,
+                    tasks.findings,
                 ),
                 events.notices,
             ),
             vitals=vitals,
             self_watch=SelfWatch(vitals, log_lines_dropped, instruments(state)),
         )
+
+
+def _load_prices(config: Config, state: Path) -> tuple[PriceBook, PriceLoader]:
+    enabled = config.enabled_providers
+    prices = PriceBook(overrides=price_overrides(enabled))
+    loader = PriceLoader(prices, state, {each.server for each in enabled.values()})
+    loader.load_compiled()
+    return prices, loader
 
 
 def _provider_findings(fleet: Fleet) -> tuple[Finding, ...]:

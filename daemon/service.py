@@ -92,6 +92,9 @@ class HouseService:
         self._started = anyio.current_time()  # the wall clock may jump
         self.ready = False
         self.draining = False
+        self._answers_to: dict[str, Callable[[object, Peer], Awaitable[object]]] = {
+            "feedback": feedback.take
+        }
         self._answers: dict[str, Callable[[object], Awaitable[object]]] = {
             "status": self._status,
             "providers": self._list_providers,
@@ -112,6 +115,13 @@ class HouseService:
     def serve(self, method: str, answer: Callable[[object], Awaitable[object]]) -> None:
         """Have somebody else answer this method, from now on."""
         self._answers[method] = answer
+
+    def serve_peers(
+        self,
+        answers: Mapping[str, Callable[[object, Peer], Awaitable[object]]],
+    ) -> None:
+        """Have somebody answer these methods who wants to know who asks."""
+        self._answers_to.update(answers)
 
     def route(
         self,
@@ -144,8 +154,9 @@ class HouseService:
         return not blocking(self._conditions())
 
     async def call(self, method: str, params: object, peer: Peer) -> object:
-        if method == "feedback":
-            return await self._feedback.take(params, peer)
+        answer_to = self._answers_to.get(method)
+        if answer_to is not None:
+            return await answer_to(params, peer)
         answer = self._answers.get(method)
         if answer is None:
             raise InternalError(f"nobody serves {method}")

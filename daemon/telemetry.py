@@ -177,6 +177,21 @@ class Telemetry:
         self.consensus = Family(
             "consensus_rounds_total", "Rounds of consensus.", ("method", "outcome")
         )
+        self.tasks = Family("tasks_total", "Tasks that came into a state.", ("state",))
+        self.task_attempts = Family(
+            "task_attempts_total",
+            "Attempts at tasks, by what they came to.",
+            ("kind", "state"),
+        )
+        self.task_wait = Family(
+            "task_wait_seconds",
+            "From when a task could have begun to its claim.",
+            ("priority",),
+            LATENCY_BUCKETS,
+        )
+        self.task_run = Family(
+            "task_run_seconds", "Attempts at tasks.", ("priority",), LATENCY_BUCKETS
+        )
         self.restarts = Family(
             "actor_restarts_total", "Actors started again by a supervisor.", ("actor",)
         )

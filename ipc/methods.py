@@ -25,7 +25,7 @@ from actors.messages.routing import (
     StartSink,
 )
 from actors.messages.whatif import WhatIf
-from ipc import control, feedback, fields, results, subscribing, whatif
+from ipc import control, feedback, fields, results, subscribing, tasks, whatif
 from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
@@ -302,20 +302,22 @@ _TABLE: Final = (
     ),
 )
 
-METHODS: Final[Mapping[str, Method]] = {method.name: method for method in _TABLE}
-
-_NOT_YET: Final = frozenset(
-    (
-        *(
-            "tasks.submit",
-            "tasks.get",
-            "tasks.list",
-            "tasks.cancel",
-            "tasks.retry",
-        ),
-        *("tasks.wait", "events.publish", "threads.list", "threads.get"),
+_TASKS: Final = tuple(
+    Method(
+        name=f"tasks.{row.name}",
+        params=row.params,
+        result=row.result,
+        summary=row.summary,
+        reading=row.reading,
     )
+    for row in tasks.ROWS
 )
+
+METHODS: Final[Mapping[str, Method]] = {
+    method.name: method for method in (*_TABLE, *_TASKS)
+}
+
+_NOT_YET: Final = frozenset((*("events.publish", "threads.list", "threads.get"),))
 
 
 def unknown_method(name: str) -> InvalidRequest:

@@ -40,8 +40,8 @@ MAX_BUDGET_USD: Final = Decimal("1e12")
 _NOT_YET: Final = ("cache", "idempotency_key", "hedge")
 
 
-class RouteParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Ask a provider. ``prompt`` or ``messages`` (OpenAI's shape) must be there.
+class AskParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked, however it is done. ``prompt`` or ``messages`` (OpenAI's shape) must be there.
 
     What is typed ``object`` is read, and refused with its path, by ``chat_request``.
     ``deadline_s`` counts from arrival; ``budget_usd`` is the most it may cost.
@@ -73,6 +73,10 @@ class RouteParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     idempotency_key: object = None
     priority: str | None = None
     hedge: object = None
+
+
+class RouteParams(AskParams, frozen=True, kw_only=True):
+    """Ask a provider, and wait for the answer."""
 
 
 class ConsensusParams(RouteParams, frozen=True, kw_only=True):

@@ -152,6 +152,14 @@ _RECORDS: Mapping[str, Kind] = {
         advice="Usage is in the database. Make the logs folder in the state folder"
         " writable; the lines that are missing are written then.",
     ),
+    "queue_unavailable": Kind(
+        severity="error",
+        title="Task queue unavailable",
+        text="tasks can be neither kept nor worked now: {error}",
+        advice="Requests are answered all the same. Tasks that were accepted are safe;"
+        " work on them resumes by itself once what keeps them can be reached.",
+        grace_s=2.0,
+    ),
     "disk_nearly_full": Kind(
         severity="warning",
         title="Disk nearly full",

@@ -190,6 +190,24 @@ EXAMPLE = """\
 # Older requests are deleted; by default everything is kept.
 #retention_days = 365
 
+[queue]
+# Where tasks are kept: in tasks.db in the state folder; "redis" is not supported yet.
+# url would be its address.
+#backend = "sqlite"
+# A task whose worker crashed is resumed after so many seconds.
+#lease_s = 30
+# How often a task is tried before it is dead.
+#max_attempts = 5
+# Tasks at once.
+#concurrency = 8
+# Seconds for which results and errors are kept.
+#keep_s = 604800
+# A type of task: how many at once, and what its answers must be.
+#[queue.types.triage]
+#concurrency = 2
+#pattern = "severity"
+#required = ["severity", "summary"]
+
 [log]
 # debug, info, warning, error or critical.
 #level = "info"

@@ -16,6 +16,7 @@ from daemon.cli.arguments import (
     add_strategy,
 )
 from daemon.cli.parser_records import add_feedback, add_history
+from daemon.cli.parser_tasks import add_tasks
 
 __all__ = ["Parser", "UsageError", "build_parser"]
 
@@ -48,6 +49,7 @@ def build_parser() -> Parser:
     _add_readings(commands)
     add_history(commands)
     add_feedback(commands)
+    add_tasks(commands)
     _add_control(commands)
     _add_health(commands)
     _add_config(commands)

@@ -166,6 +166,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         weights,
     )
     from daemon.cli.reading import read  # noqa: PLC0415
+    from daemon.cli.tasks import tasks  # noqa: PLC0415
 
     commands = {
         "ask": ask,
@@ -175,6 +176,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         "reload": reload,
         "drain": drain,
         "feedback": feedback,
+        "tasks": tasks,
     }
     return commands.get(args.command, read)(args, client, out)
 

@@ -36,7 +36,9 @@ NOT_YET: Final = frozenset(
         *("/v1/messages/count_tokens", "/webhooks/github"),
     )
 )
-POSTED: Final = frozenset({"feedback"})
+POSTED: Final = frozenset(
+    ("feedback", *(f"tasks.{each}" for each in ("submit", "cancel", "retry", "wait")))
+)
 """Methods with an address of their own that do not only read."""
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"

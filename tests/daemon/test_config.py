@@ -41,7 +41,9 @@ def keys_of(shape: type[Struct], prefix: str = "") -> set[str]:
             "limits",
         }:
             keys |= keys_of(inner.cls, f"{field.name}.")
-        elif not (isinstance(inner, inspect.DictType) and field.name == "tasks"):
+        elif not (
+            isinstance(inner, inspect.DictType) and field.name in {"tasks", "types"}
+        ):
             keys.add(prefix + field.name)
     return keys
 

@@ -31,6 +31,8 @@ def test_the_table_names_every_method_once() -> None:
         "health.check",
         "reload",
         "drain",
+        *(f"tasks.{each}" for each in ("submit", "get", "list")),
+        *(f"tasks.{each}" for each in ("cancel", "retry", "wait")),
     ]
 
 
@@ -62,6 +64,6 @@ def test_an_unknown_method_is_told_with_the_nearest() -> None:
     assert error.field == "method"
 
 
-@pytest.mark.parametrize("name", ["threads.list", "tasks.submit"])
+@pytest.mark.parametrize("name", ["threads.list"])
 def test_a_method_that_comes_later_is_refused_as_such(name: str) -> None:
     assert unknown_method(name).message == f"the method {name} is not supported yet"

@@ -1,23 +1,31 @@
 """When a failed attempt at a task is tried again."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from actors.messages.routing import ErrorInfo
 
+_UNASKED: Final = frozenset(("no_provider", "overloaded", "interrupted"))
+"""Kinds that say that nobody was asked, where there were no calls."""
+
 
 class Backoff(Struct, frozen=True, kw_only=True):
-    """Before attempt n + 1 wait uniform(1/2, 1) of min(max_s, base_s x 2^(n-1))."""
+    """Before attempt n + 1 wait uniform(1/2, 1) of min(max_s, base_s x 2^(n-1)).
+
+    Where nobody could be asked at all that was no attempt: wait ``unasked_s``.
+    """
 
     base_s: float = 2.0
     max_s: float = 300.0
+    unasked_s: float = 5.0
 
 
 class Again(Struct, frozen=True):
-    """Another attempt from ``at`` (epoch seconds)."""
+    """Another attempt from ``at`` (epoch seconds); ``free``: this one was none."""
 
     at: float
+    free: bool = False
 
 
 def after_failure(
@@ -47,10 +55,15 @@ def after_failure(
     """
     if not error.retryable:
         return "failed"
-    if attempts >= max_attempts:
+    free = not error.attempts and error.kind in _UNASKED
+    if attempts >= max_attempts and not free:
         return "dead"
-    most = min(backoff.max_s, backoff.base_s * 2.0 ** min(attempts - 1, 30))
+    most = (
+        backoff.unasked_s
+        if free
+        else min(backoff.max_s, backoff.base_s * 2.0 ** min(attempts - 1, 30))
+    )
     wait_s = max(most * (0.5 + draw / 2.0), error.retry_after_s or 0.0)
     if deadline_at is not None and now + wait_s > deadline_at:
         return "failed"
-    return Again(now + wait_s)
+    return Again(now + wait_s, free=free)

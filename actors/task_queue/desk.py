@@ -1,0 +1,71 @@
+"""What the queue is told, the tools it is given, and what outlives its lives."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from actors.errors import QueueUnavailable
+from actors.messages.lifecycle import Finding
+from actors.messages.tasks import Performer, Task, TaskKind, TaskStore
+from actors.policy.tasks.backoff import Backoff
+from actors.policy.tasks.shares import Shares
+
+
+class QueueSettings(Struct, frozen=True, kw_only=True):
+    """The configured queue.
+
+    ``concurrency`` tasks are worked on at once, of a lane in ``lanes`` at most so many.
+    A task that its worker does not renew for ``lease_s`` goes to somebody else.
+    """
+
+    concurrency: int = 8
+    lanes: Mapping[str, int] = {}
+    lease_s: float = 30.0
+    backoff: Backoff = Backoff()
+    sweep_s: float = 60.0
+    store_retry_s: float = 1.0
+    store_retry_max_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTools:
+    """What the queue may not make itself.
+
+    ``performers`` do the work of a kind; a kind without one waits. ``utc`` is epoch
+    seconds, ``draw`` in [0, 1). ``on_ended`` hears of each attempt that came to an end
+    that was kept, with the task as it was claimed, the new state, and its seconds.
+    """
+
+    store: TaskStore
+    performers: dict[TaskKind, Performer]
+    worker: str
+    utc: Callable[[], float]
+    draw: Callable[[], float]
+    on_claimed: Callable[[Task, float], None] = lambda _task, _waited_s: None
+    on_ended: Callable[[Task, str, float], None] = lambda _task, _state, _run_s: None
+
+
+@dataclass(slots=True)
+class Desk:
+    """Settings may be replaced at any time."""
+
+    settings: QueueSettings
+    tools: QueueTools
+    shares: Shares = field(default_factory=Shares)
+    in_work: Counter[str] = field(default_factory=Counter)  # by lane
+    trouble: QueueUnavailable | None = None
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the queue now."""
+        if self.trouble is None:
+            return ()
+        return (Finding(code="queue_unavailable", values={"error": str(self.trouble)}),)
+
+    def room(self) -> dict[str, int]:
+        """How many more of each limited lane there may be."""
+        return {
+            lane: max(0, most - self.in_work[lane])
+            for lane, most in self.settings.lanes.items()
+        }

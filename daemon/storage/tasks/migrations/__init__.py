@@ -1,0 +1,1 @@
+"""Changes of the layout of the tasks' database, like those of the ledger's."""

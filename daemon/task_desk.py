@@ -1,0 +1,345 @@
+"""The methods about tasks: what callers ask, as the queue takes it, and back."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeVar, cast
+
+import msgspec
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from actors.errors import InvalidRequest
+from actors.messages.routing import RouteRequest
+from actors.messages.tasks import NewTask, Submitted, Task, TaskPage, TaskQuery
+from actors.messages.work import Check, RequestOutcome, RequestWork
+from actors.policy.tasks.schema import unusable
+from daemon.config import QueueConfig, TaskTypeConfig
+from ipc import fields, tasks
+from ipc.methods import Peer
+from ipc.params import read_params
+from ipc.results import route_reply
+from ipc.route import AskParams, ConsensusParams, RouteParams, route_request
+from ipc.times import parse_since
+
+P = TypeVar("P", bound=Struct)
+
+Answer = Callable[[object, Peer], Awaitable[object]]
+
+
+class Queue(Protocol):
+    """What the desk needs of the queue; see ``TaskQueueHandle``."""
+
+    async def submit(self, tasks: Sequence[NewTask]) -> tuple[Submitted, ...]: ...
+
+    async def get(self, task_id: str) -> Task | None: ...
+
+    async def find(self, query: TaskQuery) -> TaskPage: ...
+
+    async def cancel(self, task_id: str) -> Task | None: ...
+
+    async def retry(self, task_id: str) -> Task | None: ...
+
+    async def wait(self, task_ids: Sequence[str], timeout_s: float) -> bool: ...
+
+
+class TaskDesk:
+    """Answers ``tasks.*``. Users see and change their own tasks, administrators all.
+
+    Args:
+        queue: Gives the queue; starts it where it is not there yet.
+        config: Gives the queue's configuration.
+        new_id: Makes ids.
+        utc: Epoch seconds.
+    """
+
+    def __init__(
+        self,
+        queue: Callable[[], Queue],
+        config: Callable[[], QueueConfig],
+        new_id: Callable[[], str],
+        utc: Callable[[], float],
+    ) -> None:
+        self._queue = queue
+        self._config = config
+        self._new_id = new_id
+        self._utc = utc
+
+    def answers(self) -> Mapping[str, Answer]:
+        """The methods, by name."""
+        return {
+            "tasks.submit": self._submit,
+            "tasks.get": self._get,
+            "tasks.list": self._list,
+            "tasks.cancel": self._cancel,
+            "tasks.retry": self._retry,
+            "tasks.wait": self._wait,
+        }
+
+    # ---- submitting
+
+    async def _submit(self, params: object, peer: Peer) -> tasks.TaskSubmitResult:
+        asked = cast("tasks.TaskSubmitParams", params)
+        if asked.tasks is None:
+            batch_id, several = None, [self._new_task(asked, peer, None)]
+        else:
+            if replace(asked, tasks=None) != tasks.TaskSubmitParams():
+                raise fields.wrong("tasks", asked.tasks, "all params in the tasks")
+            batch_id = self._new_id()
+            several = [
+                self._of_batch(index, each, peer, batch_id)
+                for index, each in enumerate(asked.tasks)
+            ]
+        kept = await self._queue().submit(several)
+        rows = [
+            tasks.SubmittedTask(s.task.task_id, s.task.state, s.existing) for s in kept
+        ]
+        return tasks.TaskSubmitResult(
+            task_id=rows[0].task_id, batch_id=batch_id, tasks=tuple(rows)
+        )
+
+    def _of_batch(
+        self, index: int, document: object, peer: Peer, batch_id: str
+    ) -> NewTask:
+        try:
+            asked = read_params(tasks.TaskSubmitParams, document)
+            if asked.tasks is not None:
+                raise fields.wrong("tasks", asked.tasks, "no batch in a batch")
+            return self._new_task(asked, peer, batch_id)
+        except InvalidRequest as error:
+            raise InvalidRequest(
+                f"tasks[{index}]: {error.message}",
+                field=f"tasks[{index}].{error.field or ''}".rstrip("."),
+                got=error.got,
+                wanted=error.wanted,
+            ) from None
+
+    def _new_task(
+        self, asked: tasks.TaskSubmitParams, peer: Peer, batch_id: str | None
+    ) -> NewTask:
+        now, config = self._utc(), self._config()
+        request = _request(asked, peer)
+        rule = config.types.get(request.task_type or "", TaskTypeConfig())
+        work = RequestWork(
+            request=request,
+            check=_check(asked, request, rule),
+            actions=tuple(asked.actions or ()),
+        )
+        payload = msgspec.msgpack.encode(work)
+        key = asked.idempotency_key
+        run_at = self._run_at(asked, now)
+        deadline_at = _moment(asked.deadline, "deadline", now)
+        if deadline_at is not None and deadline_at <= max(now, run_at):
+            raise fields.wrong(
+                "deadline", asked.deadline, "a time after run_at and now"
+            )
+        return NewTask(
+            task_id=self._new_id(),
+            kind="request",
+            type=request.task_type or "request",
+            payload=payload,
+            tenant=peer.user or "",
+            created_at=now,
+            run_at=run_at,
+            priority=request.priority,
+            lane=_lane(request, rule),
+            deadline_at=deadline_at,
+            max_attempts=asked.max_attempts or config.max_attempts,
+            keep_s=config.keep_s,
+            key=None if key is None else fields.short_name(key, "idempotency_key"),
+            digest=hashlib.sha256(payload).digest() if key is not None else b"",
+            batch_id=batch_id,
+            thread_id=asked.thread_id,
+            user=peer.user,
+            title=asked.title,
+        )
+
+    def _run_at(self, asked: tasks.TaskSubmitParams, now: float) -> float:
+        if asked.run_at is not None and asked.delay_s is not None:
+            raise fields.wrong("delay_s", asked.delay_s, "either run_at or delay_s")
+        at = _moment(asked.run_at, "run_at", now)
+        return max(now, now + (asked.delay_s or 0.0) if at is None else at)
+
+    # ---- looking
+
+    async def _get(self, params: object, peer: Peer) -> tasks.TaskView:
+        return view(await self._own(cast("tasks.TaskParams", params).task_id, peer))
+
+    async def _list(self, params: object, peer: Peer) -> tasks.TaskListResult:
+        asked = cast("tasks.TaskListParams", params)
+        page = await self._queue().find(
+            TaskQuery(
+                states=(asked.state,) if asked.state else (),
+                kinds=(asked.kind,) if asked.kind else (),
+                types=(asked.type,) if asked.type else (),
+                priorities=(asked.priority,) if asked.priority else (),
+                user=asked.user if peer.tier == "admin" else peer.user or "",
+                batch_id=asked.batch_id,
+                since=parse_since(asked.since, self._utc()),
+                limit=asked.limit,
+                cursor=asked.cursor,
+            )
+        )
+        rows = tuple(view(each, whole=False) for each in page.tasks)
+        return tasks.TaskListResult(rows, page.cursor)
+
+    async def _wait(self, params: object, peer: Peer) -> tasks.TaskWaitResult:
+        asked = cast("tasks.TaskWaitParams", params)
+        if asked.batch_id is not None:
+            found = await self._batch(asked.batch_id, peer)
+        else:
+            ids = asked.task_ids or [asked.task_id or ""]
+            found = [await self._own(each, peer) for each in ids]
+        names = [task.task_id for task in found]
+        done = await self._queue().wait(names, asked.timeout_s)
+        now = [await self._own(name, peer) for name in names]
+        return tasks.TaskWaitResult(done, tuple(view(task) for task in now))
+
+    # ---- changing
+
+    async def _cancel(self, params: object, peer: Peer) -> tasks.TasksResult:
+        return await self._change(params, peer, self._queue().cancel)
+
+    async def _retry(self, params: object, peer: Peer) -> tasks.TasksResult:
+        return await self._change(params, peer, self._queue().retry)
+
+    async def _change(
+        self,
+        params: object,
+        peer: Peer,
+        change: Callable[[str], Awaitable[Task | None]],
+    ) -> tasks.TasksResult:
+        asked = cast("tasks.TaskManyParams", params)
+        if asked.batch_id is not None:
+            found = await self._batch(asked.batch_id, peer)
+        else:
+            found = [await self._own(asked.task_id or "", peer)]
+        changed = [await change(task.task_id) for task in found]
+        return tasks.TasksResult(
+            tuple(view(task, whole=False) for task in changed if task is not None)
+        )
+
+    # ---- whose
+
+    async def _own(self, task_id: str, peer: Peer) -> Task:
+        task = await self._queue().get(task_id)
+        if task is None or not _may_see(task, peer):
+            raise _unknown("task_id", task_id)
+        return task
+
+    async def _batch(self, batch_id: str, peer: Peer) -> list[Task]:
+        query = TaskQuery(batch_id=batch_id, limit=tasks.MAX_BATCH)
+        found = (await self._queue().find(query)).tasks
+        seen = [task for task in found if _may_see(task, peer)]
+        if not seen:
+            raise _unknown("batch_id", batch_id)
+        return seen
+
+
+def _may_see(task: Task, peer: Peer) -> bool:
+    return peer.tier == "admin" or task.spec.user == peer.user
+
+
+def _unknown(field: str, value: str) -> InvalidRequest:
+    thing = field.removesuffix("_id")
+    return InvalidRequest(
+        f"there is no {thing} {fields.shown(value)}",
+        field=field,
+        got=value[:100],
+        wanted=f"the id of a {thing} of yours, from tasks.submit or tasks.list",
+    )
+
+
+def _request(asked: tasks.TaskSubmitParams, peer: Peer) -> RouteRequest:
+    if asked.stream:
+        raise fields.wrong("stream", asked.stream, "false: a task's answer comes whole")
+    given = {name: getattr(asked, name) for name in AskParams.__struct_fields__}
+    params = {name: value for name, value in given.items() if value is not None}
+    params.pop("idempotency_key", None)
+    kind: type[RouteParams] = RouteParams
+    if asked.consensus not in (None, False):
+        kind = ConsensusParams
+        if asked.consensus is not True:
+            how = fields.mapping(asked.consensus, "consensus", "true, or an object")
+            params |= how
+    return route_request(
+        read_params(kind, params), request_id="", user=peer.user, door="internal"
+    )
+
+
+def _check(
+    asked: tasks.TaskSubmitParams, request: RouteRequest, rule: TaskTypeConfig
+) -> Check:
+    told = asked.check or tasks.CheckParams()
+    schema = told.schema
+    if schema is not None:
+        wrong = unusable(schema, "check.schema")
+        if wrong is not None:
+            raise fields.wrong("check.schema", schema, f"a usable schema: {wrong}")
+    wanted = request.chat.response_format
+    if schema is None and wanted is not None and wanted.schema is not None:
+        # Its provider holds the model to it; what we understand of it we check too.
+        schema = wanted.schema if unusable(wanted.schema) is None else None
+    return Check(
+        finish=told.finish,
+        schema=schema,
+        required=(*told.required, *rule.required),
+        pattern=rule.pattern,
+        repair=told.repair,
+    )
+
+
+def _lane(request: RouteRequest, rule: TaskTypeConfig) -> str:
+    """What limits it: its type where that has a limit, else its forced provider."""
+    if rule.concurrency is not None:
+        return request.task_type or ""
+    return f"@{request.provider}" if request.provider else ""
+
+
+def _moment(value: float | str | None, field: str, now: float) -> float | None:
+    try:
+        return parse_since(value, now)
+    except InvalidRequest as error:
+        wanted = "epoch seconds, or an ISO 8601 date or time"
+        raise fields.wrong(field, value, wanted) from error
+
+
+def view(task: Task, *, whole: bool = True) -> tasks.TaskView:
+    """A task as callers see it; ``whole``: with its result."""
+    spec = task.spec
+    result: object = UNSET
+    refused: tuple[str, ...] = ()
+    if whole and task.result is not None:
+        result, refused = _result(task, task.result)
+    return tasks.TaskView(
+        task_id=spec.task_id,
+        kind=spec.kind,
+        type=spec.type,
+        state=task.state,
+        priority=spec.priority,
+        created_at=spec.created_at,
+        run_at=task.run_at,
+        updated_at=task.updated_at,
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+        deadline_at=spec.deadline_at,
+        attempts=task.attempts,
+        max_attempts=spec.max_attempts,
+        user=spec.user,
+        batch_id=spec.batch_id,
+        parent_id=spec.parent_id,
+        thread_id=spec.thread_id,
+        title=spec.title,
+        worker=task.worker,
+        progress=task.progress,
+        cancel_wanted=task.cancel_wanted,
+        error=None if task.error is None else tasks.task_error(task.error),
+        result=result,
+        refused=refused,
+    )
+
+
+def _result(task: Task, data: bytes) -> tuple[object, tuple[str, ...]]:
+    if task.spec.kind != "request":
+        return msgspec.msgpack.decode(data), ()
+    outcome = msgspec.msgpack.decode(data, type=RequestOutcome)
+    return route_reply(outcome.result), outcome.refused

@@ -1,0 +1,215 @@
+"""Durable tasks, started when first asked for, or when there are some from before."""
+
+import os
+import random
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.messages.lifecycle import Finding
+from actors.messages.provider import DeltaSink
+from actors.messages.routing import RouteHandle, RouteRef, RouteRequest, StartSink
+from actors.messages.tasks import Performer, Task, TaskChange, TaskKind
+from actors.router.desk import Desk as Routing
+from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
+from daemon.config import Config, QueueConfig
+from daemon.ids import utc
+from daemon.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from actors.messages.notices import NoticeBoard
+    from actors.task_queue import Desk, QueueSettings, TaskQueueHandle
+    from daemon.storage.tasks.sqlite import SqliteTasks
+
+FILE = "tasks.db"
+
+
+class Either:
+    """A ``RouteRef``: the router, or consensus where several are to be asked."""
+
+    def __init__(self, router: RouteRef, consensus: RouteRef) -> None:
+        self._router = router
+        self._consensus = consensus
+
+    def route(
+        self,
+        request: RouteRequest,
+        sink: DeltaSink | None = None,
+        on_start: StartSink | None = None,
+    ) -> RouteHandle:
+        asked = self._router if request.consensus is None else self._consensus
+        return asked.route(request, sink, on_start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the queue is connected with."""
+
+    system: ActorSystem
+    router: RouteRef
+    routing: Routing
+
+
+class Tasks:
+    """The queue and what works on it, once it is connected.
+
+    Args:
+        config: As loaded.
+        state: The state folder.
+        telemetry: Counts tasks.
+        notices: Where changes are put up.
+
+    Attributes:
+        performers: Who does the work of which kind; more may be added at any time.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        state: Path,
+        telemetry: Telemetry,
+        notices: "NoticeBoard",
+    ) -> None:
+        self._config = config
+        self._state = state
+        self._telemetry = telemetry
+        self._notices = notices
+        self.performers: dict[TaskKind, Performer] = {}
+        self._around: _Around | None = None
+        self._handle: TaskQueueHandle | None = None
+        self._desk: Desk | None = None
+        self._store: SqliteTasks | None = None
+
+    def connect(self, system: ActorSystem, router: RouteRef, routing: Routing) -> None:
+        """Start if there may be tasks from before, else when somebody asks.
+
+        Args:
+            system: Where the actor lives, under a supervisor of its own.
+            router: Takes what tasks ask.
+            routing: Whose rules and tools it shares.
+        """
+        self._around = _Around(system, router, routing)
+        if (self._state / FILE).exists():
+            self.queue()
+
+    def config(self) -> QueueConfig:
+        """The configuration in force."""
+        return self._config.queue
+
+    def configure(self, config: Config) -> None:
+        """Work by this from now on; what keeps the tasks stays."""
+        self._config = config
+        if self._desk is not None:
+            self._desk.settings = _settings(config)
+
+    def findings(self) -> tuple[Finding, ...]:
+        return () if self._desk is None else self._desk.findings()
+
+    def queue(self) -> "TaskQueueHandle":
+        """The queue, started if it is not there yet."""
+        if self._handle is None:
+            assert self._around is not None, "not connected"
+            self._handle = self._start(self._around)
+        return self._handle
+
+    async def rest(self) -> None:
+        """The daemon stops: claim nothing more, give back what is in work."""
+        if self._handle is not None:
+            await self._handle.give_back()
+
+    def _start(self, around: "_Around") -> "TaskQueueHandle":
+        from actors import task_queue  # noqa: PLC0415 - for those who use tasks
+        from daemon.storage.tasks.sqlite import SqliteTasks  # noqa: PLC0415
+
+        tools = around.routing.tools
+        store = SqliteTasks(self._state)
+        self._store = store
+        store.listen(self._changed)
+        self.performers["request"] = task_queue.RequestPerformer(
+            around.router, partial(candidates, around.routing), tools.new_id, utc
+        )
+        self._desk = task_queue.Desk(
+            _settings(self._config),
+            task_queue.QueueTools(
+                store=store,
+                performers=self.performers,
+                worker=f"{socket.gethostname()}:{os.getpid()}",
+                utc=utc,
+                draw=random.random,
+                on_claimed=self._claimed,
+                on_ended=self._ended,
+            ),
+        )
+        desk = self._desk
+        child = ChildSpec(
+            id="task_queue", factory=lambda: task_queue.TaskQueueActor(desk)
+        )
+        around.system.start(
+            SupervisorSpec(id="tasks", strategy="rest_for_one", children=(child,))
+        )
+        return task_queue.TaskQueueHandle(around.system.ref("task_queue"), store, utc)
+
+    async def close(self) -> None:
+        """After the actors have ended: close what keeps the tasks."""
+        if self._store is not None:
+            await self._store.close()
+
+    # ---- telling
+
+    def _changed(self, change: TaskChange) -> None:
+        self._telemetry.tasks.add((change.state,))
+        self._notices.tell("tasks", f"task_{change.state}", change)
+
+    def _claimed(self, task: Task, waited_s: float) -> None:
+        self._telemetry.task_wait.observe((task.spec.priority,), waited_s)
+
+    def _ended(self, task: Task, state: str, run_s: float) -> None:
+        spec = task.spec
+        self._telemetry.task_run.observe((spec.priority,), run_s)
+        self._telemetry.task_attempts.add((spec.kind, state))
+
+
+def candidates(routing: Routing, request: RouteRequest) -> Sequence[str]:
+    """Who else may be asked when one's answer will not do: the well ones."""
+    if request.provider is not None or "/" in (request.model or ""):
+        return ()
+    settings = routing.settings
+    providers = routing.tools.providers.values()
+    found = [each.snapshot() for each in providers]
+    well = {each.provider for each in found if each.healthy is not False}
+    alias = settings.aliases.get(request.model or "")
+    rule = settings.tasks.get(request.task_type or "")
+    names = [each.provider for each in found]
+    if alias is not None:
+        names = [each.partition("/")[0] for each in alias.candidates]
+    elif request.model is not None and not request.model.startswith("auto"):
+        names = [
+            each.provider
+            for each in found
+            if any(model.model == request.model for model in each.models)
+        ]
+    elif rule is not None and rule.providers:
+        names = list(rule.providers)
+    return [name for name in names if name in well]
+
+
+def _settings(config: Config) -> "QueueSettings":
+    from actors.task_queue import QueueSettings  # noqa: PLC0415 - see above
+
+    told = config.queue
+    lanes = {
+        name: each.concurrency
+        for name, each in told.types.items()
+        if each.concurrency is not None
+    }
+    forced = {
+        f"@{name}": each.limits.concurrency
+        for name, each in config.enabled_providers.items()
+        if each.limits.concurrency is not None
+    }
+    return QueueSettings(
+        concurrency=told.concurrency, lanes=lanes | forced, lease_s=told.lease_s
+    )
