@@ -59,6 +59,10 @@ class Output:
         """Some of a model's answer, at once: nothing in it may drive the terminal."""
         self._put(printable(text) if self.on_terminal else text)
 
+    def control(self, text: str) -> None:
+        """As it is, for a terminal that is being painted."""
+        self._put(text)
+
     def document(self, value: object) -> None:
         """One JSON document; indented for people, one line for programs."""
         encoded = _ENCODER.encode(value)

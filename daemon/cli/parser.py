@@ -15,6 +15,7 @@ from daemon.cli.arguments import (
     add_places,
     add_strategy,
 )
+from daemon.cli.parser_live import add_live
 from daemon.cli.parser_records import add_feedback, add_history
 from daemon.cli.parser_tasks import add_tasks
 
@@ -55,6 +56,7 @@ def build_parser() -> Parser:
     _add_config(commands)
     _add_service(commands)
     _add_logs(commands)
+    add_live(commands)
     return parser
 
 

@@ -112,7 +112,7 @@ def _dispatch(
 ) -> int:
     if args.command == "serve":
         return entrances.serve(serve_options(args))
-    if args.command in {"service", "logs"}:
+    if args.command in {"service", "logs", "completion"}:
         return _beside(args, entrances, environ, out)
     where = Where(socket=args.socket, config=args.config, state_dir=args.state_dir)
     sockets = where.sockets(environ)
@@ -143,7 +143,12 @@ def _beside(
     environ: Mapping[str, str],
     out: Output,
 ) -> int:
-    """The commands that are about systemd rather than the daemon."""
+    """The commands that are about systemd or the shell rather than the daemon."""
+    if args.command == "completion":
+        from daemon.cli.completion import script  # noqa: PLC0415 - not for others
+
+        out.result(script(args.shell, build_parser()))
+        return EXIT_OK
     if args.command == "logs":
         from daemon.cli.logs import logs  # noqa: PLC0415 - not for others
 
@@ -167,6 +172,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
     )
     from daemon.cli.reading import read  # noqa: PLC0415
     from daemon.cli.tasks import tasks  # noqa: PLC0415
+    from daemon.cli.top import top  # noqa: PLC0415
 
     commands = {
         "ask": ask,
@@ -177,6 +183,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         "drain": drain,
         "feedback": feedback,
         "tasks": tasks,
+        "top": top,
     }
     return commands.get(args.command, read)(args, client, out)
 
