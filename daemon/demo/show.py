@@ -6,7 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, convert
+from msgspec.structs import replace
 
 from actors.messages.routing import RequestRecord
 from daemon.cli.render.consensus import verdict as render_verdict
@@ -22,6 +23,7 @@ from ipc.results import (
     StatusResult,
     UsageResult,
 )
+from ipc.tasks import TaskSubmitResult, TaskWaitResult
 
 STRATEGIES = (
     "cost",
@@ -60,6 +62,7 @@ class Show:
         self.recovery()
         self.stream()
         self.consensus()
+        self.task()
         self.account()
 
     # ---- the steps
@@ -148,8 +151,24 @@ class Show:
         costs = [self._explain(each).cost_usd or Decimal(0) for each in self._members]
         check(reply.cost_usd == sum(costs), "the round does not cost what its parts do")
 
+    def task(self) -> None:
+        say("\n7. A durable task: kept on disk, worked, its answer there to be fetched")
+        asked = {"prompt": "Write the minutes.", "idempotency_key": "minutes"}
+        kept = typed(self._call("tasks.submit", **asked), TaskSubmitResult)
+        again = typed(self._call("tasks.submit", **asked), TaskSubmitResult)
+        check(kept.task_id == again.task_id, "one key made two tasks")
+        waited = self._call("tasks.wait", task_id=kept.task_id, timeout_s=PATIENCE_S)
+        (found,) = typed(waited, TaskWaitResult).tasks
+        check(found.state == "done", f"the task is {found.state}")
+        reply = convert(found.result, RouteReply)
+        record = self._explain(reply.decision_id)
+        check(record.metadata.get("task_id") == kept.task_id, "the record is another's")
+        self._asked.append(replace(reply, cost_usd=record.cost_usd))
+        say(f"   {kept.task_id}: {found.state} after {found.attempts} attempt,")
+        say(f"   answered by {reply.provider}; submitted twice with one key, done once")
+
     def account(self) -> None:
-        say("\n7. What the ledger says (read back from history, explain and usage)")
+        say("\n8. What the ledger says (read back from history, explain and usage)")
         entries = typed(self._call("history", limit=1000), HistoryResult)
         newest = HistoryResult(entries.entries[:8])
         say(indented(render_history(newest, no_colours)))
