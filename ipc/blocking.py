@@ -16,10 +16,11 @@ from typing import Self, TypeVar
 
 from typing_extensions import override
 
+from actors.messages.notices import TOPICS, Topic
 from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import DaemonUnreachable, details, strategy_set, typed, with_prompt
-from ipc.connection import CONNECT_S, Connection, Stream, connect
+from ipc.connection import CONNECT_S, Connection, Stream, Subscription, connect
 from ipc.control import DrainResult, ReloadResult
 from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
@@ -113,6 +114,12 @@ class Client:
         stream = RouteStream(self._connected(), "route", asked, timeout_s)
         self._stream = stream
         return stream
+
+    def subscribe(self, *topics: Topic, timeout_s: float | None = None) -> Subscription:
+        """Be told what happens, of these topics or of all; see ``Subscription``."""
+        asked = {"topics": topics or TOPICS}
+        self._stream = Stream(self._connected(), "subscribe", asked, timeout_s)
+        return Subscription(self._stream)
 
     def status(self) -> results.StatusResult:
         return self._read("status", results.StatusResult)

@@ -32,6 +32,7 @@ from ipc.frames import FrameError, MessageTooLong, MsgpackFrames
 from ipc.methods import METHODS
 from ipc.results import DeltaParams, ErrorData
 from ipc.rpc import CallId, ErrorBody
+from ipc.subscribing import NoticeParams
 
 _CLASSES: Final[Mapping[ErrorKind, type[GitBridgeError]]] = {
     "unknown_model": UnknownModel,
@@ -78,6 +79,9 @@ class Answered(Struct, frozen=True):
     error: GitBridgeError | None = None
 
 
+Message = Answered | DeltaParams | NoticeParams
+
+
 class Caller:
     """One connection's calls: ids out, answers in."""
 
@@ -106,37 +110,42 @@ class Caller:
         """The bytes that cancel a call, without an answer to the cancelling itself."""
         return self._framing.encode({"method": "cancel", "params": {"id": call_id}})
 
-    def receive(self, data: bytes) -> list[Answered | DeltaParams]:
-        """Take bytes as they came: answers and pieces of answers, in order.
+    def receive(self, data: bytes) -> list[Message]:
+        """Take bytes as they came: answers, pieces of answers and notices, in order.
 
         Raises:
             DaemonUnreachable: What is there does not speak this protocol.
         """
         return [self._read(message) for message in self._framing.feed(data)]
 
-    def _read(self, message: bytes | FrameError) -> Answered | DeltaParams:
+    def _read(self, message: bytes | FrameError) -> Message:
         if isinstance(message, FrameError):
             raise DaemonUnreachable(f"no daemon of ours answers: {message.message}")
         try:
             reply = _REPLY.decode(message)
+            if reply.method == "notice":
+                return _NOTICE.decode(reply.params)
+            if reply.method is not None:
+                return _DELTA.decode(reply.params)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DaemonUnreachable(f"no daemon of ours answers: {error}") from error
-        if reply.params is not None:
-            return reply.params
         failed = None if reply.error is None else error_of(reply.error)
         return Answered(reply.id, reply.result, failed)
 
 
 class _Reply(Struct):
-    """A ``ResultReply``, ``ErrorReply`` or ``DeltaNotification``."""
+    """A ``ResultReply``, ``ErrorReply``, or a notification: ``delta`` or ``notice``."""
 
     id: CallId = None
     result: object = None
     error: ErrorBody | None = None
-    params: DeltaParams | None = None
+    method: str | None = None
+    params: msgspec.Raw = msgspec.Raw()
 
 
 _REPLY: Final = msgspec.msgpack.Decoder(_Reply)
+_DELTA: Final = msgspec.msgpack.Decoder(DeltaParams)
+_NOTICE: Final = msgspec.msgpack.Decoder(NoticeParams)
 
 
 def typed(result: object, kind: type[T]) -> T:

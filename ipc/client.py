@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 from typing_extensions import override
 
 from actors.errors import DeadlineExceeded, GitBridgeError
+from actors.messages.notices import TOPICS, Topic
 from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import (
     Answered,
     Caller,
     DaemonUnreachable,
+    Message,
     details,
     result_of,
     strategy_set,
@@ -41,11 +43,12 @@ from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
 from ipc.listing import ModelsResult
 from ipc.results import DeltaParams, RouteReply
+from ipc.subscribing import NoticeParams
 
 if TYPE_CHECKING:
     from ipc.rpc import CallId
 
-__all__ = ["Client", "DaemonUnreachable", "Stream", "details"]
+__all__ = ["Client", "DaemonUnreachable", "Stream", "Subscription", "details"]
 
 T = TypeVar("T")
 
@@ -128,6 +131,10 @@ class Client:
         """Have a request answered piece by piece; see ``Stream``."""
         asked = with_prompt(prompt, params)
         return Stream(self, "route", {"stream": True, **asked})
+
+    def subscribe(self, *topics: Topic) -> "Subscription":
+        """Be told what happens, of these topics or of all; see ``Subscription``."""
+        return Subscription(Stream(self, "subscribe", {"topics": topics or TOPICS}))
 
     async def status(self) -> results.StatusResult:
         return await self._read("status", results.StatusResult)
@@ -218,7 +225,7 @@ class Stream:
         self._params = params
         self._link: _Link | None = None
         self._id = 0
-        self._pieces: deque[DeltaParams] = deque()
+        self._pieces: deque[DeltaParams | NoticeParams] = deque()
         self._answer: Answered | None = None
         self._lost: GitBridgeError | None = None
         self._news = asyncio.Event()
@@ -238,6 +245,12 @@ class Stream:
         return self
 
     async def __anext__(self) -> DeltaParams:
+        while not isinstance(piece := await self.next_piece(), DeltaParams):
+            pass
+        return piece
+
+    async def next_piece(self) -> DeltaParams | NoticeParams:
+        """The next of everything that comes before the end."""
         while not self._pieces:
             if self._ended():
                 raise StopAsyncIteration
@@ -271,8 +284,8 @@ class Stream:
 
     # Called by the link ---------------------------------------------------------------
 
-    def deliver(self, message: Answered | DeltaParams) -> None:
-        if isinstance(message, DeltaParams):
+    def deliver(self, message: Message) -> None:
+        if isinstance(message, DeltaParams | NoticeParams):
             self._pieces.append(message)
         else:
             self._answer = message
@@ -282,6 +295,32 @@ class Stream:
         if self._answer is None:
             self._lost = error
         self._news.set()
+
+
+class Subscription:
+    """What happens, as it happens. An async context manager: leaving it ends it.
+
+    The first notice, ``subscribed``, says that listening has begun. Ends by raising:
+    ``Interrupted`` where the daemon stops or what we may be told has changed.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    async def __aenter__(self) -> Self:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stream.__aexit__()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> NoticeParams:
+        while not isinstance(notice := await self._stream.next_piece(), NoticeParams):
+            pass
+        return notice
 
 
 class _Link(asyncio.Protocol):

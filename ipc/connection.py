@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Final, Self
 
 from actors.errors import DeadlineExceeded, NotPermitted
-from ipc.calls import Answered, Caller, DaemonUnreachable, result_of
+from ipc.calls import Caller, DaemonUnreachable, Message, result_of
 from ipc.places import default_sockets
 from ipc.results import DeltaParams
+from ipc.subscribing import NoticeParams
 
 CONNECT_S: Final = 5.0
 CANCEL_S: Final = 1.0
@@ -60,7 +61,7 @@ class Connection:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._caller = Caller()
-        self._waiting: list[Answered | DeltaParams] = []
+        self._waiting: list[Message] = []
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +139,7 @@ class Connection:
             while True:
                 self.next_message(None)
 
-    def next_message(self, timeout_s: float | None) -> Answered | DeltaParams:
+    def next_message(self, timeout_s: float | None) -> Message:
         while not self._waiting:
             try:
                 self._socket.settimeout(timeout_s)
@@ -201,9 +202,15 @@ class Stream:
         return self._result
 
     def __iter__(self) -> Iterator[DeltaParams]:
+        for piece in self.pieces():
+            if isinstance(piece, DeltaParams):
+                yield piece
+
+    def pieces(self) -> Iterator[DeltaParams | NoticeParams]:
+        """Everything that comes before the end."""
         while not self._done:
             message = self._connection.next_message(self._timeout_s)
-            if isinstance(message, DeltaParams):
+            if isinstance(message, DeltaParams | NoticeParams):
                 if message.id == self._id:
                     yield message
                 continue
@@ -214,3 +221,29 @@ class Stream:
                 raise message.error
             self._result = result_of(self._method, message.result)
             self._ended = True
+
+
+class Subscription:
+    """What happens, as it happens. Use it as a context manager: leaving it ends it.
+
+    The first notice, ``subscribed``, says that listening has begun.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def __iter__(self) -> Iterator[NoticeParams]:
+        """Wait for one after the other.
+
+        Raises:
+            Interrupted: The daemon stops, or what we may be told has changed.
+        """
+        for piece in self._stream.pieces():
+            if isinstance(piece, NoticeParams):
+                yield piece

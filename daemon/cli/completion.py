@@ -50,7 +50,8 @@ def _command(name: str, summary: str, parser: argparse.ArgumentParser) -> Comman
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - see above
             below: Mapping[str, argparse.ArgumentParser] = action.choices
             found = [_command(word, "", each) for word, each in below.items()]
-            flags += [f for each in found for f in each.flags if f not in flags]
+            named = {f.names: f for each in found for f in each.flags}
+            flags += [f for f in named.values() if f.names != ("-h", "--help")]
         if not action.option_strings:
             words += wanted
             continue

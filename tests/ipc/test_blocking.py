@@ -212,4 +212,5 @@ def test_both_faces_are_the_same() -> None:
         "timeout_s",
         "params",
     ]  # there `asyncio.timeout` does it
+    assert ours.pop("subscribe") == [*theirs.pop("subscribe"), "timeout_s"]
     assert ours == theirs
