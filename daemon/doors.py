@@ -255,6 +255,7 @@ async def open_doors(
     )
     desk = TaskDesk(house.tasks.queue, house.tasks.config, house.new_id, utc)
     service.serve_peers(desk.answers())
+    service.task_counts = house.tasks.counts
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -307,7 +308,7 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
             house.depths(),
             house.router.waiting(),
             house.conditions.look(),
-            house.vitals.figures(),
+            (*house.vitals.figures(), *house.tasks.figures()),
         ),
         models=lambda: _model_entries(service),
         access=_remote_access(config, (address[0],) if address else ()),

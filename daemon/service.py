@@ -90,6 +90,7 @@ class HouseService:
         self._notices = notices
         self._started_at = utc()
         self._started = anyio.current_time()  # the wall clock may jump
+        self.task_counts: Callable[[], dict[str, int]] = dict
         self.ready = False
         self.draining = False
         self._answers_to: dict[str, Callable[[object, Peer], Awaitable[object]]] = {
@@ -186,6 +187,7 @@ class HouseService:
             weights=weights,
             in_flight=self._in_flight(),
             waiting=self._waiting(),
+            tasks=self.task_counts(),
             providers=tuple(_at_a_glance(s) for s in snapshots),
             conditions=tuple(self._conditions()),
             simulated=any(s.simulated for s in snapshots),

@@ -17,7 +17,7 @@ from actors.router.desk import Desk as Routing
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from daemon.config import Config, QueueConfig
 from daemon.ids import utc
-from daemon.telemetry import Telemetry
+from daemon.telemetry import Gauge, Telemetry
 
 if TYPE_CHECKING:
     from actors.messages.notices import NoticeBoard
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from daemon.storage.tasks.sqlite import SqliteTasks
 
 FILE = "tasks.db"
+MAX_LANES = 100
+"""Of how many priorities and types the metrics tell: callers invent types."""
 
 
 class Either:
@@ -158,6 +160,31 @@ class Tasks:
             await self._store.close()
 
     # ---- telling
+
+    def counts(self) -> dict[str, int]:
+        """How many there are, for ``status``; empty while there is no queue."""
+        if self._desk is None:
+            return {}
+        depths = self._desk.stats.depths
+        names = ("queued", "scheduled", "waiting", "in_work", "dead")
+        return {name: sum(getattr(d, name) for d in depths) for name in names}
+
+    def figures(self) -> tuple[Gauge, Gauge]:
+        """How much of each priority and type there is, and how old it is."""
+        depths = () if self._desk is None else self._desk.stats.depths[:MAX_LANES]
+        found: dict[tuple[str, ...], float] = {}
+        oldest: dict[tuple[str, ...], float] = {}
+        for each in depths:
+            lane = (each.priority, each.kind, each.type)
+            for state in ("queued", "scheduled", "waiting", "in_work", "dead"):
+                found[(*lane, state)] = getattr(each, state)
+            if each.oldest_s is not None:
+                oldest[lane] = each.oldest_s
+        names = ("priority", "kind", "type")
+        return (
+            Gauge("task_queue_depth", "Tasks that are kept.", (*names, "state"), found),
+            Gauge("task_oldest_seconds", "Age of the oldest due task.", names, oldest),
+        )
 
     def _changed(self, change: TaskChange) -> None:
         self._telemetry.tasks.add((change.state,))

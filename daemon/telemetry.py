@@ -50,6 +50,18 @@ class Figure(Struct, frozen=True):
         yield f"{PREFIX}{self.name} {self.value}"
 
 
+class Gauge(Struct, frozen=True):
+    """Numbers by their labels, read when somebody scrapes."""
+
+    name: str
+    help: str
+    label_names: Labels
+    values: Mapping[Labels, float]
+
+    def lines(self) -> Iterable[str]:
+        return _gauge(self.name, self.help, self.label_names, self.values)
+
+
 @dataclass(slots=True)
 class Family:
     """One metric and its series. ``buckets`` make it a histogram.
@@ -258,7 +270,7 @@ class Telemetry:
         depths: Mapping[str, int],
         waiting: Mapping[Priority, int],
         conditions: Sequence[Condition],
-        figures: Iterable[Figure],
+        figures: Iterable[Figure | Gauge],
     ) -> str:
         """The Prometheus text exposition, version 0.0.4."""
         lines: list[str] = []
@@ -343,7 +355,7 @@ def _decided_for(provider: str, info: ConsensusInfo) -> str | None:
 
 
 def _gauge(
-    name: str, text: str, label_names: Labels, values: Mapping[Labels, int]
+    name: str, text: str, label_names: Labels, values: Mapping[Labels, float]
 ) -> Iterable[str]:
     yield f"# HELP {PREFIX}{name} {text}"
     yield f"# TYPE {PREFIX}{name} gauge"

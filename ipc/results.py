@@ -173,7 +173,10 @@ class ProviderStatus(Struct, frozen=True, kw_only=True):
 
 
 class StatusResult(Struct, frozen=True, kw_only=True):
-    """The daemon at a glance. Of those ``in_flight`` so many are ``waiting`` for a place."""
+    """The daemon at a glance. Of those ``in_flight`` so many are ``waiting`` for a place.
+
+    ``tasks`` are the durable ones by where they are; empty where nobody has used any.
+    """
 
     version: str
     pid: int
@@ -188,6 +191,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     simulated: bool = False
     draining: bool = False
     waiting: dict[Priority, int] = {}
+    tasks: dict[str, int] = {}
 
 
 class ProvidersResult(Struct, frozen=True):

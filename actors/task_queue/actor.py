@@ -1,5 +1,7 @@
 """The queue's actor: claims tasks when there is room, and holds on to them."""
 
+from contextlib import suppress
+
 import anyio
 import structlog
 from typing_extensions import override
@@ -14,6 +16,9 @@ from actors.task_queue.work import Work
 log = structlog.get_logger(actor="task_queue")
 
 SWEEP_ROWS = 500
+COUNT_S = 5.0
+"""How old what is told of the queue's length may be."""
+
 RENEWALS = 3
 """How often a lease is renewed within its time."""
 
@@ -34,6 +39,7 @@ class TaskQueueActor(Actor[QueueMessage]):
         self._desk.in_work.clear()
         self.context.spawn(self._claim_always(), name="claim")
         self.context.spawn(self._renew_always(), name="renew")
+        self.context.spawn(self._count_always(), name="count")
 
     @override
     def handle(self, message: QueueMessage, reply: Reply) -> None:
@@ -153,6 +159,14 @@ class TaskQueueActor(Actor[QueueMessage]):
                 log.warning("task_dead", task_id=task.task_id, type=task.spec.type)
             if not swept.more:
                 return
+
+    async def _count_always(self) -> None:
+        """For whoever wants to know how much there is."""
+        tools = self._desk.tools
+        while not self._closed:
+            with suppress(QueueUnavailable):
+                self._desk.stats = await tools.store.stats(tools.utc())
+            await anyio.sleep(COUNT_S)
 
     # ---- holding on
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from actors.errors import QueueUnavailable
 from actors.messages.lifecycle import Finding
-from actors.messages.tasks import Performer, Task, TaskKind, TaskStore
+from actors.messages.tasks import Performer, QueueStats, Task, TaskKind, TaskStore
 from actors.policy.tasks.backoff import Backoff
 from actors.policy.tasks.shares import Shares
 
@@ -56,6 +56,7 @@ class Desk:
     shares: Shares = field(default_factory=Shares)
     in_work: Counter[str] = field(default_factory=Counter)  # by lane
     trouble: QueueUnavailable | None = None
+    stats: QueueStats = field(default_factory=QueueStats)  # some seconds old
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the queue now."""

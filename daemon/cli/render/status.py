@@ -44,6 +44,9 @@ def status(result: StatusResult, paint: Paint) -> str:
         "",
         _status_table(result.providers, paint),
     ]
+    there = [f"{n} {name.replace('_', ' ')}" for name, n in result.tasks.items() if n]
+    if there:
+        lines += ["", f"tasks: {', '.join(there)}"]
     if result.conditions:
         lines += ["", *(_condition(each, paint) for each in result.conditions)]
     return "\n".join(lines)

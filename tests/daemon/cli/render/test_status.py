@@ -213,3 +213,11 @@ def test_the_strategy_says_whose_choice_it_was() -> None:
     first, second = rendered.strategy(weights).splitlines()
     assert first == "strategy cost, as configured"
     assert second.endswith("set at run time")
+
+
+def test_status_says_how_many_tasks_there_are_where_there_are_any() -> None:
+    shown = rendered.status(
+        status_of(tasks={"queued": 3, "in_work": 1, "dead": 0}), no_colours
+    )
+    assert "tasks: 3 queued, 1 in work" in shown
+    assert "tasks" not in rendered.status(status_of(), no_colours)
