@@ -44,7 +44,7 @@ class Tab:
             self.problems.append(str(params["exceptionDetails"]))
         entry = params.get("entry", {})
         if message.get("method") == "Log.entryAdded" and entry["level"] == "error":
-            self.problems.append(entry["text"])
+            self.problems.append(f"{entry['text']} {entry.get('url', '')}")
 
     async def open(self, url: str) -> None:
         for domain in ("Page", "Runtime", "Log"):

@@ -71,7 +71,16 @@ async def test_with_a_token_it_shows_what_happens_while_it_happens(
         await tab.until("document.querySelectorAll('#why-body table').length >= 2")
         why = await tab.run("document.getElementById('why').textContent")
         assert reply.decision_id in why
-        refused = [each for each in tab.problems if "401" not in each]
+
+        await client.call("tasks.submit", {"prompt": "x", "title": "later"})
+        listed = "document.querySelector('#tasks tbody')?.textContent"
+        await tab.until(f"({listed} ?? '').includes('done')")
+        assert "later" in await tab.run(listed)
+        refused = [
+            each
+            for each in tab.problems
+            if not {"401", "503"}.intersection(each.split())
+        ]
         assert refused == []  # neither a mistake in the script nor against the policy
 
 
@@ -97,7 +106,8 @@ async def test_open_to_loopback_it_asks_for_nothing_and_fits_a_phone(
         assert await tab.run(f"({_CONTRAST})()") >= 4.5
         await tab.look(width=1280, dark=False)
         assert await tab.run(f"({_CONTRAST})()") >= 4.5
-        assert tab.problems == []
+        # A daemon that is busy starting may say 503 once: the page asks again.
+        assert [each for each in tab.problems if "503" not in each] == []
 
 
 async def _enter(tab: Tab, token: str) -> None:
