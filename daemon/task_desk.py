@@ -296,10 +296,12 @@ def _lane(request: RouteRequest, rule: TaskTypeConfig) -> str:
 
 
 def _moment(value: float | str | None, field: str, now: float) -> float | None:
+    wanted = "epoch seconds, or an ISO 8601 date or time"
+    if isinstance(value, str) and value.strip()[-1:] in "smhdw":
+        raise fields.wrong(field, value, wanted)  # an age would be in the past
     try:
         return parse_since(value, now)
     except InvalidRequest as error:
-        wanted = "epoch seconds, or an ISO 8601 date or time"
         raise fields.wrong(field, value, wanted) from error
 
 

@@ -143,6 +143,7 @@ async def test_the_same_key_is_the_same_task() -> None:
         ({"stream": True}, "stream"),
         ({"run_at": NOW, "delay_s": 1}, "delay_s"),
         ({"run_at": "soon"}, "run_at"),
+        ({"run_at": "1h"}, "run_at"),
         ({"deadline": NOW - 1}, "deadline"),
         ({"check": {"schema": {"$ref": "x"}}}, "check.schema"),
         ({"consensus": {"method": "dice"}}, "method"),
