@@ -23,6 +23,7 @@ from actors.messages.routing import (
 )
 from actors.wire.base import Timeouts
 from actors.wire.presets import PresetName
+from daemon.config_events import ActionsConfig, EventsConfig
 
 ProviderKind = Literal["openai", "xai", "anthropic", "compatible"]
 Probe = Literal["models", "completion", "none"]
@@ -295,6 +296,8 @@ class Config(Struct, frozen=True, kw_only=True):
     consensus: ConsensusConfig = ConsensusConfig()
     ledger: LedgerConfig = LedgerConfig()
     queue: QueueConfig = QueueConfig()
+    events: EventsConfig = EventsConfig()
+    actions: ActionsConfig = ActionsConfig()
     log: LogConfig = LogConfig()
 
     @property

@@ -21,6 +21,7 @@ from daemon.config import (
 )
 from daemon.config_check import problems_of
 from daemon.config_env import overlay, put
+from daemon.config_events_check import event_problems
 from daemon.config_rules import (
     broken_rules,
     none_enabled,
@@ -139,6 +140,7 @@ def settings_from(
         _add_providers(tree, file, origins)
     config = _read(tree, flags or ServeOptions(), environ, path, origins)
     problems, absent = broken_rules(config, origins), strangers(config, origins)
+    problems += event_problems(config)
     if files is None:
         problems += [*none_enabled(config), *absent]
         absent = []

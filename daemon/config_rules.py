@@ -25,7 +25,7 @@ STRATEGY_SPELLINGS = {
     "roundrobin": "round_robin",
 }
 
-_SECTIONS_TO_COME = ("cache", "budgets", "events")
+_SECTIONS_TO_COME = ("cache", "budgets")
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
     "prompts": lambda value: value is True,
 }

@@ -15,6 +15,7 @@ import structlog
 
 from daemon.config import Config
 from daemon.descriptors import room_for_clients
+from daemon.eventing import Eventing
 from daemon.feedback import FeedbackDesk
 from daemon.house import House
 from daemon.ids import utc
@@ -113,12 +114,14 @@ class OpenDoors:
         doors: "tuple[NativeServer, HttpDoor]",
         entrance: "Entrance",
         local: LocalIdentity,
+        eventing: Eventing,
     ) -> None:
         self.service = service
         self._listener = listener
         self._native, self._http = doors
         self._entrance = entrance
         self._local = local
+        self._eventing = eventing
 
     def configure(self, config: Config) -> None:
         """Let in who may come in by this configuration, and judge health by it."""
@@ -131,6 +134,7 @@ class OpenDoors:
         hosts = self._http.access.hosts
         self._http.access = _remote_access(config, hosts)
         self.service.max_latency_s = config.health.max_latency_s
+        self._eventing.configure(config)
 
     @property
     def in_flight(self) -> int:
@@ -165,7 +169,15 @@ class OpenDoors:
                 await anyio.sleep(ON_THE_WAY_S)
 
     async def watch(self) -> None:
-        """Make the socket's file anew whenever somebody has removed it."""
+        """Make the socket's file anew whenever somebody has removed it.
+
+        And take the events of the configured folder.
+        """
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._eventing.watch)
+            group.start_soon(self._look_after)
+
+    async def _look_after(self) -> None:
         while True:
             await anyio.sleep(WATCH_S)
             await self._entrance.look_after()
@@ -254,14 +266,16 @@ async def open_doors(
         ),
     )
     desk = TaskDesk(house.tasks.queue, house.tasks.config, house.new_id, utc)
-    service.serve_peers(desk.answers())
+    eventing = Eventing(config, house.tasks, house.new_id)
+    service.serve_peers({**desk.answers(), "events.publish": eventing.publish})
     service.task_counts = house.tasks.counts
     native = NativeServer(service, version=version())
-    http = _http_door(config, house, service)
+    http = _http_door(config, house, service, eventing)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     listener = Listener(room=room_for_clients(limit))
     async with AsyncExitStack() as stack:
         await http.start()
+        stack.push_async_callback(eventing.aclose)
         stack.push_async_callback(http.close)
         stack.push_async_callback(native.close)
         stack.callback(listener.close)
@@ -272,7 +286,9 @@ async def open_doors(
         if sockets.tcp is not None:
             await listener.serve_tcp(sockets.tcp, http.remote, identify_remote)
         service.ready = True
-        yield OpenDoors(service, listener, (native, http), entrance, identify)
+        yield OpenDoors(
+            service, listener, (native, http), entrance, identify, eventing
+        )
 
 
 def _local_access(config: Config) -> Access:
@@ -295,7 +311,9 @@ def _remote_access(config: Config, hosts: tuple[str, ...]) -> "HttpAccess":
     )
 
 
-def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor":
+def _http_door(
+    config: Config, house: House, service: HouseService, eventing: Eventing
+) -> "HttpDoor":
     # aiohttp.web takes a while to import: whoever needs only READY need not wait.
     from ipc.http import HttpDoor  # noqa: PLC0415 - see above
 
@@ -314,6 +332,7 @@ def _http_door(config: Config, house: House, service: HouseService) -> "HttpDoor
         access=_remote_access(config, (address[0],) if address else ()),
         version=version(),
         utc=utc,
+        webhook=eventing.intake.receive,
     )
 
 

@@ -124,15 +124,17 @@ class Tasks:
 
     def _start(self, around: "_Around") -> "TaskQueueHandle":
         from actors import task_queue  # noqa: PLC0415 - for those who use tasks
+        from actors.event_router import Followed  # noqa: PLC0415 - likewise
         from daemon.storage.tasks.sqlite import SqliteTasks  # noqa: PLC0415
 
         tools = around.routing.tools
         store = SqliteTasks(self._state)
         self._store = store
         store.listen(self._changed)
-        self.performers["request"] = task_queue.RequestPerformer(
+        asking = task_queue.RequestPerformer(
             around.router, partial(candidates, around.routing), tools.new_id, utc
         )
+        self.performers["request"] = Followed(asking, tools.new_id, utc)
         self._desk = task_queue.Desk(
             _settings(self._config),
             task_queue.QueueTools(

@@ -25,7 +25,7 @@ from actors.messages.routing import (
     StartSink,
 )
 from actors.messages.whatif import WhatIf
-from ipc import control, feedback, fields, results, subscribing, tasks, whatif
+from ipc import control, events, feedback, fields, results, subscribing, tasks, whatif
 from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
@@ -247,6 +247,12 @@ _TABLE: Final = (
         summary="Say how good the answer of a decision was.",
     ),
     Method(
+        name="events.publish",
+        params=events.PublishParams,
+        result=events.PublishResult,
+        summary="Tell what happened, for the rules to judge and the queue to keep.",
+    ),
+    Method(
         name="whatif",
         params=whatif.WhatIfParams,
         result=WhatIf,
@@ -317,7 +323,7 @@ METHODS: Final[Mapping[str, Method]] = {
     method.name: method for method in (*_TABLE, *_TASKS)
 }
 
-_NOT_YET: Final = frozenset((*("events.publish", "threads.list", "threads.get"),))
+_NOT_YET: Final = frozenset((*("threads.list", "threads.get"),))
 
 
 def unknown_method(name: str) -> InvalidRequest:

@@ -208,6 +208,23 @@ EXAMPLE = """\
 #pattern = "severity"
 #required = ["severity", "summary"]
 
+[events]
+# A folder whose *.json files are events; each goes to done or failed in there.
+#folder = "/var/lib/gitbridge/events"
+# Guess what an issue or comment wants where no rule fits.
+#classify = false
+
+[events.github]
+# Whose webhooks are taken; the secret is a credential. Empty takes everybody's.
+#repositories = ["acme/shop"]
+# The first rule that fits decides; without any the built-in ones hold.
+#rules = [{ events = ["pull_request.*"], task_type = "code_review", providers = ["claude", "openai"], consensus = "majority", actions = [{ do = "post_comment" }] }]
+
+[actions]
+#github_url = "https://api.github.com"
+#folders = { reviews = "/var/lib/gitbridge/reviews" }
+#commands = { notify = { argv = ["/usr/local/bin/notify", "--stdin"], env = { LANG = "C.UTF-8" }, cwd = "/", timeout_s = 60 } }
+
 [log]
 # debug, info, warning, error or critical.
 #level = "info"

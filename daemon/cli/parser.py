@@ -17,6 +17,7 @@ from daemon.cli.arguments import (
 )
 from daemon.cli.parser_live import add_live
 from daemon.cli.parser_records import add_feedback, add_history
+from daemon.cli.parser_events import add_events
 from daemon.cli.parser_tasks import add_tasks
 
 __all__ = ["Parser", "UsageError", "build_parser"]
@@ -51,6 +52,7 @@ def build_parser() -> Parser:
     add_history(commands)
     add_feedback(commands)
     add_tasks(commands)
+    add_events(commands)
     _add_control(commands)
     _add_health(commands)
     _add_config(commands)

@@ -170,6 +170,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         strategy,
         weights,
     )
+    from daemon.cli.events import events  # noqa: PLC0415
     from daemon.cli.reading import read  # noqa: PLC0415
     from daemon.cli.tasks import tasks  # noqa: PLC0415
     from daemon.cli.top import top  # noqa: PLC0415
@@ -183,6 +184,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         "drain": drain,
         "feedback": feedback,
         "tasks": tasks,
+        "events": events,
         "top": top,
     }
     return commands.get(args.command, read)(args, client, out)

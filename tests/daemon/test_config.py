@@ -39,6 +39,7 @@ def keys_of(shape: type[Struct], prefix: str = "") -> set[str]:
         if isinstance(inner, inspect.StructType) and field.name in {
             "timeouts",
             "limits",
+            "github",
         }:
             keys |= keys_of(inner.cls, f"{field.name}.")
         elif not (
