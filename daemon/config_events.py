@@ -119,7 +119,6 @@ class CommandConfig(CommandRule, frozen=True, kw_only=True):
     """``[actions.commands.NAME]``."""
 
     argv: tuple[Text, ...]
-    env: dict[str, str] = {}
     cwd: Text = "/"
     timeout_s: SomeSeconds = 60.0
 

@@ -69,4 +69,6 @@ def _is_url(url: str) -> bool:
     except ValueError:
         return False
     local = host in {"localhost", "127.0.0.1", "::1"}
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and local))
+    return bool(host) and (
+        parts.scheme == "https" or (parts.scheme == "http" and local)
+    )

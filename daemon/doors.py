@@ -114,6 +114,7 @@ class OpenDoors:
         doors: "tuple[NativeServer, HttpDoor]",
         entrance: "Entrance",
         local: LocalIdentity,
+        *,
         eventing: Eventing,
     ) -> None:
         self.service = service
@@ -287,7 +288,7 @@ async def open_doors(
             await listener.serve_tcp(sockets.tcp, http.remote, identify_remote)
         service.ready = True
         yield OpenDoors(
-            service, listener, (native, http), entrance, identify, eventing
+            service, listener, (native, http), entrance, identify, eventing=eventing
         )
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from daemon.cli import values
 from daemon.exits import EXIT_USAGE
 
-_NOT_YET: Final = ("threads")
+_NOT_YET: Final = ("threads",)
 _UNKNOWN: Final = "argument COMMAND: invalid choice: "
 
 

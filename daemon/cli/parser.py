@@ -15,9 +15,9 @@ from daemon.cli.arguments import (
     add_places,
     add_strategy,
 )
+from daemon.cli.parser_events import add_events
 from daemon.cli.parser_live import add_live
 from daemon.cli.parser_records import add_feedback, add_history
-from daemon.cli.parser_events import add_events
 from daemon.cli.parser_tasks import add_tasks
 
 __all__ = ["Parser", "UsageError", "build_parser"]
