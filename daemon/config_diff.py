@@ -20,6 +20,7 @@ RESTART: Mapping[str, str] = {
     "ledger.sync": "the spool and the database are opened with it",
     "queue.backend": "the tasks that wait are there",
     "queue.url": "the tasks that wait are there",
+    "events.folder": "whoever looks into it was told at the start",
     "log.format": "whoever reads the log would have to change in the same moment",
 }
 """Key -> why a new value holds only after a restart. All others hold at once."""

@@ -170,6 +170,8 @@ FOLLOWED = {
     "log": {"level", "prompts"},  # prompts can only be off
     **dict.fromkeys(("routing", "retry", "breaker", "providers", "models")),
     "consensus": None,
+    "events": {"classify", "github"},
+    "actions": None,
     "queue": {"lease_s", "max_attempts", "concurrency", "keep_s", "types"},
 }
 
