@@ -66,7 +66,7 @@ crash: $(INSTALLED)
 	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_kill_nine.py tests/system/test_tasks_kill_nine.py $(ARGS)
 
 soak: $(INSTALLED)
-	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_outages.py tests/system/test_hostile_input.py tests/system/test_chaos.py $(ARGS)
+	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_outages.py tests/system/test_hostile_input.py tests/system/test_chaos.py tests/system/test_tasks_many.py $(ARGS)
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
