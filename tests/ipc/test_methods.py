@@ -23,6 +23,7 @@ def test_the_table_names_every_method_once() -> None:
         "explain",
         "usage",
         "feedback",
+        "events.publish",
         "whatif",
         "subscribe",
         "strategy.get",
