@@ -238,6 +238,7 @@ class ConsensusConfig(Struct, frozen=True, kw_only=True):
     judge: Text | None = None
     deadline_s: SomeSeconds = 120.0
     priors: dict[str, Share] = {}
+    replace: bool | None = None
 
 
 class LedgerConfig(Struct, frozen=True, kw_only=True):

@@ -104,4 +104,5 @@ def _settings(told: ConsensusConfig) -> "ConsensusSettings":
         judge=told.judge,
         deadline_s=told.deadline_s,
         priors=dict(told.priors),
+        replace=told.replace,
     )

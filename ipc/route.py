@@ -82,7 +82,8 @@ class RouteParams(AskParams, frozen=True, kw_only=True):
 class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     """Ask several models; what is left out is as configured.
 
-    ``members`` (or ``providers``) are providers or ``<provider>/<model>`` names.
+    ``members`` (or ``providers``) are providers or ``<provider>/<model>`` names;
+    ``replace`` has somebody else asked in place of a member that failed.
     """
 
     method: str | None = None
@@ -90,6 +91,7 @@ class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     providers: list[str] | None = None
     quorum: object = None
     judge: str | None = None
+    replace: bool | None = None
 
 
 def route_request(
@@ -164,6 +166,7 @@ def _consensus(params: RouteParams) -> ConsensusAsk | None:
         if params.quorum is None
         else fields.integer(params.quorum, "quorum", 1),
         judge=_name(params.judge, "judge"),
+        replace=params.replace,
     )
 
 

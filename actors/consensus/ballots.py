@@ -13,6 +13,8 @@ from actors.messages.routing import ErrorInfo, RouteResult
 MESSAGE_LIMIT = 500
 """Characters of an error that are kept."""
 
+NOT_NEEDED = "nobody else was needed, or in time"
+
 
 def ballots(
     asked: Sequence[Asked],
@@ -35,6 +37,7 @@ def ballots(
             latency_s=answer.latency_s,
             cost_usd=answer.cost_usd,
             decision_id=answer.decision_id,
+            replaces=each.replaces,
         )
         made.append(_judged(ballot, heard, verdict))
         heard += 1
@@ -71,6 +74,7 @@ def _silent(asked: Asked, prior: float | None) -> Ballot:
             latency_s=None,
             cost_usd=None if reply is None else cost_of(reply),
             decision_id=None if reply is None else reply.decision_id,
+            replaces=asked.replaces,
         )
     if isinstance(reply, ErrorInfo):
         error = f"{reply.kind}: {reply.message}"
@@ -84,4 +88,7 @@ def _silent(asked: Asked, prior: float | None) -> Ballot:
         latency_s=reply.latency_s if isinstance(reply, RouteResult) else None,
         cost_usd=None if reply is None else cost_of(reply),
         decision_id=None if reply is None else reply.decision_id,
+        replaces=asked.replaces,
+        replaced_by=asked.replaced_by,
+        absent=None if asked.replaced_by else asked.absent or NOT_NEEDED,
     )

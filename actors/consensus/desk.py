@@ -1,6 +1,7 @@
 """Who is asked in a round, and what is known of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from actors.consensus.settings import MAX_MEMBERS, ConsensusSettings
@@ -12,6 +13,7 @@ from actors.messages.routing import RecordSpool, RequestRecord, RouterRef, Targe
 from actors.policy.voting.learned import Learned
 from actors.policy.voting.methods import Evidence
 from actors.policy.voting.stopping import cheap_first
+from actors.policy.voting.weights import UNKNOWN_ACCURACY
 
 LEARNED_KEY = "consensus-rounds"
 
@@ -65,6 +67,55 @@ class Desk:
                 wanted=f"2 to {MAX_MEMBERS} providers or <provider>/<model> names",
             )
         return members
+
+    def stand_in(
+        self, taken: Collection[str], fallen: Collection[str], task_type: str | None
+    ) -> str | None:
+        """The best who is well, of none of the ``fallen`` providers and not ``taken``.
+
+        Of default models, configured members and those with labels; who has no prior
+        counts as in a vote. Of equals the cheaper, then the first configured.
+        """
+        found = [
+            name
+            for name in self._known(task_type)
+            if name not in taken
+            and name.partition("/")[0] not in fallen
+            and self._is_well(name)
+        ]
+        prices = self._prices(found)
+        dearest = max(prices.values(), default=0.0)
+
+        def standing(name: str) -> tuple[float, float]:
+            prior = self.prior(name, task_type)
+            known = UNKNOWN_ACCURACY if prior is None else prior
+            return known, -prices.get(name, dearest)
+
+        return max(found, key=standing, default=None)
+
+    def _known(self, task_type: str | None) -> Iterable[str]:
+        """Everybody whom a round may ask without being told to."""
+        found: dict[str, None] = {}
+        for name in self.settings.members:
+            with suppress(InvalidRequest):
+                found[self._member(name)] = None
+        for name, provider in self.tools.providers.items():
+            snapshot = provider.snapshot()
+            models = [snapshot.default_model, *(m.model for m in snapshot.models)]
+            for model in models:
+                member = f"{name}/{model}"
+                default = model == snapshot.default_model
+                if model and (default or self.prior(member, task_type) is not None):
+                    found[member] = None
+        return found
+
+    def _is_well(self, member: str) -> bool:
+        provider, _, model = member.partition("/")
+        snapshot = self.tools.providers[provider].snapshot()
+        if snapshot.healthy is False or snapshot.out_of_money:
+            return False
+        seen = next((each for each in snapshot.models if each.model == model), None)
+        return seen is None or (seen.breaker != "open" and not seen.auth_refused)
 
     def method(self, ask: ConsensusAsk) -> ConsensusMethod:
         return ask.method or self.settings.method

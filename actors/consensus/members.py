@@ -14,12 +14,18 @@ Reply = RouteResult | ErrorInfo
 
 
 class Asked(Struct):
-    """One member that was asked; ``reply`` is ``None`` while it has not ended."""
+    """One member that was asked; ``reply`` is ``None`` while it has not ended.
+
+    Of one that failed, ``replaced_by`` or ``absent`` as in its ballot.
+    """
 
     member: str
     handle: RouteHandle
     reply: Reply | None = None
     cancelled: bool = False
+    replaces: str | None = None
+    replaced_by: str | None = None
+    absent: str | None = None
 
     @property
     def answered(self) -> RouteResult | None:
@@ -47,7 +53,12 @@ class Members:
         self.asked: list[Asked] = []
 
     def ask(
-        self, names: tuple[str, ...], *, deadline_s: float, budget: Decimal | None
+        self,
+        names: tuple[str, ...],
+        *,
+        deadline_s: float,
+        budget: Decimal | None,
+        replaces: str | None = None,
     ) -> None:
         """Send the question to these; ``budget`` is what each may cost, or ``None``."""
         for name in names:
@@ -64,7 +75,7 @@ class Members:
                 parent_id=self._base.request_id,
                 door="internal",
             )
-            asked = Asked(name, self._route(request))
+            asked = Asked(name, self._route(request), replaces=replaces)
             self.asked.append(asked)
             asked.handle.begin(partial(self._ended, asked))
 

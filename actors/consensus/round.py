@@ -14,6 +14,7 @@ from actors.consensus.messages import StartRound
 from actors.consensus.missed import no_quorum
 from actors.consensus.outcome import RoundEnd, Verdict
 from actors.consensus.settings import WRITING_SHARE
+from actors.consensus.standins import StandIns
 from actors.consensus.verdict import (
     Count,
     count_answers,
@@ -64,6 +65,7 @@ class Round:
         self._members = Members(
             desk.tools.router.route, request, desk.tools.new_id, self._wake_up
         )
+        self._stand_ins = StandIns(desk, self._ask, self._members, request.task_type)
         self._decision_id = desk.tools.new_id()
         self._names: tuple[str, ...] = ()
         self._judge = ""  # or chair, where there may be one
@@ -145,13 +147,24 @@ class Round:
             later = sum(len(each) for each in steps[number + 1 :])
             left_s = max(0.001, until - self._backend.now())
             self._members.ask(step, deadline_s=left_s, budget=self._share(method))
-            while self._members.open and self._backend.now() < until:
+            while self._still_heard(until, later, method):
                 await self._wait(until)
                 if self._stopped is not None:
                     return False
                 if self._enough(method, quorum, evidence, later):
                     return bool(self._members.open or later)
         return False
+
+    def _still_heard(self, until: float, later: int, method: ConsensusMethod) -> bool:
+        """Whether anybody is to be waited for; asks for who failed when all were."""
+        left_s = until - self._backend.now()
+        if left_s <= 0.0:
+            return False
+        if not later:
+            span_s = until - self._began
+            share = self._share(method)
+            self._stand_ins.fill(left_s=left_s, span_s=span_s, share=share)
+        return self._members.open > 0
 
     def _enough(
         self, method: ConsensusMethod, quorum: int, evidence: Evidence, later: int

@@ -14,7 +14,8 @@ class ConsensusSettings(Struct, frozen=True, kw_only=True):
 
     ``members`` empty means the default model of every provider. ``quorum`` is how many
     must have answered. ``priors`` are accuracies in [0, 1] by member, where they are
-    known better than from labels.
+    known better than from labels. ``replace``: whether somebody else is asked in place
+    of a member that failed; ``None`` means unless the members were named.
     """
 
     method: ConsensusMethod = "auto"
@@ -23,3 +24,4 @@ class ConsensusSettings(Struct, frozen=True, kw_only=True):
     judge: str | None = None
     deadline_s: float = 120.0
     priors: dict[str, float] = {}
+    replace: bool | None = None

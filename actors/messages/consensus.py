@@ -24,12 +24,14 @@ class ConsensusAsk(Struct, frozen=True, gc=False, kw_only=True):
 
     ``members`` are providers or ``<provider>/<model>``; ``quorum`` is how many must
     have answered; ``judge`` is the model that judges or writes, where one is needed.
+    ``replace``: whether somebody else is asked in place of a member that failed.
     """
 
     method: ConsensusMethod | None = None
     members: tuple[str, ...] = ()
     quorum: int | None = None
     judge: str | None = None
+    replace: bool | None = None
 
 
 class Ballot(Struct, frozen=True, gc=False, kw_only=True):
@@ -38,6 +40,8 @@ class Ballot(Struct, frozen=True, gc=False, kw_only=True):
     ``group`` is the place of its answer among the groups of equal answers, ``None`` for
     an abstention. ``content`` is its whole answer: for the caller, never for the
     ledger. ``prior`` is how often it was right so far, ``score`` in [0, 10] a judge's.
+    Of a failed member ``replaced_by`` names who was asked in its place, or ``absent``
+    says why nobody was; ``replaces`` is the same from the other side.
     """
 
     member: str
@@ -52,6 +56,9 @@ class Ballot(Struct, frozen=True, gc=False, kw_only=True):
     latency_s: float | None = None
     cost_usd: Decimal | None = None
     decision_id: str | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
+    absent: str | None = None
 
 
 class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):

@@ -183,6 +183,9 @@ EXAMPLE = """\
 #deadline_s = 120
 # How often each member is right, in [0, 1], as far as you know.
 #priors = { openai = 0.8, grok = 0.7, claude = 0.85 }
+# Whether somebody else is asked in place of a member that failed; by default unless
+# members are named, here or in a request.
+#replace = true
 
 [ledger]
 # "full" also survives a power cut.

@@ -215,11 +215,16 @@ def test_a_consensus_can_be_asked_for_as_a_model(
 
 def test_every_param_of_a_consensus_arrives() -> None:
     request = consented(
-        method="judge", members=["a", "b/c"], quorum=2, judge="d", task_type="t"
+        method="judge",
+        members=["a", "b/c"],
+        quorum=2,
+        judge="d",
+        replace=True,
+        task_type="t",
     )
 
     assert request.consensus == ConsensusAsk(
-        method="judge", members=("a", "b/c"), quorum=2, judge="d"
+        method="judge", members=("a", "b/c"), quorum=2, judge="d", replace=True
     )
     assert request.task_type == "t"
 

@@ -47,8 +47,17 @@ def _row(info: ConsensusInfo, ballot: Ballot) -> Row:
         decimals(ballot.score, 1),
         seconds(ballot.latency_s),
         money(ballot.cost_usd),
-        ballot.error or ballot.contributed or "",
+        _note(ballot),
     ]
+
+
+def _note(ballot: Ballot) -> str:
+    """Why there is no answer and what was done about it, or what it contributed."""
+    parts = [ballot.error or ballot.contributed]
+    parts += [f"in place of {ballot.replaces}" if ballot.replaces else None]
+    parts += [f"replaced by {ballot.replaced_by}" if ballot.replaced_by else None]
+    parts += [f"not replaced: {ballot.absent}" if ballot.absent else None]
+    return "; ".join(part for part in parts if part)
 
 
 def _said(info: ConsensusInfo, ballot: Ballot) -> Cell:
