@@ -114,13 +114,13 @@ def assert_whole(told: Told, providers: Providers) -> None:
 
 def assert_explained(told: Told, providers: Providers) -> None:
     """There is a reason and somebody it is due to; what came before is no nonsense."""
-    assert told.owner in {"provider", "us"}, told
-    assert told.outcome in {
-        "provider_error",
-        "rate_limited",
-        "no_provider",
-        "deadline_exceeded",
-    }, told
+    owners = {
+        "provider_error": {"provider", "us"},
+        "rate_limited": {"provider", "us"},
+        "no_provider": {"provider", "us"},
+        "deadline_exceeded": {"caller"},  # it is the caller's own, and one may hang
+    }
+    assert told.owner in owners.get(told.outcome, set()), told
     assert told.message
     assert any(
         promised(p, told.prompt).startswith(told.pieces) for p in providers.values()
