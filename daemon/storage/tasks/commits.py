@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from actors.errors import QueueUnavailable
+from actors.errors import InvalidRequest, QueueUnavailable
 from actors.messages.tasks import TaskChange
+from daemon.storage.sqlite import VALUE_ERRORS
 from daemon.storage.tasks.table import TaskTable
 
 T = TypeVar("T")
@@ -144,6 +145,7 @@ class Commits:
 
         Raises:
             QueueUnavailable: The database could not be written.
+            InvalidRequest: It refuses what was to be written; others are not harmed.
         """
         ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(work, ended))
@@ -198,8 +200,9 @@ def _run(connection: sqlite3.Connection, job: _Work) -> None:
     try:
         job.run(TaskTable(connection))
     except Exception as error:
-        if isinstance(error, sqlite3.Error):  # of the database: all of them fail
-            raise
+        refused = isinstance(error, VALUE_ERRORS)
+        if isinstance(error, sqlite3.Error) and not refused:
+            raise  # of the database: all of them fail
         connection.execute("ROLLBACK TO job")
-        job.fail(error)
+        job.fail(InvalidRequest(f"this cannot be kept: {error}") if refused else error)
     connection.execute("RELEASE job")

@@ -1,5 +1,6 @@
 """The store of tasks in SQLite does what ``TaskStore`` says."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -103,6 +104,21 @@ async def test_a_key_used_for_something_else_keeps_nothing_of_its_batch(
 
     assert (refused.value.field, refused.value.got) == ("key", "k")
     assert await store.get("t2") is None
+
+
+async def test_a_task_that_cannot_be_stored_takes_no_other_with_it(
+    store: SqliteTasks,
+) -> None:
+    """They wait for the same commit."""
+    await store.open()
+    bad = replace(new(1), created_at=float("nan"))
+    refused, kept = await asyncio.gather(
+        store.submit((bad,)), store.submit((new(2),)), return_exceptions=True
+    )
+
+    assert isinstance(refused, InvalidRequest)
+    assert not isinstance(kept, BaseException)
+    assert ids((await store.find(TaskQuery())).tasks) == ["t2"]
 
 
 async def test_a_file_that_is_no_database_is_said_to_be_unavailable(
