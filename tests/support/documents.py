@@ -21,6 +21,21 @@ def blocks(document: str, language: str) -> list[str]:
     return [code for kind, code in BLOCK.findall(text) if kind == language]
 
 
+def run_commands(
+    document: str, environ: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run the one block of shell commands of a page; the first that fails ends it."""
+    (commands,) = blocks(document, "sh")
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        check=False,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+
+
 @contextmanager
 def simulated_daemon(home: Path) -> Iterator[dict[str, str]]:
     """A daemon with pretend providers; yields a user's environment that finds it.

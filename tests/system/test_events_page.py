@@ -6,21 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents import blocks, simulated_daemon
+from tests.support.documents import blocks, run_commands, simulated_daemon
 
 
 @pytest.mark.slow
 def test_an_event_that_no_rule_wants_is_said_to_be_unwanted(tmp_path: Path) -> None:
-    (commands,) = blocks("docs/events.md", "sh")
     with simulated_daemon(tmp_path) as environ:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands],
-            check=False,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=50,
-        )
+        done = run_commands("docs/events.md", environ)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(": no rule wants it\n")
