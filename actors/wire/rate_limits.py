@@ -119,9 +119,8 @@ def _hugging_face(headers: Mapping[str, str]) -> Allowance | None:
 
 
 def _number(value: str | None) -> float | None:
-    if value is None or not _NUMBER.fullmatch(value.strip()):
-        return None
-    return float(value)
+    number = None if value is None else _NUMBER.fullmatch(value.strip())
+    return None if number is None else float(number[0])
 
 
 def _until(value: str, now: float) -> float | None:

@@ -40,9 +40,8 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
 
 
 def _positive(value: str | None) -> float | None:
-    if value is None or not _SECONDS.fullmatch(value.strip()):
-        return None
-    return float(value) or None
+    seconds = None if value is None else _SECONDS.fullmatch(value.strip())
+    return None if seconds is None else float(seconds[0]) or None
 
 
 def _until(value: str | None, now: float) -> float | None:

@@ -16,6 +16,7 @@ NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after-ms": "0", "retry-after": "1"}, 1.0),
         ({"retry-after-ms": "x", "retry-after": "1"}, 1.0),
+        ({"retry-after": "3\x1f"}, 3.0),  # a space to strip(), not to float()
         ({"retry-after": "0"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "inf"}, None),
