@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ class SqliteTasks:
     def __init__(self, folder: Path, *, busy_timeout_s: float = 2.0) -> None:
         self.path = folder / "tasks.db"
         self._busy_timeout_s = busy_timeout_s
+        self._opening = threading.Lock()  # both threads may be first: one makes it
         self._listeners: list[Callable[[TaskChange], None]] = []
         self._writing = Thread(self.path, self._open_writer)
         self._reading = Thread(self.path, self._open_reader)
@@ -113,6 +115,10 @@ class SqliteTasks:
                 listener(change)
 
     def _open_writer(self) -> sqlite3.Connection:
+        with self._opening:
+            return self._prepared()
+
+    def _prepared(self) -> sqlite3.Connection:
         # For its mode; never opened when it is there: closing it would drop the locks
         # that SQLite holds on it in this process.
         with suppress(OSError):

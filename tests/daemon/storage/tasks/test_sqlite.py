@@ -1,13 +1,17 @@
 """The store of tasks in SQLite does what ``TaskStore`` says."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, SupportsIndex
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from msgspec.structs import replace
+from typing_extensions import override
 
 from actors.errors import InvalidRequest, QueueUnavailable
 from actors.messages.routing import Priority
@@ -21,6 +25,8 @@ from actors.messages.tasks import (
     TaskChange,
     TaskQuery,
 )
+from daemon.storage.migrations import scripts
+from daemon.storage.tasks import sqlite
 from daemon.storage.tasks.sqlite import SqliteTasks
 
 NOW = 1_800_000_000.0
@@ -119,6 +125,29 @@ async def test_a_task_that_cannot_be_stored_takes_no_other_with_it(
     assert isinstance(refused, InvalidRequest)
     assert not isinstance(kept, BaseException)
     assert ids((await store.find(TaskQuery())).tasks) == ["t2"]
+
+
+class Meeting(tuple[str, ...]):
+    """Migrations at which both threads meet, if they can, knowing the layout's version."""
+
+    __slots__ = ()
+    both = threading.Barrier(2)
+
+    @override
+    def __getitem__(self, wanted: SupportsIndex | slice) -> Any:
+        with suppress(threading.BrokenBarrierError):
+            self.both.wait(0.2)
+        return super().__getitem__(wanted)
+
+
+async def test_the_first_read_and_the_first_write_make_one_database(
+    store: SqliteTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Meeting(scripts("daemon.storage.tasks.migrations"))
+    monkeypatch.setattr(sqlite, "scripts", lambda _: made)
+    (kept,), found = await asyncio.gather(store.submit((new(1),)), store.get("nobody"))
+
+    assert (kept.task.task_id, found) == ("t1", None)
 
 
 async def test_a_file_that_is_no_database_is_said_to_be_unavailable(
