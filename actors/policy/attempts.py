@@ -73,6 +73,7 @@ class AttemptPlan:
         known: What was seen of each target when they were ranked.
         size: Of the request, for what a call is expected to cost.
         budget_usd: The most the request may cost.
+        purse: What daily budgets have left, where there are any.
         buffered: Deltas are held back until whole, so a broken stream may be repeated.
     """
 
@@ -104,13 +105,13 @@ class AttemptPlan:
         known: Mapping[Target, ModelSnapshot] | None = None,
         size: Size = NO_SIZE,
         budget_usd: Decimal | None = None,
+        purse: Purse | None = None,
         buffered: bool = False,
     ) -> None:
         if forced:
             ranked = [item for item in ranked if item.provider == ranked[0].provider]
-        self._pool = Pool(
-            config, ranked, known or {}, deadline, size=size, budget_usd=budget_usd
-        )
+        money = (budget_usd, purse)
+        self._pool = Pool(config, ranked, known or {}, deadline, size=size, money=money)
         self._config = config
         self._deadline = deadline
         self._ordered = ordered
@@ -128,8 +129,9 @@ class AttemptPlan:
     def first(self, now: float) -> Call | Queue | GiveUp:
         """Whom to call first, after what wait; or why nobody."""
         if now < self._deadline and self._config.max_attempts > 0:
-            for candidate in self._pool.candidates:  # nothing excludes the untried yet
-                if candidate.not_before <= now:
+            allows = self._pool.spending.allows  # nothing else excludes the untried yet
+            for candidate in self._pool.candidates:
+                if candidate.not_before <= now and allows(candidate.target):
                     return self._call(candidate, 0.0)
         return self._next(now, 0.0) or GiveUp(self._ending(now))
 

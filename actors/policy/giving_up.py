@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from actors.errors import BudgetExceeded, DeadlineExceeded, GitBridgeError
+from actors.errors import DeadlineExceeded, GitBridgeError
 from actors.policy.endings import Miss, error_of, rate_limited
 from actors.policy.pool import Pool
 
@@ -31,8 +31,7 @@ def nobody_worth_it(
         return error
     if dear is None or not attempts_left:
         return None
-    why = f"{pool.spending.refusal(dear.target)}{_last(misses)}"
-    return BudgetExceeded(why, provider=dear.target.provider)
+    return pool.spending.refusal(dear.target, _last(misses))
 
 
 def _otherwise(misses: Sequence[Miss]) -> str | None:

@@ -1,0 +1,376 @@
+"""Daily budgets in US dollars: of the daemon, of each user, of each token.
+
+A call is admitted when, in every account that it falls into, what is settled today, what
+calls under way have reserved, and the most that this call may cost, stay within the
+limit together. Its reservation goes when it has ended, and its true cost is settled in
+its place. The rules:
+
+- The day is the UTC day, and a call counts on the day on which it began.
+- What a call of unknown cost has reserved is settled: null is not 0. A call that never
+  reached anybody settles nothing.
+- A call whose price is unknown is not admitted where an account limits it.
+- So admission never brings settled and reserved together over a limit. Settled alone
+  comes over it only by what a call costs beyond the most that it was said to cost.
+
+An account that is shared with other daemons has a ``grant``: the part of the limit that
+this one may use (see ``sharing``). Times are UTC epoch seconds.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from actors.messages.lifecycle import Finding
+from actors.policy.amounts import dollars
+
+DAY_S = 86_400
+NEARLY = Decimal("0.8")
+"""From this share of a limit on, an operator is told."""
+
+SOON_S = 1.0
+"""When to come again where only calls under way are in the way."""
+
+Scope = Literal["daemon", "user", "token"]
+_NOTHING = Decimal(0)
+
+
+class BudgetLimits(Struct, frozen=True, kw_only=True):
+    """US dollars a UTC day. ``None``: no limit.
+
+    ``tokens`` are those of tokens by name, each in place of ``per_user`` for its caller.
+    """
+
+    daemon: Decimal | None = None
+    per_user: Decimal | None = None
+    tokens: dict[str, Decimal] = {}
+
+    @property
+    def any(self) -> bool:
+        """Something is limited."""
+        return (
+            self.daemon is not None or self.per_user is not None or bool(self.tokens)
+        )
+
+
+class BudgetRow(Struct, frozen=True, kw_only=True):
+    """One budget as callers see it.
+
+    Attributes:
+        scope: Whose it is: the ``daemon``'s, a ``user``'s or a ``token``'s.
+        name: The user or token; ``None`` for the daemon, and for callers that nobody
+            named, who are one user together.
+        limit_usd: A day's.
+        spent_usd: Settled today, by this daemon.
+        reserved_usd: What its calls under way may still cost.
+        elsewhere_usd: What other daemons have spent or hold of it; ``None`` where it is
+            not shared.
+        left_usd: What may still be spent.
+        resets_at: When the next day begins.
+    """
+
+    scope: Scope
+    name: str | None
+    limit_usd: Decimal
+    spent_usd: Decimal
+    reserved_usd: Decimal
+    left_usd: Decimal
+    resets_at: float
+    elsewhere_usd: Decimal | None = None
+
+
+class Short(Struct, frozen=True, kw_only=True):
+    """Why a call is not admitted. ``needed`` is ``None`` where its price is unknown."""
+
+    scope: Scope
+    name: str | None
+    limit: Decimal
+    used: Decimal
+    needed: Decimal | None
+    frees_in_s: float | None
+
+    def sentence(self) -> str:
+        """Whose budget it is, and what is in the way."""
+        whose = "the daemon" if self.scope == "daemon" else f"{self.scope} {self.name}"
+        if self.name is None and self.scope == "user":
+            whose = "callers without a name"
+        text = f"the daily budget of {whose} is {dollars(self.limit)}"
+        if self.needed is None:
+            return f"{text}, and the price of this call is unknown"
+        return (
+            f"{text}, {dollars(self.used)} of it are spent or reserved, and this call"
+            f" may cost {dollars(self.needed)}"
+        )
+
+
+class Account:
+    """One limit, and what is used of it today.
+
+    Attributes:
+        grant: What this daemon may use of a shared limit; ``None``: all of it.
+        elsewhere: What others have spent or hold of it.
+        refused: Somebody was refused today for what is settled.
+    """
+
+    __slots__ = (
+        "elsewhere",
+        "grant",
+        "limit",
+        "name",
+        "refused",
+        "reserved",
+        "scope",
+        "settled",
+    )
+
+    def __init__(self, scope: Scope, name: str | None, limit: Decimal) -> None:
+        self.scope: Scope = scope
+        self.name = name
+        self.limit = limit
+        self.settled = _NOTHING
+        self.reserved = _NOTHING
+        self.grant: Decimal | None = None
+        self.elsewhere: Decimal | None = None
+        self.refused = False
+
+    @property
+    def used(self) -> Decimal:
+        return self.settled + self.reserved
+
+    @property
+    def ceiling(self) -> Decimal:
+        """What settled and reserved together may come to by admission."""
+        return self.limit if self.grant is None else min(self.grant, self.limit)
+
+    def admits(self, amount: Decimal) -> bool:
+        return self.used + amount <= self.ceiling
+
+    def begin_day(self) -> None:
+        """Nothing is spent. What began yesterday counts there."""
+        self.settled = self.reserved = _NOTHING
+        self.refused = False
+        if self.grant is not None:
+            self.grant = self.elsewhere = _NOTHING
+
+
+class _Held(Struct, frozen=True):
+    """A call under way."""
+
+    amount: Decimal
+    day: int
+    user: str | None
+
+
+class Budgets:
+    """Every account, and the reservations of the calls under way.
+
+    Attributes:
+        limits: As configured.
+        day: Today, in days since 1970.
+        wanting: Accounts, by ``(scope, name)``, in which a call was refused that a
+            larger grant would let through; whoever shares them empties it.
+    """
+
+    def __init__(self, limits: BudgetLimits | None = None) -> None:
+        self.limits = limits or BudgetLimits()
+        self.day = 0
+        self.wanting: dict[tuple[Scope, str | None], Decimal] = {}
+        self.refusals: dict[Scope, int] = {}
+        self._spent: dict[str | None, Decimal] = {}  # today, by user, limited or not
+        self._house: Account | None = None
+        self._users: dict[str | None, Account] = {}
+        self._held: dict[str, _Held] = {}
+        self.configure(self.limits)
+
+    @property
+    def active(self) -> bool:
+        return self.limits.any
+
+    def configure(self, limits: BudgetLimits) -> None:
+        """Limit by these from now on; what is spent stays spent."""
+        self.limits = limits
+        house, users = self._house, self._users
+        self._house, self._users = None, {}
+        if limits.daemon is not None:
+            self._house = house or Account("daemon", None, limits.daemon)
+            self._house.limit = limits.daemon
+            if house is None:
+                self._house.settled = sum(self._spent.values(), _NOTHING)
+                held = (h.amount for h in self._held.values() if h.day == self.day)
+                self._house.reserved = sum(held, _NOTHING)
+        for user in (*users, *self._spent):
+            self._adopt(user, users.get(user))
+
+    def _adopt(self, user: str | None, before: Account | None) -> None:
+        account = self._account(user)
+        if account is None or before is None:
+            return
+        account.settled, account.reserved = before.settled, before.reserved
+        account.grant, account.elsewhere = before.grant, before.elsewhere
+        account.refused = before.refused
+
+    def accounts(self, user: str | None) -> tuple[Account, ...]:
+        """Those into which a call of this user falls."""
+        own = self._users.get(user) or self._account(user)
+        house = self._house
+        if own is None:
+            return () if house is None else (house,)
+        return (own,) if house is None else (house, own)
+
+    def all_accounts(self) -> tuple[Account, ...]:
+        """The daemon's first, then those of the users that have come."""
+        house = () if self._house is None else (self._house,)
+        return (*house, *self._users.values())
+
+    def _account(self, user: str | None) -> Account | None:
+        """A user's own, made when it first comes."""
+        if user in self._users:
+            return self._users[user]
+        of_token = self.limits.tokens.get(user) if user is not None else None
+        limit = self.limits.per_user if of_token is None else of_token
+        if limit is None:
+            return None
+        account = Account("user" if of_token is None else "token", user, limit)
+        account.settled = self._spent.get(user, _NOTHING)
+        held = self._held.values()
+        mine = (h.amount for h in held if h.user == user and h.day == self.day)
+        account.reserved = sum(mine, _NOTHING)
+        self._users[user] = account
+        return account
+
+    # ---- before and after a call
+
+    def short(self, user: str | None, amount: Decimal | None, now: float) -> Short | None:
+        """Why a call that may cost this would not be admitted; ``None``: it would."""
+        self.turn_over(now)
+        for account in self.accounts(user):
+            if amount is None or not account.admits(amount):
+                return self._short(account, amount, now)
+        return None
+
+    def _short(self, account: Account, amount: Decimal | None, now: float) -> Short:
+        frees: float | None = None
+        if amount is not None and amount <= account.limit:
+            elsewhere = account.elsewhere or _NOTHING
+            settled = account.settled + elsewhere
+            later = settled + amount > account.limit
+            frees = resets_at(now) - now if later else SOON_S
+            account.refused |= later
+            if account.grant is not None:
+                self.wanting[account.scope, account.name] = amount
+        return Short(
+            scope=account.scope,
+            name=account.name,
+            limit=account.limit,
+            used=account.used + (account.elsewhere or _NOTHING),
+            needed=amount,
+            frees_in_s=frees,
+        )
+
+    def refuse(self, short: Short) -> None:
+        """Count a request that ended for this."""
+        self.refusals[short.scope] = self.refusals.get(short.scope, 0) + 1
+
+    def reserve(
+        self, key: str, user: str | None, amount: Decimal | None, now: float
+    ) -> Short | None:
+        """Admit a call: reserve the most it may cost under a key of its own.
+
+        Returns:
+            Why it is not admitted, and nothing is reserved; ``None``: it is.
+        """
+        short = self.short(user, amount, now)
+        if short is not None or amount is None:
+            return short
+        for account in self.accounts(user):
+            account.reserved += amount
+        self._held[key] = _Held(amount, self.day, user)
+        return None
+
+    def settle(self, key: str, cost: Decimal | None, *, called: bool = True) -> Decimal:
+        """A call has ended: what counts for it, the most it may have cost if unknown."""
+        held = self._held.pop(key, None)
+        if held is None:
+            return _NOTHING
+        counts = (held.amount if cost is None else cost) if called else _NOTHING
+        if held.day != self.day:
+            return counts
+        for account in self.accounts(held.user):
+            account.reserved -= held.amount
+            account.settled += counts
+        self._spent[held.user] = self._spent.get(held.user, _NOTHING) + counts
+        return counts
+
+    def charge(self, user: str | None, cost: Decimal, now: float) -> None:
+        """Count what was spent without having been asked for: a health probe's."""
+        self.turn_over(now)
+        self._spent[user] = self._spent.get(user, _NOTHING) + cost
+        for account in self.accounts(user):
+            account.settled += cost
+
+    def recall(self, spent: Mapping[str | None, Decimal], now: float) -> None:
+        """Add what the ledger says was spent today before this daemon began."""
+        for user, cost in spent.items():
+            self.charge(user, cost, now)
+
+    def turn_over(self, now: float) -> None:
+        """Begin the day that it is. A clock that is put back a little changes nothing."""
+        day = int(now // DAY_S)
+        if self.day - 1 <= day <= self.day:
+            return
+        self.day = day
+        self._spent.clear()
+        self.wanting.clear()
+        if self._house is not None:
+            self._house.begin_day()
+        self._users.clear()
+
+    # ---- telling
+
+    def rows(self, now: float) -> tuple[BudgetRow, ...]:
+        """Every budget as it is now."""
+        self.turn_over(now)
+        return tuple(_row(each, resets_at(now)) for each in self.all_accounts())
+
+    def findings(self, now: float) -> Iterable[Finding]:
+        """Budgets that are nearly spent, or spent."""
+        self.turn_over(now)
+        for account in self.all_accounts():
+            spent = account.settled + (account.elsewhere or _NOTHING)
+            over = account.refused or spent >= account.limit
+            if over or spent >= account.limit * NEARLY:
+                yield _finding(account, spent, over=over)
+
+
+def resets_at(now: float) -> float:
+    """When the next UTC day begins."""
+    return float((int(now // DAY_S) + 1) * DAY_S)
+
+
+def _row(account: Account, reset: float) -> BudgetRow:
+    elsewhere = account.elsewhere
+    left = account.limit - account.used - (elsewhere or _NOTHING)
+    return BudgetRow(
+        scope=account.scope,
+        name=account.name,
+        limit_usd=account.limit,
+        spent_usd=account.settled,
+        reserved_usd=account.reserved,
+        elsewhere_usd=elsewhere,
+        left_usd=max(_NOTHING, left),
+        resets_at=reset,
+    )
+
+
+def _finding(account: Account, spent: Decimal, *, over: bool) -> Finding:
+    name = account.name or ("" if account.scope == "daemon" else "(unnamed)")
+    return Finding(
+        code="budget_spent" if over else "budget_nearly_spent",
+        values={
+            "whose": f"{account.scope} {name}".strip(),
+            "spent": dollars(spent),
+            "limit": dollars(account.limit),
+        },
+        subject=f"{account.scope}:{name}",
+    )
