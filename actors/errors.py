@@ -194,6 +194,12 @@ class BudgetExceeded(CallerError):
     kind: ClassVar[ErrorKind] = "budget_exceeded"
 
 
+class DailyBudgetSpent(BudgetExceeded):
+    """Raised when a daily budget has no room for it now; it has when a day begins."""
+
+    retryable: ClassVar[bool] = True
+
+
 class DeadlineExceeded(CallerError):
     """Raised when the caller's deadline passed before an answer was whole."""
 

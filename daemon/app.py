@@ -255,6 +255,7 @@ async def _until_stopped(
         group.start_soon(_reload_when_asked, asked, reloader)
         async with anyio.create_task_group() as running:
             running.start_soon(house.prices.run)
+            running.start_soon(house.budgeting.run)
             running.start_soon(doors.watch)
             running.start_soon(return_memory_when_idle, lambda: doors.in_flight)
             if look is not None:

@@ -73,6 +73,7 @@ class AccessToken(Struct, frozen=True, kw_only=True):
     name: Text
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     tier: Tier = "user"
+    budget_usd_per_day: Usd | None = None
 
 
 class AccessConfig(Struct, frozen=True, kw_only=True):
@@ -248,6 +249,13 @@ class LedgerConfig(Struct, frozen=True, kw_only=True):
     retention_days: Annotated[float, Meta(gt=0)] | None = None
 
 
+class BudgetsConfig(Struct, frozen=True, kw_only=True):
+    """US dollars a UTC day, of the daemon and of each user. ``None``: no limit."""
+
+    usd_per_day: Usd | None = None
+    per_user_usd_per_day: Usd | None = None
+
+
 class TaskTypeConfig(Struct, frozen=True, kw_only=True):
     """``[queue.types.NAME]``: tasks of a type at once, and what answers must be.
 
@@ -295,6 +303,7 @@ class Config(Struct, frozen=True, kw_only=True):
     providers: dict[str, ProviderConfig] = {}
     models: dict[str, AliasConfig] = {}
     consensus: ConsensusConfig = ConsensusConfig()
+    budgets: BudgetsConfig = BudgetsConfig()
     ledger: LedgerConfig = LedgerConfig()
     queue: QueueConfig = QueueConfig()
     events: EventsConfig = EventsConfig()

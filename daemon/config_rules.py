@@ -25,7 +25,7 @@ STRATEGY_SPELLINGS = {
     "roundrobin": "round_robin",
 }
 
-_SECTIONS_TO_COME = ("cache", "budgets")
+_SECTIONS_TO_COME = ("cache",)
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
     "prompts": lambda value: value is True,
 }
@@ -50,7 +50,7 @@ def take_out_features_to_come(data: dict[str, object]) -> list[Problem]:
         for key, refused in _VALUES_TO_COME.items():
             if key in table and refused(table[key]):
                 problems.append(_not_yet(table, key, path))
-    return problems + _take_out_token_budgets(data)
+    return problems
 
 
 def _not_yet(table: dict[str, object], key: str, path: str) -> Problem:
@@ -70,16 +70,6 @@ def _with_values_to_come(
 ) -> Iterator[tuple[str, dict[str, object]]]:
     yield from ((n, t) for n, t in _tables(data) if n in {"routing", "log"})
     yield from ((f"models.{n}", t) for n, t in _tables(data.get("models")))
-
-
-def _take_out_token_budgets(data: dict[str, object]) -> list[Problem]:
-    access = data.get("access")
-    tokens = access.get("tokens") if isinstance(access, dict) else None
-    return [
-        _not_yet(token, "budget_usd_per_day", f"access.tokens[{index}]")
-        for index, token in enumerate(tokens if isinstance(tokens, list) else ())
-        if isinstance(token, dict) and "budget_usd_per_day" in token
-    ]
 
 
 def normalise_spellings(data: dict[str, object]) -> None:

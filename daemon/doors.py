@@ -270,6 +270,7 @@ async def open_doors(
     eventing = Eventing(config, house.tasks, house.new_id)
     service.serve_peers({**desk.answers(), "events.publish": eventing.publish})
     service.task_counts = house.tasks.counts
+    service.budgets = house.budgeting.rows
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service, eventing)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -327,7 +328,11 @@ def _http_door(
             house.depths(),
             house.router.waiting(),
             house.conditions.look(),
-            (*house.vitals.figures(), *house.tasks.figures()),
+            (
+                *house.vitals.figures(),
+                *house.tasks.figures(),
+                *house.budgeting.gauges(),
+            ),
         ),
         models=lambda: _model_entries(service),
         access=_remote_access(config, (address[0],) if address else ()),

@@ -14,7 +14,7 @@ from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.ledger import Label
 from actors.messages.lifecycle import Finding
-from actors.messages.provider import ProviderRef
+from actors.messages.provider import BreakerTransition, ProbeResult, ProviderRef
 from actors.messages.routing import RequestRecord
 from actors.policy.pricing import PriceBook
 from actors.policy.provider_conditions import provider_findings
@@ -30,6 +30,7 @@ from daemon.assembly import (
     provider_settings,
     router_settings,
 )
+from daemon.budgeting import Budgeting, open_budgeting
 from daemon.conditions import ConditionWatch
 from daemon.config import Config
 from daemon.credentials import Credential
@@ -88,6 +89,7 @@ class House:
     desk: Desk
     consensus: Deliberation
     tasks: Tasks
+    budgeting: Budgeting
     fleet: Fleet
     provider_aliases: dict[str, str]
     ledger: LedgerHandle
@@ -143,6 +145,7 @@ class House:
             self.desk.configure(router_settings(config))
             self.consensus.configure(config)
             self.tasks.configure(config)
+            self.budgeting.configure(config)
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
             self.ledger.retain(config.ledger.retention_days)
@@ -188,8 +191,8 @@ async def open_house(
         stack.push_async_callback(store.close)  # also when opening is cancelled
         with suppress(LedgerUnavailable):  # it folds later; only a refusal is final
             await store.open()
-        records = RecordDesk(spool)
-        health_log = HealthLog(state / "logs")
+        records, health_log = RecordDesk(spool), HealthLog(state / "logs")
+        vitals = Vitals(str(state))
         events = EventTeller(Telemetry(), health_log, records, Notices(utc), direct)
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
@@ -214,7 +217,7 @@ async def open_house(
                 draw=random.random,
                 new_id=new_id,
                 keeper=keeper,
-                on_event=events.provider_event,
+                on_event=lambda event: _tell(event, events, budgeting),
             ),
         )
         fleet.start(_told(config, credentials, simulated))
@@ -235,12 +238,15 @@ async def open_house(
         router, aliases = _start_router(system, desk), dict(config.provider_aliases)
         consensus = Deliberation(system, config, router, desk, aliases)
         tasks.connect(system, Either(router, consensus), desk)
-        vitals = Vitals(str(state))
+        budgeting = await open_budgeting(
+            desk.daily, ledger, store, config, simulated=bool(simulated)
+        )
         yield House(
             router=router,
             desk=desk,
             consensus=consensus,
             tasks=tasks,
+            budgeting=budgeting,
             fleet=fleet,
             provider_aliases=aliases,
             ledger=ledger,
@@ -260,6 +266,7 @@ async def open_house(
                     lambda: _provider_findings(fleet),
                     vitals.findings,
                     tasks.findings,
+                    lambda: tuple(budgeting.findings()),
                 ),
                 events.notices,
             ),
@@ -342,3 +349,10 @@ def _start_router(system: ActorSystem, desk: Desk) -> RouterHandle:
         )
     )
     return RouterHandle(system.ref("router"), desk)
+
+
+def _tell(
+    event: BreakerTransition | ProbeResult, events: EventTeller, budgeting: Budgeting
+) -> None:
+    budgeting.heard(event)
+    events.provider_event(event)

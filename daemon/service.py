@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from math import fsum
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import anyio
 from msgspec.structs import replace
@@ -44,6 +44,9 @@ from ipc.methods import Peer
 from ipc.route import parse_strategy
 from ipc.stopping import draining
 from ipc.times import parse_since
+
+if TYPE_CHECKING:
+    from actors.messages.budgets import BudgetRow
 
 HEALTH_BACKOFF_S = 1.0
 
@@ -91,6 +94,7 @@ class HouseService:
         self._started_at = utc()
         self._started = anyio.current_time()  # the wall clock may jump
         self.task_counts: Callable[[], dict[str, int]] = dict
+        self.budgets: Callable[[], tuple[BudgetRow, ...]] = tuple
         self.ready = False
         self.draining = False
         self._answers_to: dict[str, Callable[[object, Peer], Awaitable[object]]] = {
@@ -188,6 +192,7 @@ class HouseService:
             in_flight=self._in_flight(),
             waiting=self._waiting(),
             tasks=self.task_counts(),
+            budgets=self.budgets(),
             providers=tuple(_at_a_glance(s) for s in snapshots),
             conditions=tuple(self._conditions()),
             simulated=any(s.simulated for s in snapshots),
@@ -234,7 +239,7 @@ class HouseService:
         asked = cast("methods.UsageParams", params)
         since = parse_since(asked.since, self._utc())
         rows = await self._ledger.usage(since, asked.by)
-        return results.UsageResult(by=asked.by, since=since, rows=rows)
+        return results.UsageResult(asked.by, since, rows, self.budgets())
 
     async def _whatif(self, params: object) -> WhatIf:
         asked = cast("whatif.WhatIfParams", params)

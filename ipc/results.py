@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from actors.errors import ErrorKind, Mistake
+from actors.messages.budgets import BudgetRow
 from actors.messages.chat import (
     Delta,
     FinishReason,
@@ -192,6 +193,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     draining: bool = False
     waiting: dict[Priority, int] = {}
     tasks: dict[str, int] = {}
+    budgets: tuple[BudgetRow, ...] = ()
 
 
 class ProvidersResult(Struct, frozen=True):
@@ -222,11 +224,12 @@ class HistoryResult(Struct, frozen=True):
 
 
 class UsageResult(Struct, frozen=True):
-    """Usage since ``since``, grouped."""
+    """Usage since ``since``, grouped; and the daily budgets, where there are any."""
 
     by: UsageGrouping
     since: float | None
     rows: tuple[UsageRow, ...]
+    budgets: tuple[BudgetRow, ...] = ()
 
 
 class StrategyResult(Struct, frozen=True):

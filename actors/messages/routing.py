@@ -147,6 +147,7 @@ class AttemptRecord(Struct, frozen=True, gc=False, kw_only=True):
 
     Calls are in the order in which they began. Of a hedge and the call it stood beside,
     the one that answered later is ``cancelled``; ``kind`` tells which was the hedge.
+    ``held_usd``: of unknown cost, what daily budgets count for it all the same.
     """
 
     attempt_id: str
@@ -166,6 +167,7 @@ class AttemptRecord(Struct, frozen=True, gc=False, kw_only=True):
     retry_after_s: float | None = None
     dropped: tuple[str, ...] = ()
     provider_request_id: str | None = None
+    held_usd: Decimal | None = None
 
 
 class AttemptSummary(Struct, frozen=True, gc=False, kw_only=True):

@@ -52,6 +52,7 @@ from actors.policy.retry_rules import (
     Size,
     ends_what,
 )
+from actors.policy.spending import Purse
 from actors.policy.waiting import Candidate
 
 __all__ = ["AttemptPlan", "Call", "GiveUp", "Queue", "RetryBudget", "RetryConfig"]
@@ -110,8 +111,10 @@ class AttemptPlan:
     ) -> None:
         if forced:
             ranked = [item for item in ranked if item.provider == ranked[0].provider]
-        money = (budget_usd, purse)
-        self._pool = Pool(config, ranked, known or {}, deadline, size=size, money=money)
+        self._pool = Pool(
+            config, ranked, known or {}, deadline, size=size, budget_usd=budget_usd
+        )
+        self._pool.spending.purse = purse
         self._config = config
         self._deadline = deadline
         self._ordered = ordered

@@ -12,16 +12,15 @@ its place. The rules:
 - So admission never brings settled and reserved together over a limit. Settled alone
   comes over it only by what a call costs beyond the most that it was said to cost.
 
-An account that is shared with other daemons has a ``grant``: the part of the limit that
-this one may use (see ``sharing``). Times are UTC epoch seconds.
+Times are UTC epoch seconds.
 """
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Literal
 
 from msgspec import Struct
 
+from actors.messages.budgets import BudgetRow, Scope
 from actors.messages.lifecycle import Finding
 from actors.policy.amounts import dollars
 
@@ -32,7 +31,6 @@ NEARLY = Decimal("0.8")
 SOON_S = 1.0
 """When to come again where only calls under way are in the way."""
 
-Scope = Literal["daemon", "user", "token"]
 _NOTHING = Decimal(0)
 
 
@@ -49,35 +47,7 @@ class BudgetLimits(Struct, frozen=True, kw_only=True):
     @property
     def any(self) -> bool:
         """Something is limited."""
-        return (
-            self.daemon is not None or self.per_user is not None or bool(self.tokens)
-        )
-
-
-class BudgetRow(Struct, frozen=True, kw_only=True):
-    """One budget as callers see it.
-
-    Attributes:
-        scope: Whose it is: the ``daemon``'s, a ``user``'s or a ``token``'s.
-        name: The user or token; ``None`` for the daemon, and for callers that nobody
-            named, who are one user together.
-        limit_usd: A day's.
-        spent_usd: Settled today, by this daemon.
-        reserved_usd: What its calls under way may still cost.
-        elsewhere_usd: What other daemons have spent or hold of it; ``None`` where it is
-            not shared.
-        left_usd: What may still be spent.
-        resets_at: When the next day begins.
-    """
-
-    scope: Scope
-    name: str | None
-    limit_usd: Decimal
-    spent_usd: Decimal
-    reserved_usd: Decimal
-    left_usd: Decimal
-    resets_at: float
-    elsewhere_usd: Decimal | None = None
+        return self.daemon is not None or self.per_user is not None or bool(self.tokens)
 
 
 class Short(Struct, frozen=True, kw_only=True):
@@ -108,21 +78,10 @@ class Account:
     """One limit, and what is used of it today.
 
     Attributes:
-        grant: What this daemon may use of a shared limit; ``None``: all of it.
-        elsewhere: What others have spent or hold of it.
         refused: Somebody was refused today for what is settled.
     """
 
-    __slots__ = (
-        "elsewhere",
-        "grant",
-        "limit",
-        "name",
-        "refused",
-        "reserved",
-        "scope",
-        "settled",
-    )
+    __slots__ = ("limit", "name", "refused", "reserved", "scope", "settled")
 
     def __init__(self, scope: Scope, name: str | None, limit: Decimal) -> None:
         self.scope: Scope = scope
@@ -130,28 +89,19 @@ class Account:
         self.limit = limit
         self.settled = _NOTHING
         self.reserved = _NOTHING
-        self.grant: Decimal | None = None
-        self.elsewhere: Decimal | None = None
         self.refused = False
 
     @property
     def used(self) -> Decimal:
         return self.settled + self.reserved
 
-    @property
-    def ceiling(self) -> Decimal:
-        """What settled and reserved together may come to by admission."""
-        return self.limit if self.grant is None else min(self.grant, self.limit)
-
     def admits(self, amount: Decimal) -> bool:
-        return self.used + amount <= self.ceiling
+        return self.used + amount <= self.limit
 
     def begin_day(self) -> None:
         """Nothing is spent. What began yesterday counts there."""
         self.settled = self.reserved = _NOTHING
         self.refused = False
-        if self.grant is not None:
-            self.grant = self.elsewhere = _NOTHING
 
 
 class _Held(Struct, frozen=True):
@@ -168,14 +118,12 @@ class Budgets:
     Attributes:
         limits: As configured.
         day: Today, in days since 1970.
-        wanting: Accounts, by ``(scope, name)``, in which a call was refused that a
-            larger grant would let through; whoever shares them empties it.
+        refusals: Calls that were not admitted and ended their request, by scope.
     """
 
     def __init__(self, limits: BudgetLimits | None = None) -> None:
         self.limits = limits or BudgetLimits()
         self.day = 0
-        self.wanting: dict[tuple[Scope, str | None], Decimal] = {}
         self.refusals: dict[Scope, int] = {}
         self._spent: dict[str | None, Decimal] = {}  # today, by user, limited or not
         self._house: Account | None = None
@@ -207,7 +155,6 @@ class Budgets:
         if account is None or before is None:
             return
         account.settled, account.reserved = before.settled, before.reserved
-        account.grant, account.elsewhere = before.grant, before.elsewhere
         account.refused = before.refused
 
     def accounts(self, user: str | None) -> tuple[Account, ...]:
@@ -241,7 +188,9 @@ class Budgets:
 
     # ---- before and after a call
 
-    def short(self, user: str | None, amount: Decimal | None, now: float) -> Short | None:
+    def short(
+        self, user: str | None, amount: Decimal | None, now: float
+    ) -> Short | None:
         """Why a call that may cost this would not be admitted; ``None``: it would."""
         self.turn_over(now)
         for account in self.accounts(user):
@@ -252,18 +201,14 @@ class Budgets:
     def _short(self, account: Account, amount: Decimal | None, now: float) -> Short:
         frees: float | None = None
         if amount is not None and amount <= account.limit:
-            elsewhere = account.elsewhere or _NOTHING
-            settled = account.settled + elsewhere
-            later = settled + amount > account.limit
+            later = account.settled + amount > account.limit
             frees = resets_at(now) - now if later else SOON_S
             account.refused |= later
-            if account.grant is not None:
-                self.wanting[account.scope, account.name] = amount
         return Short(
             scope=account.scope,
             name=account.name,
             limit=account.limit,
-            used=account.used + (account.elsewhere or _NOTHING),
+            used=account.used,
             needed=amount,
             frees_in_s=frees,
         )
@@ -321,7 +266,6 @@ class Budgets:
             return
         self.day = day
         self._spent.clear()
-        self.wanting.clear()
         if self._house is not None:
             self._house.begin_day()
         self._users.clear()
@@ -337,10 +281,10 @@ class Budgets:
         """Budgets that are nearly spent, or spent."""
         self.turn_over(now)
         for account in self.all_accounts():
-            spent = account.settled + (account.elsewhere or _NOTHING)
+            spent = account.settled
             over = account.refused or spent >= account.limit
             if over or spent >= account.limit * NEARLY:
-                yield _finding(account, spent, over=over)
+                yield _finding(account, over=over)
 
 
 def resets_at(now: float) -> float:
@@ -349,27 +293,24 @@ def resets_at(now: float) -> float:
 
 
 def _row(account: Account, reset: float) -> BudgetRow:
-    elsewhere = account.elsewhere
-    left = account.limit - account.used - (elsewhere or _NOTHING)
     return BudgetRow(
         scope=account.scope,
         name=account.name,
         limit_usd=account.limit,
         spent_usd=account.settled,
         reserved_usd=account.reserved,
-        elsewhere_usd=elsewhere,
-        left_usd=max(_NOTHING, left),
+        left_usd=max(_NOTHING, account.limit - account.used),
         resets_at=reset,
     )
 
 
-def _finding(account: Account, spent: Decimal, *, over: bool) -> Finding:
+def _finding(account: Account, *, over: bool) -> Finding:
     name = account.name or ("" if account.scope == "daemon" else "(unnamed)")
     return Finding(
         code="budget_spent" if over else "budget_nearly_spent",
         values={
             "whose": f"{account.scope} {name}".strip(),
-            "spent": dollars(spent),
+            "spent": dollars(account.settled),
             "limit": dollars(account.limit),
         },
         subject=f"{account.scope}:{name}",

@@ -95,6 +95,28 @@ _PROVIDERS: Mapping[str, Kind] = {
         text="{provider} is configured in providers.d, and no key was found for it",
         advice="Put its key where keys are looked for.",
     ),
+    "budget_nearly_spent": Kind(
+        severity="warning",
+        title="Budget nearly spent",
+        text="of the daily budget of {whose}, {limit}, {spent} are spent",
+        advice="When it is spent its requests are refused until the next UTC day; a"
+        " larger budget in the configuration takes effect with gitbridge reload.",
+    ),
+    "budget_spent": Kind(
+        severity="error",
+        title="Budget spent",
+        text="the daily budget of {whose} is spent: {spent} of {limit}",
+        advice="Its requests are refused with budget_exceeded until the next UTC day, or"
+        " until a larger budget in the configuration takes effect (gitbridge reload).",
+    ),
+    "budgets_unsure": Kind(
+        severity="warning",
+        title="Budgets not certain",
+        text="what was spent today before the start is not known: {error}",
+        advice="Until the ledger can be read, daily budgets count only what was spent"
+        " since the start; it is tried again by itself.",
+        grace_s=1.0,
+    ),
     "prices_unknown": Kind(
         severity="warning",
         title="Prices unknown",

@@ -13,7 +13,7 @@ from actors.messages.routing import Target
 from actors.policy.measures import expected_cost
 from actors.policy.overflow import Overflow
 from actors.policy.retry_rules import RetryConfig, Size
-from actors.policy.spending import Purse, Spending
+from actors.policy.spending import Spending
 from actors.policy.waiting import Candidate, Waiting
 
 GoingOn = Callable[[Target], int | None]
@@ -56,7 +56,7 @@ class Pool:
         deadline: float,
         *,
         size: Size,
-        money: tuple[Decimal | None, Purse | None],
+        budget_usd: Decimal | None,
     ) -> None:
         self._config = config
         self._known = known
@@ -69,8 +69,7 @@ class Pool:
         ]
         self.waiting = Waiting(config, deadline)
         self.overflow = Overflow()
-        budget_usd, purse = money
-        self.spending = Spending(budget_usd, self._expected_cost, purse)
+        self.spending = Spending(budget_usd, self._expected_cost)
         self.too_dear: Candidate | None = None
         self.going_on: GoingOn | None = None
 

@@ -32,18 +32,18 @@ class Purse(Protocol):
 
 
 class Spending:
-    """The money of one request. Without a budget everything is allowed."""
+    """The money of one request. Without a budget everything is allowed.
 
-    __slots__ = ("_budget", "_expected", "_purse", "spent")
+    Attributes:
+        spent: Against the request's own budget.
+        purse: The daily budgets; ``None``: there are none.
+    """
 
-    def __init__(
-        self,
-        budget_usd: Decimal | None,
-        expected: ExpectedCost,
-        purse: Purse | None = None,
-    ) -> None:
+    __slots__ = ("_budget", "_expected", "purse", "spent")
+
+    def __init__(self, budget_usd: Decimal | None, expected: ExpectedCost) -> None:
         self._budget = budget_usd
-        self._purse = purse
+        self.purse: Purse | None = None
         self._expected = expected
         self.spent = Decimal(0)
 
@@ -59,7 +59,7 @@ class Spending:
 
         ``beside`` is a call under way, which will cost what was expected of it.
         """
-        if self._purse is not None and not self._purse.affords(target):
+        if self.purse is not None and not self.purse.affords(target):
             return False
         return self._within(target, beside)
 
@@ -75,8 +75,8 @@ class Spending:
 
     def refusal(self, target: Target, why: str = "") -> BudgetExceeded:
         """A call there is not allowed; ``why`` it was not answered elsewhere."""
-        if self._within(target, None) and self._purse is not None:
-            error = self._purse.refusal(target)
+        if self._within(target, None) and self.purse is not None:
+            error = self.purse.refusal(target)
             error.message += why
             return error
         return BudgetExceeded(self._said(target) + why, provider=target.provider)

@@ -128,6 +128,8 @@ class Calls:
         if self._journal.attempts and not call.hedge:
             # Repeats and failovers use up what hedges may add to all calls.
             self._desk.hedges.charge(self._backend.now())
+        if plan.purse is not None:
+            plan.purse.reserve(attempt.attempt_id, target)
         leg = Leg(attempt, target, provider, self._kind(call), tools.utc(), held)
         self.legs.append(leg)
         if not call.hedge:
@@ -165,7 +167,7 @@ class Calls:
         outcome = leg.outcome
         assert outcome is not None
         self.legs.remove(leg)
-        self._journal.add(outcome, leg.started_at, leg.kind)
+        self._write_down(leg, outcome, plan)
         if plan.mode != "buffered":
             # An actor that crashed cannot say any more what it had handed on.
             told = outcome.failure is not None and leg.emitted
@@ -175,6 +177,11 @@ class Calls:
             return outcome
         return replace(outcome, emitted=False)
 
+    def _write_down(self, leg: Leg, outcome: Outcome, plan: Plan | None) -> None:
+        purse = None if plan is None else plan.purse
+        held = purse.settle(leg.attempt.attempt_id, outcome) if purse else None
+        self._journal.add(outcome, leg.started_at, leg.kind, held)
+
     def write_down_lost(self) -> None:
         """The daemon stops in the middle: what was under way may have cost money."""
         stopped = Failure(failure="cancelled", message="the daemon stopped", owner="us")
@@ -182,7 +189,7 @@ class Calls:
             since_s = self._desk.tools.utc() - leg.started_at
             lost = leg.without_answer(stopped, called=True)
             lost = replace(lost, latency_s=max(0.0, since_s))
-            self._journal.add(leg.outcome or lost, leg.started_at, leg.kind)
+            self._write_down(leg, leg.outcome or lost, self._plan)
 
     # ---- going on with a stream that broke
 

@@ -21,6 +21,7 @@ from actors.messages.routing import (
 )
 from actors.messages.sighting import RankedOn
 from actors.policy.attempts import AttemptPlan
+from actors.policy.budgets import Budgets
 from actors.policy.naming import Resolution
 from actors.policy.patience import hedge_after_s
 from actors.policy.quality import QualityBook
@@ -34,6 +35,7 @@ from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
 from actors.router.experience import Experience
 from actors.router.gate import Gate
 from actors.router.lookup import Found, Lookup
+from actors.router.purse import Purse
 from actors.router.resumption import RefusedPrefixes
 from actors.router.settings import RouterSettings, RouterTools
 
@@ -57,12 +59,14 @@ class Plan:
     mode: StreamMode = "passthrough"
     timeouts: TimeoutLimits | None = None
     error: GitBridgeError | None = None
+    purse: Purse | None = None
 
 
 class Desk:
     """The router's state: strategy, budgets, round-robin order, requests inside.
 
     ``quality`` is what feedback has taught; whoever takes feedback teaches it.
+    ``daily`` are the daily budgets; whoever has the configuration sets their limits.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Desk:
         self.tools = tools
         self.quality = QualityBook() if quality is None else quality
         self.overrides = Overrides()
+        self.daily = Budgets()
         self.budget = RetryBudget(
             ratio=settings.retry_budget_ratio,
             min_per_s=settings.retry_budget_min_per_s,
@@ -147,11 +152,37 @@ class Desk:
                 decision,
                 hedge_after_s=hedge_after(request, mode, ranking, known, resolution),
             )
+        purse = self._purse(request, known, ask) if self.daily.active else None
         plan = self._attempt_plan(
-            ranking, known, resolution, ask, deadline, buffered=mode == "buffered"
+            *(ranking, known, resolution, ask, deadline),
+            purse=purse,
+            buffered=mode == "buffered",
         )
         timeouts = resolution.alias.timeouts if resolution.alias else None
-        return Plan(decision, plan, max_tokens, mode, timeouts)
+        return Plan(decision, plan, max_tokens, mode, timeouts, purse=purse)
+
+    def _purse(
+        self,
+        request: RouteRequest,
+        known: Mapping[Target, ModelSnapshot],
+        ask: RankInput,
+    ) -> Purse:
+        defaults = self.settings.defaults
+
+        def most_tokens(provider: str) -> int | None:
+            told = defaults.get(provider)
+            return ask.max_output_tokens or (told.max_tokens if told else None)
+
+        expected = round(ask.expected_output_tokens)
+        size = Size(ask.prompt_tokens_upper, expected)
+        return Purse(
+            self.daily,
+            request.user,
+            known,
+            size=size,
+            most_tokens=most_tokens,
+            utc=self.tools.utc,
+        )
 
     def _stream_mode(self, request: RouteRequest, alias: Alias | None) -> StreamMode:
         of_alias = alias.stream_mode if alias else None
@@ -238,6 +269,7 @@ class Desk:
         ask: RankInput,
         deadline: float,
         *,
+        purse: Purse | None,
         buffered: bool,
     ) -> AttemptPlan:
         return AttemptPlan(
@@ -249,6 +281,7 @@ class Desk:
             known=known,
             size=Size(ask.prompt_tokens_estimate, ask.expected_output_tokens),
             budget_usd=ask.budget_usd,
+            purse=purse,
             buffered=buffered,
         )
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from actors.errors import BudgetExceeded
+from actors.errors import BudgetExceeded, DailyBudgetSpent
 from actors.messages.provider import ModelSnapshot, Outcome
 from actors.messages.routing import Target
-from actors.policy.budgets import Budgets, Short
+from actors.policy.budgets import SOON_S, Budgets, Short
 from actors.policy.retry_rules import Size
 
 _PER_MILLION = -6
@@ -41,6 +41,7 @@ class Purse:
         budgets: Budgets,
         user: str | None,
         known: Mapping[Target, ModelSnapshot],
+        *,
         size: Size,
         most_tokens: Callable[[str], int | None],
         utc: Callable[[], float],
@@ -62,12 +63,13 @@ class Purse:
         """Why it is not, and when it would be."""
         short = self._short(target)
         if short is None:  # room was made in this moment
-            return BudgetExceeded("the daily budget was taken", retry_after_s=1.0)
+            return DailyBudgetSpent("the daily budget was taken", retry_after_s=SOON_S)
         self._budgets.refuse(short)
-        return BudgetExceeded(
-            short.sentence(),
-            retry_after_s=short.frees_in_s,
-            provider=target.provider,
+        frees_s = short.frees_in_s
+        if frees_s is None:
+            return BudgetExceeded(short.sentence(), provider=target.provider)
+        return DailyBudgetSpent(
+            short.sentence(), retry_after_s=frees_s, provider=target.provider
         )
 
     def reserve(self, attempt_id: str, target: Target) -> None:

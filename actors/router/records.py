@@ -35,9 +35,16 @@ class Journal:
     rate_limits: RateLimits | None = None  # what was said of them last
     simulated: bool = False
 
-    def add(self, outcome: Outcome, started_at: float, kind: AttemptKind) -> None:
+    def add(
+        self,
+        outcome: Outcome,
+        started_at: float,
+        kind: AttemptKind,
+        held_usd: Decimal | None = None,
+    ) -> None:
         if outcome.called:
-            self.attempts.append(attempt_record(outcome, started_at, kind))
+            record = attempt_record(outcome, started_at, kind, held_usd)
+            self.attempts.append(record)
             self.simulated |= outcome.simulated
         self.rate_limits = outcome.rate_limits or self.rate_limits
         if outcome.completion is not None:
@@ -63,7 +70,10 @@ class Journal:
 
 
 def attempt_record(
-    outcome: Outcome, started_at: float, kind: AttemptKind
+    outcome: Outcome,
+    started_at: float,
+    kind: AttemptKind,
+    held_usd: Decimal | None = None,
 ) -> AttemptRecord:
     failure, completion = outcome.failure, outcome.completion
     return AttemptRecord(
@@ -84,6 +94,7 @@ def attempt_record(
         retry_after_s=failure.retry_after_s if failure else None,
         dropped=outcome.dropped,
         provider_request_id=outcome.provider_request_id,
+        held_usd=held_usd,
     )
 
 

@@ -101,6 +101,8 @@ class RequestRun:
             self._calls.cancel()
         finally:
             self._places.leave()
+            if self._plan is not None and self._plan.purse is not None:
+                self._plan.purse.close()
         return self._end(error)
 
     # ---- the steps
@@ -193,8 +195,9 @@ class RequestRun:
             await self._wait(step.delay_s)
             if self._stopped() is not None:
                 return step
-        if not self._places.take(step.target.provider):
-            return attempts.no_place(self._backend.now(), tools.draw(), budget)
+        instead = self._instead(step, plan, attempts)
+        if instead is not None:
+            return instead
         outcome = await self._calls.attempt(step, plan)
         if outcome.failure is None:
             return None
@@ -204,6 +207,24 @@ class RequestRun:
         following = attempts.after(outcome, now, draw, budget, self._calls.going_on())
         self._tell(outcome, following if isinstance(following, Call) else None)
         return following
+
+    def _instead(
+        self, step: Call, plan: Plan, attempts: AttemptPlan
+    ) -> Call | Queue | GiveUp | None:
+        """What to do in place of a call that cannot be made now; ``None``: make it.
+
+        What was free, or left of a budget, when it was chosen may be taken by now.
+        """
+        now, draw, budget = (
+            self._backend.now(),
+            self._desk.tools.draw,
+            self._desk.budget,
+        )
+        if plan.purse is not None and not plan.purse.affords(step.target):
+            return attempts.granted(None, now, draw(), budget)
+        if not self._places.take(step.target.provider):
+            return attempts.no_place(now, draw(), budget)
+        return None
 
     def _stopped(self) -> GitBridgeError | None:
         return self._stopped_by

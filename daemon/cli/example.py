@@ -32,7 +32,7 @@ EXAMPLE = """\
 # Loopback TCP without a token: every program of every user on this machine.
 #open_loopback = false
 # sha256 of the token, lower-case hex: printf %s TOKEN | sha256sum
-#tokens = [{ name = "ci", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", tier = "user" }]
+#tokens = [{ name = "ci", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", tier = "user", budget_usd_per_day = 5 }]
 
 [routing]
 # cost, performance, availability, hybrid, round_robin or priority.
@@ -186,6 +186,11 @@ EXAMPLE = """\
 # Whether somebody else is asked in place of a member that failed; by default unless
 # members are named, here or in a request.
 #replace = true
+
+[budgets]
+# US dollars a UTC day, of the daemon and of each user; by default nothing is limited.
+#usd_per_day = 50
+#per_user_usd_per_day = 10
 
 [ledger]
 # "full" also survives a power cut.

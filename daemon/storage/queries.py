@@ -14,6 +14,7 @@ from actors.messages.ledger import HistoryEntry, Span, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
+from actors.policy.budgets import DAY_S
 from actors.policy.recall import Key, seen_by
 from daemon.storage.records import decode_record
 from daemon.storage.rows import dollars
@@ -73,6 +74,13 @@ _USAGE_SQL: dict[UsageGrouping, str] = {
     "task_type": _BY_REQUEST.format(key="r.task_type"),
     "user": _BY_REQUEST.format(key="r.user"),
 }
+_SPENT_SQL = (
+    f"SELECT r.user, SUM(COALESCE(a.cost, a.held, 0) / {_HALF}),"  # noqa: S608 - constants
+    f" SUM(COALESCE(a.cost, a.held, 0) % {_HALF})"
+    " FROM requests r JOIN attempts a ON a.request = r.id"
+    " WHERE r.at >= ? AND a.started_at >= ? AND a.started_at < ? AND r.simulated = ?"
+    " GROUP BY r.user"
+)
 _TOTALS_SQL = (
     "SELECT provider, requests, failures, prompt_tokens, completion_tokens, cost,"
     " unpriced_calls, last_request_at FROM totals"
@@ -171,6 +179,17 @@ async def usage(
     """Sums since ``since`` (UTC epoch seconds), the largest cost first."""
     rows = await database.read(_USAGE_SQL[by], (since or 0.0,))
     return await in_thread(_usage_rows, rows)
+
+
+async def spent(
+    database: Database, since: float, until: float, *, simulated: bool
+) -> dict[str | None, Decimal]:
+    """What calls that began in that time count for in daily budgets, by user."""
+    # A request may wait and retry for as long as its deadline before a call of it.
+    asked = (since - DAY_S, since, until, int(simulated))
+    rows = await database.read(_SPENT_SQL, asked)
+    sums = msgspec.convert(rows, list[tuple[str | None, int, int]])
+    return {user: dollars(high * _HALF + low) for user, high, low in sums}
 
 
 async def totals(database: Database) -> dict[str, ProviderTotals]:

@@ -23,7 +23,7 @@ _REQUEST_COLUMNS = (
 _ATTEMPT_COLUMNS = (
     "seq, attempt_id, provider, model, answered_model, outcome, status, started_at,"
     " latency_s, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens,"
-    " reasoning_tokens, total_tokens, cost, cost_source"
+    " reasoning_tokens, total_tokens, cost, cost_source, held"
 )
 
 
@@ -153,6 +153,7 @@ def _attempt_row(attempt: AttemptRecord) -> tuple[Value, ...]:
         _count(usage.total_tokens),
         pico_dollars(attempt.cost_usd),
         attempt.cost_source,
+        pico_dollars(attempt.held_usd),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -135,6 +136,11 @@ class Store:
         self, since: float | None, by: UsageGrouping
     ) -> tuple[UsageRow, ...]:
         return await queries.usage(self._database, since, by)
+
+    async def spent(
+        self, since: float, until: float, *, simulated: bool
+    ) -> dict[str | None, Decimal]:
+        return await queries.spent(self._database, since, until, simulated=simulated)
 
     async def totals(self) -> dict[str, ProviderTotals]:
         return await queries.totals(self._database)

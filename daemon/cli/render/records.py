@@ -12,6 +12,7 @@ from actors.messages.routing import (
     RequestRecord,
     ScoreTerm,
 )
+from daemon.cli.render.budgets import budgets
 from daemon.cli.render.consensus import verdict
 from daemon.cli.render.status import weights
 from daemon.cli.render.table import Cell, Paint, Row, one_line, table
@@ -272,8 +273,9 @@ def feedback(result: FeedbackResult) -> str:
 def usage(result: UsageResult, paint: Paint) -> str:
     """``gitbridge usage``: tokens and money by provider, model, task type or user."""
     since = f"since {moment(result.since)}" if result.since is not None else "so far"
+    limits = "\n\n".join(("", budgets(result.budgets, paint))) if result.budgets else ""
     if not result.rows:
-        return f"no usage {since}"
+        return f"no usage {since}{limits}"
     numbers = ["requests", "calls", "failures", "prompt", "completion", "cached"]
     numbers += ["cost", "unpriced"]
     rows: list[Row] = [
@@ -291,7 +293,7 @@ def usage(result: UsageResult, paint: Paint) -> str:
         for row in result.rows
     ]
     headers = [result.by.replace("_", " "), *numbers]
-    return f"usage {since}\n\n{table(headers, rows, paint, right=numbers)}"
+    return f"usage {since}\n\n{table(headers, rows, paint, right=numbers)}{limits}"
 
 
 def usage_key(row: UsageRow) -> str:

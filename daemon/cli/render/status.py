@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import Weights
+from daemon.cli.render.budgets import budgets
 from daemon.cli.render.table import Cell, Paint, Row, Tone, one_line, table
 from daemon.cli.render.units import (
     UNKNOWN,
@@ -47,6 +48,8 @@ def status(result: StatusResult, paint: Paint) -> str:
     there = [f"{n} {name.replace('_', ' ')}" for name, n in result.tasks.items() if n]
     if there:
         lines += ["", f"tasks: {', '.join(there)}"]
+    if result.budgets:
+        lines += ["", budgets(result.budgets, paint)]
     if result.conditions:
         lines += ["", *(_condition(each, paint) for each in result.conditions)]
     return "\n".join(lines)

@@ -74,7 +74,7 @@ def test_a_refusal_says_the_numbers() -> None:
     bound = spending(6)
     bound.settle(outcome(2), A)
 
-    assert bound.refusal(B) == (
+    assert bound.refusal(B).message == (
         "the budget is $6, $2 may be spent, and asking b is expected to cost $5"
     )
-    assert "an unknown sum" in bound.refusal(UNKNOWN)
+    assert "an unknown sum" in bound.refusal(UNKNOWN).message

@@ -1,0 +1,31 @@
+"""What is told about daily budgets."""
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+Scope = Literal["daemon", "user", "token"]
+
+
+class BudgetRow(Struct, frozen=True, kw_only=True):
+    """One budget as callers see it.
+
+    Attributes:
+        scope: Whose it is: the ``daemon``'s, a ``user``'s or a ``token``'s.
+        name: The user or token; ``None`` for the daemon, and for callers that nobody
+            named, who are one user together.
+        limit_usd: A day's.
+        spent_usd: Settled today.
+        reserved_usd: What calls under way may still cost.
+        left_usd: What may still be spent.
+        resets_at: When the next day begins, UTC epoch seconds.
+    """
+
+    scope: Scope
+    name: str | None
+    limit_usd: Decimal
+    spent_usd: Decimal
+    reserved_usd: Decimal
+    left_usd: Decimal
+    resets_at: float
