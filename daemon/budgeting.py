@@ -50,7 +50,6 @@ class Budgeting:
         ledger: Asked to fold what is spooled.
         store: Where what was spent is summed up.
         utc: UTC epoch seconds.
-        simulated: Whether the providers are pretenders: their money is another.
     """
 
     def __init__(
@@ -59,14 +58,11 @@ class Budgeting:
         ledger: LedgerRef,
         store: Store,
         utc: Callable[[], float],
-        *,
-        simulated: bool,
     ) -> None:
         self._budgets = budgets
         self._ledger = ledger
         self._store = store
         self._utc = utc
-        self._simulated = simulated
         self._since: float | None = None  # when we began to count
         self._news = anyio.Event()
         self._trouble: str | None = None
@@ -102,7 +98,7 @@ class Budgeting:
             return {}
         if not await self._ledger.flush():
             raise LedgerUnavailable("what is spooled could not be folded")
-        return await self._store.spent(since, until, simulated=self._simulated)
+        return await self._store.spent(since, until)
 
     async def run(self) -> None:
         """Recall as soon as there is something to recall and it works; never ends."""
@@ -131,37 +127,26 @@ class Budgeting:
         if self._trouble is not None:
             yield Finding(code="budgets_unsure", values={"error": self._trouble})
 
-    def gauges(self) -> Iterator[Gauge]:
+    def figures(self) -> tuple[Gauge]:
         """For whoever scrapes."""
-        rows = self.rows()
-        if not rows:
-            return
-        yield Gauge(
-            "budget_usd",
-            "Daily budgets in US dollars, and what is used of them.",
-            ("scope", "name", "kind"),
-            {
-                (row.scope, row.name or "", kind): float(amount)
-                for row in rows
-                for kind, amount in (
-                    ("limit", row.limit_usd),
-                    ("spent", row.spent_usd),
-                    ("reserved", row.reserved_usd),
-                )
-            },
-        )
+        amounts: dict[tuple[str, ...], float] = {
+            (row.scope, row.name or "", kind): float(amount)
+            for row in self.rows()
+            for kind, amount in (
+                ("limit", row.limit_usd),
+                ("spent", row.spent_usd),
+                ("reserved", row.reserved_usd),
+            )
+        }
+        names = ("scope", "name", "kind")
+        return (Gauge("budget_usd", "Daily budgets and their use.", names, amounts),)
 
 
 async def open_budgeting(
-    budgets: Budgets,
-    ledger: LedgerRef,
-    store: Store,
-    config: Config,
-    *,
-    simulated: bool,
+    budgets: Budgets, ledger: LedgerRef, store: Store, config: Config
 ) -> Budgeting:
     """The budgets of a house that opens, with what was spent today already."""
-    budgeting = Budgeting(budgets, ledger, store, utc, simulated=simulated)
+    budgeting = Budgeting(budgets, ledger, store, utc)
     budgeting.configure(config)
     await budgeting.recall()
     return budgeting

@@ -331,7 +331,7 @@ def _http_door(
             (
                 *house.vitals.figures(),
                 *house.tasks.figures(),
-                *house.budgeting.gauges(),
+                *house.budgeting.figures(),
             ),
         ),
         models=lambda: _model_entries(service),

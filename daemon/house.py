@@ -238,9 +238,7 @@ async def open_house(
         router, aliases = _start_router(system, desk), dict(config.provider_aliases)
         consensus = Deliberation(system, config, router, desk, aliases)
         tasks.connect(system, Either(router, consensus), desk)
-        budgeting = await open_budgeting(
-            desk.daily, ledger, store, config, simulated=bool(simulated)
-        )
+        budgeting = await open_budgeting(desk.daily, ledger, store, config)
         yield House(
             router=router,
             desk=desk,

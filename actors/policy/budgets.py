@@ -118,13 +118,11 @@ class Budgets:
     Attributes:
         limits: As configured.
         day: Today, in days since 1970.
-        refusals: Calls that were not admitted and ended their request, by scope.
     """
 
     def __init__(self, limits: BudgetLimits | None = None) -> None:
         self.limits = limits or BudgetLimits()
         self.day = 0
-        self.refusals: dict[Scope, int] = {}
         self._spent: dict[str | None, Decimal] = {}  # today, by user, limited or not
         self._house: Account | None = None
         self._users: dict[str | None, Account] = {}
@@ -147,7 +145,8 @@ class Budgets:
                 self._house.settled = sum(self._spent.values(), _NOTHING)
                 held = (h.amount for h in self._held.values() if h.day == self.day)
                 self._house.reserved = sum(held, _NOTHING)
-        for user in (*users, *self._spent):
+        under_way = (held.user for held in self._held.values())
+        for user in dict.fromkeys((*users, *self._spent, *under_way)):
             self._adopt(user, users.get(user))
 
     def _adopt(self, user: str | None, before: Account | None) -> None:
@@ -213,10 +212,6 @@ class Budgets:
             frees_in_s=frees,
         )
 
-    def refuse(self, short: Short) -> None:
-        """Count a request that ended for this."""
-        self.refusals[short.scope] = self.refusals.get(short.scope, 0) + 1
-
     def reserve(
         self, key: str, user: str | None, amount: Decimal | None, now: float
     ) -> Short | None:
@@ -250,9 +245,9 @@ class Budgets:
     def charge(self, user: str | None, cost: Decimal, now: float) -> None:
         """Count what was spent without having been asked for: a health probe's."""
         self.turn_over(now)
-        self._spent[user] = self._spent.get(user, _NOTHING) + cost
         for account in self.accounts(user):
             account.settled += cost
+        self._spent[user] = self._spent.get(user, _NOTHING) + cost
 
     def recall(self, spent: Mapping[str | None, Decimal], now: float) -> None:
         """Add what the ledger says was spent today before this daemon began."""

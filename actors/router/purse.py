@@ -64,7 +64,6 @@ class Purse:
         short = self._short(target)
         if short is None:  # room was made in this moment
             return DailyBudgetSpent("the daily budget was taken", retry_after_s=SOON_S)
-        self._budgets.refuse(short)
         frees_s = short.frees_in_s
         if frees_s is None:
             return BudgetExceeded(short.sentence(), provider=target.provider)

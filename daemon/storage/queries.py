@@ -78,7 +78,7 @@ _SPENT_SQL = (
     f"SELECT r.user, SUM(COALESCE(a.cost, a.held, 0) / {_HALF}),"  # noqa: S608 - constants
     f" SUM(COALESCE(a.cost, a.held, 0) % {_HALF})"
     " FROM requests r JOIN attempts a ON a.request = r.id"
-    " WHERE r.at >= ? AND a.started_at >= ? AND a.started_at < ? AND r.simulated = ?"
+    " WHERE r.at >= ? AND a.started_at >= ? AND a.started_at < ?"
     " GROUP BY r.user"
 )
 _TOTALS_SQL = (
@@ -182,11 +182,11 @@ async def usage(
 
 
 async def spent(
-    database: Database, since: float, until: float, *, simulated: bool
+    database: Database, since: float, until: float
 ) -> dict[str | None, Decimal]:
     """What calls that began in that time count for in daily budgets, by user."""
     # A request may wait and retry for as long as its deadline before a call of it.
-    asked = (since - DAY_S, since, until, int(simulated))
+    asked = (since - DAY_S, since, until)
     rows = await database.read(_SPENT_SQL, asked)
     sums = msgspec.convert(rows, list[tuple[str | None, int, int]])
     return {user: dollars(high * _HALF + low) for user, high, low in sums}

@@ -137,10 +137,9 @@ class Store:
     ) -> tuple[UsageRow, ...]:
         return await queries.usage(self._database, since, by)
 
-    async def spent(
-        self, since: float, until: float, *, simulated: bool
-    ) -> dict[str | None, Decimal]:
-        return await queries.spent(self._database, since, until, simulated=simulated)
+    async def spent(self, since: float, until: float) -> dict[str | None, Decimal]:
+        """What calls that began in that time count for in daily budgets, by user."""
+        return await queries.spent(self._database, since, until)
 
     async def totals(self) -> dict[str, ProviderTotals]:
         return await queries.totals(self._database)

@@ -19,7 +19,7 @@ def refusals(text: str) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("section", ["cache", "budgets"])
+@pytest.mark.parametrize("section", ["cache"])
 def test_sections_to_come_are_refused_as_such(section: str) -> None:
     assert refusals(f"[{section}]") == [f"[{section}]: is not supported yet"]
 
@@ -28,10 +28,6 @@ def test_sections_to_come_are_refused_as_such(section: str) -> None:
     ("text", "key"),
     [
         ("[log]\nprompts = true", "log.prompts"),
-        (
-            f"[access]\n{TOKEN[:-3]}, budget_usd_per_day = 1 }}]",
-            "access.tokens[0].budget",
-        ),
     ],
 )
 def test_keys_to_come_are_refused_as_such(text: str, key: str) -> None:

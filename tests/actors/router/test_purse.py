@@ -1,0 +1,171 @@
+"""Requests and the daily budgets: what is reserved, refused, settled and written down."""
+
+from decimal import Decimal
+
+import anyio
+import pytest
+
+from actors.messages.chat import ChatRequest, Message
+from actors.messages.routing import ErrorInfo, RouteResult
+from actors.policy.budgets import BudgetLimits
+from actors.policy.pricing import Price
+from actors.router import ProviderDefaults, RouterSettings
+from tests.support.fake_transport import FakeTransport, completion, refusal
+from tests.support.small_house import EPOCH, SmallHouse, ended, request, small_house
+
+USD = Decimal
+
+
+def now() -> float:
+    return EPOCH + anyio.current_time()
+
+
+def asks(tokens: int) -> ChatRequest:
+    return ChatRequest(messages=(Message("user", "hello"),), max_tokens=tokens)
+
+
+def limit(house: SmallHouse, usd: str) -> None:
+    house.desk.daily.configure(BudgetLimits(daemon=USD(usd)))
+
+
+def figures(house: SmallHouse) -> tuple[Decimal | None, Decimal | int]:
+    """What is spent and what is reserved."""
+    (row,) = house.desk.daily.rows(now())
+    return row.spent_usd, row.reserved_usd
+
+
+async def test_a_call_is_settled_with_its_cost() -> None:
+    async with small_house({"a": FakeTransport(completion("a"))}) as house:
+        limit(house, "1")
+
+        result = await house.answer(chat=asks(100))
+
+        assert figures(house) == (result.cost_usd, 0)
+
+
+async def test_who_has_spent_it_is_told_when_it_frees() -> None:
+    async with small_house({"a": FakeTransport(completion("a"))}) as house:
+        limit(house, "0.001")
+        house.desk.daily.charge(None, USD("0.001"), now())
+
+        error = await house.error(chat=asks(50))
+
+        assert (error.kind, error.retryable, error.provider) == (
+            "budget_exceeded",
+            True,
+            "a",
+        )
+        assert "the daily budget of the daemon is $0.001" in error.message
+        assert error.retry_after_s is not None
+        assert 0 < error.retry_after_s <= 86_400
+        assert error.attempts == ()
+        (record,) = house.spool.records
+        assert record.outcome == "budget_exceeded"
+
+
+async def test_a_dear_one_is_passed_over_for_one_that_fits() -> None:
+    prices = {
+        "dear": Price(input=USD(100), output=USD(1000)),
+        "cheap": Price(input=USD(1), output=USD(1)),
+    }
+    transports = {name: FakeTransport(completion(name)) for name in prices}
+    settings = RouterSettings(strategy="priority")
+    async with small_house(transports, settings=settings, prices=prices) as house:
+        limit(house, "0.01")
+
+        result = await house.answer(chat=asks(1000))
+
+        assert result.provider == "cheap"
+
+
+async def test_a_budget_counts_failed_calls_and_stops_the_next() -> None:
+    transports = {
+        "a": FakeTransport(refusal(500)),
+        "b": FakeTransport(completion("b")),
+    }
+    async with small_house(transports) as house:
+        limit(house, "1")
+
+        result = await house.answer(chat=asks(10))
+
+        assert [a.outcome for a in result.attempts] == ["server_error", "ok"]
+        assert figures(house) == (result.cost_usd, 0)
+
+
+async def test_a_burst_cannot_run_past_the_limit() -> None:
+    """Fifty at once, of which the budget has room for some."""
+    async with small_house({"a": FakeTransport(completion("a"))}) as house:
+        limit(house, "0.001")
+        outcomes: list[RouteResult | ErrorInfo] = []
+
+        async def one() -> None:
+            outcomes.append(await ended(house.router.route(request(chat=asks(100)))))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(one)
+
+        answered = [o for o in outcomes if isinstance(o, RouteResult)]
+        assert 0 < len(answered) < 50
+        spent, reserved = figures(house)
+        assert spent is not None
+        assert reserved == 0
+        assert spent == sum(o.cost_usd or 0 for o in answered)
+        assert spent <= USD("0.001")
+
+
+async def test_without_a_limit_of_the_answer_the_providers_default_holds() -> None:
+    settings = RouterSettings(defaults={"a": ProviderDefaults(max_tokens=1_000_000)})
+    transports = {"a": FakeTransport(completion("a"))}
+    async with small_house(transports, settings=settings) as house:
+        limit(house, "0.01")
+
+        error = await house.error()
+
+        assert error.retry_after_s is None
+        assert not error.retryable
+
+
+async def test_an_unknown_price_is_not_risked() -> None:
+    async with small_house(
+        {"a": FakeTransport(completion("a"))},
+        prices={"nobody": Price(input=USD(1), output=USD(1))},
+    ) as house:
+        limit(house, "1")
+
+        error = await house.error()
+
+        assert error.kind == "budget_exceeded"
+        assert "the price of this call is unknown" in error.message
+
+
+async def test_a_call_that_is_cancelled_gives_back_what_it_did_not_cost() -> None:
+    transport = FakeTransport(completion("a", after_s=60.0))
+    async with small_house({"a": transport}) as house:
+        limit(house, "1")
+        handle = house.router.route(request(chat=asks(100)))
+        outcomes: list[RouteResult | ErrorInfo] = []
+        handle.begin(outcomes.append)
+        await anyio.sleep(1.0)
+        assert figures(house)[1] != 0
+
+        handle.cancel()
+        await anyio.sleep(1.0)
+
+        (record,) = house.spool.records
+        (attempt,) = record.attempts
+        counted = attempt.held_usd if attempt.cost_usd is None else attempt.cost_usd
+        assert figures(house) == (counted, 0)
+        assert outcomes
+
+
+@pytest.mark.parametrize("usd", ["0", "0.00001"])
+async def test_nobody_is_asked_within_no_budget(usd: str) -> None:
+    transport = FakeTransport(completion("a"))
+    async with small_house({"a": transport}) as house:
+        limit(house, usd)
+
+        error = await house.error(chat=asks(1000))
+
+        assert error.kind == "budget_exceeded"
+        assert transport.calls == []
