@@ -46,20 +46,21 @@ class Budgeting:
     """Keeps the budgets of a house.
 
     Args:
-        budgets: The router's.
         ledger: Asked to fold what is spooled.
         store: Where what was spent is summed up.
         utc: UTC epoch seconds.
+
+    Attributes:
+        budgets: For the router.
     """
 
     def __init__(
         self,
-        budgets: Budgets,
         ledger: LedgerRef,
         store: Store,
         utc: Callable[[], float],
     ) -> None:
-        self._budgets = budgets
+        self.budgets = Budgets()
         self._ledger = ledger
         self._store = store
         self._utc = utc
@@ -70,10 +71,10 @@ class Budgeting:
 
     def configure(self, config: Config) -> None:
         """Limit by this from now on; what is under way goes on as it began."""
-        self._budgets.configure(budget_limits(config))
-        if self._budgets.active and self._since is None:
+        self.budgets.configure(budget_limits(config))
+        if self.budgets.active and self._since is None:
             self._since = self._utc()
-            self._budgets.turn_over(self._since)
+            self.budgets.turn_over(self._since)
             self._news.set()
 
     async def recall(self) -> bool:
@@ -88,7 +89,7 @@ class Budgeting:
             return False
         self._recalled, self._trouble = True, None
         if spent:
-            self._budgets.recall(spent, now)
+            self.budgets.recall(spent, now)
             total = sum(spent.values(), Decimal(0))
             log.info("budgets_recalled", users=len(spent), spent_usd=f"{total:f}")
         return True
@@ -112,18 +113,18 @@ class Budgeting:
     def heard(self, event: BreakerTransition | ProbeResult) -> None:
         """A health probe that was a completion costs money, too."""
         probe = event.outcome if isinstance(event, ProbeResult) else None
-        if self._budgets.active and probe is not None and probe.cost_usd is not None:
-            self._budgets.charge(None, probe.cost_usd, self._utc())
+        if self.budgets.active and probe is not None and probe.cost_usd is not None:
+            self.budgets.charge(None, probe.cost_usd, self._utc())
 
     def rows(self) -> tuple[BudgetRow, ...]:
         """Every budget as it is now; none while nothing is limited."""
-        return self._budgets.rows(self._utc()) if self._budgets.active else ()
+        return self.budgets.rows(self._utc()) if self.budgets.active else ()
 
     def findings(self) -> Iterator[Finding]:
         """Budgets that are (nearly) spent, or that are not known yet."""
-        if not self._budgets.active:
+        if not self.budgets.active:
             return
-        yield from self._budgets.findings(self._utc())
+        yield from self.budgets.findings(self._utc())
         if self._trouble is not None:
             yield Finding(code="budgets_unsure", values={"error": self._trouble})
 
@@ -142,11 +143,9 @@ class Budgeting:
         return (Gauge("budget_usd", "Daily budgets and their use.", names, amounts),)
 
 
-async def open_budgeting(
-    budgets: Budgets, ledger: LedgerRef, store: Store, config: Config
-) -> Budgeting:
+async def open_budgeting(ledger: LedgerRef, store: Store, config: Config) -> Budgeting:
     """The budgets of a house that opens, with what was spent today already."""
-    budgeting = Budgeting(budgets, ledger, store, utc)
+    budgeting = Budgeting(ledger, store, utc)
     budgeting.configure(config)
     await budgeting.recall()
     return budgeting

@@ -203,6 +203,7 @@ async def open_house(
         )
         ledger = await _start_ledger(system, store, config)
         trouble.listener, records.wake = ledger.spool_trouble, ledger.wake
+        budgeting = await open_budgeting(ledger, store, config)
         prices, loader = _load_prices(config, state)
         new_id = id_maker(utc)
         fleet = Fleet(
@@ -234,11 +235,11 @@ async def open_house(
                 on_queue=events.telemetry.on_queue,
             ),
             QualityBook(await _kept_labels(store)),
+            budgeting.budgets,
         )
         router, aliases = _start_router(system, desk), dict(config.provider_aliases)
         consensus = Deliberation(system, config, router, desk, aliases)
         tasks.connect(system, Either(router, consensus), desk)
-        budgeting = await open_budgeting(desk.daily, ledger, store, config)
         yield House(
             router=router,
             desk=desk,

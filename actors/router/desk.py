@@ -74,12 +74,13 @@ class Desk:
         settings: RouterSettings,
         tools: RouterTools,
         quality: QualityBook | None = None,
+        daily: Budgets | None = None,
     ) -> None:
         self.settings = settings
         self.tools = tools
         self.quality = QualityBook() if quality is None else quality
         self.overrides = Overrides()
-        self.daily = Budgets()
+        self.daily = Budgets() if daily is None else daily
         self.budget = RetryBudget(
             ratio=settings.retry_budget_ratio,
             min_per_s=settings.retry_budget_min_per_s,

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from actors.errors import BudgetExceeded
 from actors.messages.provider import Outcome
 from actors.messages.routing import Target
 from actors.policy.spending import Spending
@@ -78,3 +79,32 @@ def test_a_refusal_says_the_numbers() -> None:
         "the budget is $6, $2 may be spent, and asking b is expected to cost $5"
     )
     assert "an unknown sum" in bound.refusal(UNKNOWN).message
+
+
+class Empty:
+    """A purse that has nothing for anybody."""
+
+    def affords(self, target: Target) -> bool:
+        return False
+
+    def refusal(self, target: Target) -> BudgetExceeded:
+        return BudgetExceeded("the day's is spent", provider=target.provider)
+
+
+def test_a_daily_budget_refuses_whatever_the_requests_own_allows() -> None:
+    bound = spending(6)
+    bound.purse = Empty()
+
+    assert not bound.allows(A)
+    error = bound.refusal(A, ": it was tried before")
+    assert (error.message, error.provider) == (
+        "the day's is spent: it was tried before",
+        "a",
+    )
+
+
+def test_of_two_reasons_the_requests_own_budget_is_told() -> None:
+    bound = spending(1)
+    bound.purse = Empty()
+
+    assert bound.refusal(B).message.startswith("the budget is $1")
