@@ -1,11 +1,13 @@
 """Limits from the configuration, and what was spent before from the ledger."""
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
 import anyio
 import msgspec
 import pytest
+from typing_extensions import override
 
 from actors.errors import LedgerUnavailable
 from actors.messages.provider import BreakerTransition, Outcome, ProbeResult
@@ -33,13 +35,14 @@ class Late(MemoryLedger):
         super().__init__(())
         self.failures = failures
 
+    @override
     async def flush(self) -> bool:
         self.failures -= 1
         return self.failures < 0
 
 
 @pytest.fixture
-async def budgeting(tmp_path: Path) -> Budgeting:
+async def budgeting(tmp_path: Path) -> AsyncIterator[Budgeting]:
     spool = Spool(tmp_path / "spool")
     store = Store(tmp_path, spool)
     stored = Stored(tmp_path, spool, store)
@@ -53,7 +56,8 @@ async def budgeting(tmp_path: Path) -> Budgeting:
         record(4, at=NOON - 2, attempts=(unknown,)),
         record(5, at=NOON, attempts=(attempt("a4", at=NOON, cost="9"),)),
     )
-    return Budgeting(Late(), store, lambda: NOON)
+    yield Budgeting(Late(), store, lambda: NOON)
+    await store.close()
 
 
 def test_the_limits_are_those_of_the_configuration() -> None:

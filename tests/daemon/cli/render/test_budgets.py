@@ -36,7 +36,16 @@ def test_each_is_a_line_with_what_is_left() -> None:
     )
 
     head, *lines = text.splitlines()
-    assert head.split() == ["daily", "budget", "limit", "spent", "reserved", "left", "begins", "anew"]
+    assert head.split() == [
+        "daily",
+        "budget",
+        "limit",
+        "spent",
+        "reserved",
+        "left",
+        "begins",
+        "anew",
+    ]
     assert [line.split("  ")[0] for line in lines] == [
         "daemon",
         "user ada",
