@@ -362,7 +362,7 @@ class LedgerNotOpen(LedgerUnavailable):
 
 
 class QueueUnavailable(OurError):
-    """Raised when what keeps the tasks cannot be reached, or not in time."""
+    """Raised when what keeps the tasks, or is shared, cannot be reached in time."""
 
     kind: ClassVar[ErrorKind] = "overloaded"
     retryable: ClassVar[bool] = True
