@@ -33,6 +33,7 @@ def ballots(
             member=each.member,
             state="answered",
             content=answer.content,
+            chars=len(answer.content) if answer.content else None,
             prior=prior(each.member),
             latency_s=answer.latency_s,
             cost_usd=answer.cost_usd,

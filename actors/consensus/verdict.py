@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.consensus.members import as_answer
 from actors.messages.chat import Message
@@ -13,16 +14,24 @@ from actors.policy.compare.json_values import read_json, vote_by_path
 from actors.policy.compare.options import options_of
 from actors.policy.voting.methods import Decided, Evidence, decide, posterior_of
 from actors.policy.voting.stopping import TAU, reached, settled
-from actors.policy.voting.weights import UNKNOWN_ACCURACY
+from actors.policy.voting.weights import UNKNOWN_ACCURACY, length_of
 
 Answers = Sequence[tuple[str, RouteResult]]
 
 
 class Count(Struct, frozen=True):
-    """The answers so far, put together: ``groups`` holds members by name."""
+    """The answers so far, put together: ``groups`` holds members by name.
+
+    ``lengths`` are those of their answers, by ``length_of``.
+    """
 
     grouping: Grouping
     groups: tuple[tuple[str, ...], ...]
+    lengths: dict[str, float] = {}
+
+    def weigh(self, evidence: Evidence) -> Evidence:
+        """What is known of the members, with what these answers show."""
+        return replace(evidence, lengths=self.lengths)
 
 
 def count_answers(answers: Answers, question: str) -> Count:
@@ -34,7 +43,12 @@ def count_answers(answers: Answers, question: str) -> Count:
     groups = tuple(
         tuple(names[place] for place in group.members) for group in grouping.groups
     )
-    return Count(grouping, groups)
+    lengths = {
+        name: length_of(len(result.content))
+        for name, result in answers
+        if result.content
+    }
+    return Count(grouping, groups, lengths)
 
 
 def may_stop(count: Count, evidence: Evidence, *, waiting: int) -> bool:
@@ -43,7 +57,7 @@ def may_stop(count: Count, evidence: Evidence, *, waiting: int) -> bool:
         return False
     if settled([len(group) for group in count.groups], waiting):
         return True
-    posterior, _ = posterior_of("calibrated", count.groups, evidence)
+    posterior, _ = posterior_of("calibrated", count.groups, count.weigh(evidence))
     return reached(posterior, TAU)
 
 
@@ -51,6 +65,7 @@ def decide_round(
     method: ConsensusMethod, count: Count, evidence: Evidence, *, ballots: int
 ) -> Decided:
     """By the votes alone; free text goes to the best prior."""
+    evidence = count.weigh(evidence)
     if method in {"majority", "weighted", "calibrated", "best_of"}:
         return decide(method, count.groups, evidence, ballots=ballots)
     free = count.grouping.kind == "text" and len(count.groups) > 1

@@ -39,7 +39,8 @@ class Ballot(Struct, frozen=True, gc=False, kw_only=True):
 
     ``group`` is the place of its answer among the groups of equal answers, ``None`` for
     an abstention. ``content`` is its whole answer: for the caller, never for the
-    ledger. ``prior`` is how often it was right so far, ``score`` in [0, 10] a judge's.
+    ledger, which keeps its length in ``chars``. ``prior`` is how often it was right so
+    far, ``score`` in [0, 10] a judge's.
     Of a failed member ``replaced_by`` names who was asked in its place, or ``absent``
     says why nobody was; ``replaces`` is the same from the other side.
     """
@@ -48,6 +49,7 @@ class Ballot(Struct, frozen=True, gc=False, kw_only=True):
     state: BallotState
     group: int | None = None
     content: str | None = None
+    chars: int | None = None
     rule: str | None = None
     prior: float | None = None
     score: float | None = None

@@ -7,8 +7,11 @@ import msgspec
 from msgspec import Struct
 
 from actors.policy.voting.planning import Answered
+from actors.policy.voting.weights import length_of
 
 ABSTAINED = "-"
+CHARS_PER_TOKEN = 4
+"""The records count tokens as quarters of characters."""
 
 
 class Model(Struct):
@@ -53,4 +56,10 @@ def _round(row: Row, models: Sequence[Model]) -> Answered:
             row.in_tok * model.usd_per_mtok_in
             + row.out_tok[place] * model.usd_per_mtok_out
         ) / 1e6
-    return Answered(said=said, right=row.gold, task_type=row.cat, usd=usd)
+    lengths = {
+        model.model: length_of(CHARS_PER_TOKEN * tokens)
+        for model, tokens in zip(models, row.out_tok, strict=True)
+    }
+    return Answered(
+        said=said, right=row.gold, task_type=row.cat, usd=usd, lengths=lengths
+    )

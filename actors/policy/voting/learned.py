@@ -14,6 +14,7 @@ from msgspec import Struct
 from actors.messages.consensus import ConsensusInfo
 from actors.policy.voting.fitting import MIN_LABELS, Fitting, Round
 from actors.policy.voting.independence import effective_votes, error_correlation
+from actors.policy.voting.weights import length_of
 
 if TYPE_CHECKING:
     from actors.policy.voting.weights import JointWeights
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 2000
 GOOD = 0.5
 """From this score on an answer counts as right."""
+
+REFIT_SHARE = 50
 
 MIN_RATED = 20
 """With fewer rounds of a known right answer the correlation says nothing."""
@@ -35,13 +38,14 @@ class Kept(Struct, frozen=True):
 class Learned:
     """The labelled rounds and the weights last fitted to them.
 
-    ``stale`` says that rounds have come since.
+    ``stale`` says that a fiftieth of them is new since: then another fit is due.
     """
 
     def __init__(self, kept: Kept | None = None) -> None:
         self._rounds = dict(kept.rounds) if kept is not None else {}
         self.weights: JointWeights | None = None
         self.stale = bool(self._rounds)
+        self._new = 0
 
     @classmethod
     def read(cls, kept: bytes | None) -> "Learned":
@@ -65,18 +69,25 @@ class Learned:
         right = info.winner if score >= GOOD else None
         wrong = () if score >= GOOD else (info.winner,)
         self._rounds.pop(decision_id, None)
-        self._rounds[decision_id] = Round(info.groups, right, task_type or "", wrong)
+        lengths = {
+            each.member: length_of(each.chars) for each in info.ballots if each.chars
+        }
+        self._rounds[decision_id] = Round(
+            info.groups, right, task_type or "", wrong, lengths
+        )
         while len(self._rounds) > MAX_ROUNDS:
             del self._rounds[next(iter(self._rounds))]
-        self.stale = True
+        self._new += 1
+        self.stale = self._new * REFIT_SHARE >= len(self._rounds)
 
     def fitting(self) -> Fitting | None:
         """A fit to begin now; ``None`` while there are too few labels."""
         self.stale = False
+        self._new = 0
         if len(self._rounds) < MIN_LABELS:
             self.weights = None
             return None
-        return Fitting(tuple(self._rounds.values()))
+        return Fitting(tuple(self._rounds.values()), start=self.weights)
 
     def effective_votes(self, ballots: int) -> float | None:
         """How many independent votes so many ballots are worth, if that is known."""

@@ -33,11 +33,15 @@ FREE_TEXT_CONFIDENCE = 0.5
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """What is known of the members: accuracies in [0, 1] by name, and fitted weights."""
+    """What is known of the members: accuracies in [0, 1] by name, and fitted weights.
+
+    ``lengths`` are those of their answers, by ``length_of``.
+    """
 
     accuracy: Mapping[str, float] = {}
     weights: JointWeights | None = None
     task_type: str | None = None
+    lengths: Mapping[str, float] = {}
 
 
 class Decided(Struct, frozen=True, kw_only=True):
@@ -98,7 +102,9 @@ def posterior_of(
     if method == "calibrated" and weights is not None:
         voters = {name for group in groups for name in group}
         if weights.labels >= MIN_LABELS and voters <= weights.members.keys():
-            posterior = joint_posterior(groups, weights, evidence.task_type)
+            posterior = joint_posterior(
+                groups, weights, evidence.task_type, evidence.lengths
+            )
             return posterior, f"weights fitted to {weights.labels} labels"
     rule = "prior accuracies"
     if method == "calibrated":

@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from actors.policy.voting.fitting import Round, fit
-from actors.policy.voting.weights import JointWeights, Posterior, joint_posterior
+from actors.policy.voting.weights import (
+    NO_LENGTHS,
+    JointWeights,
+    Posterior,
+    joint_posterior,
+)
 
 TAUS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 
@@ -22,13 +27,15 @@ class Answered(Struct, frozen=True, kw_only=True):
     """One labelled round: who said which answer, which was right, who cost what.
 
     ``said`` maps a member to its answer, abstentions left out; ``right`` is the right
-    answer, said or not; ``usd`` is what asking each member cost.
+    answer, said or not; ``usd`` is what asking each member cost, ``lengths`` those of
+    the answers by ``length_of``.
     """
 
     said: Mapping[str, str]
     right: str
     task_type: str = ""
     usd: Mapping[str, float] = {}
+    lengths: Mapping[str, float] = {}
 
     def groups(self, members: Sequence[str]) -> tuple[list[str], list[list[str]]]:
         """Answers in order of appearance, and who of ``members`` gave each."""
@@ -39,11 +46,13 @@ class Answered(Struct, frozen=True, kw_only=True):
                 by_answer.setdefault(answer, []).append(name)
         return list(by_answer), list(by_answer.values())
 
-    def as_round(self, members: Sequence[str]) -> Round:
-        """For ``fitting``."""
+    def as_round(self, members: Sequence[str], *, lengths: bool = True) -> Round:
+        """For ``fitting``, with the lengths of the answers or without."""
         answers, groups = self.groups(members)
         right = answers.index(self.right) if self.right in answers else None
-        return Round(tuple(map(tuple, groups)), right, self.task_type)
+        known = self.lengths if lengths else {}
+        found = {name: known[name] for name in members if name in known}
+        return Round(tuple(map(tuple, groups)), right, self.task_type, lengths=found)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -58,9 +67,13 @@ class Plan(Struct, frozen=True, kw_only=True):
         return tuple(name for each in self.steps[: step + 1] for name in each)
 
     def posterior(
-        self, step: int, groups: Sequence[Sequence[str]], task_type: str
+        self,
+        step: int,
+        groups: Sequence[Sequence[str]],
+        task_type: str,
+        lengths: Mapping[str, float] = NO_LENGTHS,
     ) -> Posterior:
-        return joint_posterior(groups, self.weights[step], task_type)
+        return joint_posterior(groups, self.weights[step], task_type, lengths)
 
     def stops(self, step: int, posterior: Posterior) -> bool:
         best = posterior.best
@@ -82,7 +95,7 @@ def run_plan(plan: Plan, each: Answered) -> Ran:
     for step in range(len(plan.steps)):
         asked = plan.asked(step)
         answers, groups = each.groups(asked)
-        posterior = plan.posterior(step, groups, each.task_type)
+        posterior = plan.posterior(step, groups, each.task_type, each.lengths)
         if plan.stops(step, posterior):
             best = posterior.best
             return Ran(
@@ -100,14 +113,19 @@ def steps_of(order: Sequence[str], together: int = 2) -> tuple[tuple[str, ...], 
 
 
 def plan_with(
-    rounds: Sequence[Answered], steps: Sequence[tuple[str, ...]], tau: float
+    rounds: Sequence[Answered],
+    steps: Sequence[tuple[str, ...]],
+    tau: float,
+    *,
+    lengths: bool = True,
 ) -> Plan:
-    """Fit the weights of every step."""
+    """Fit the weights of every step; without ``lengths`` it is done much sooner."""
     asked: list[str] = []
     weights = []
     for step in steps:
         asked += step
-        weights.append(fit([each.as_round(asked) for each in rounds]))
+        seen = [each.as_round(asked) for each in rounds]
+        weights.append(fit(seen, lengths=lengths))
     return Plan(steps=tuple(steps), tau=tau, weights=tuple(weights))
 
 
@@ -126,7 +144,7 @@ def choose_plan(
     halves = rounds[::2], rounds[1::2]
     best: tuple[float, float, Sequence[tuple[str, ...]], float] | None = None
     for steps in candidates:
-        fitted = [plan_with(half, steps, 1.0) for half in halves]
+        fitted = [plan_with(half, steps, 1.0, lengths=False) for half in halves]
         for tau in TAUS:
             ran = [
                 (run_plan(Plan(steps=p.steps, tau=tau, weights=p.weights), each), each)

@@ -9,11 +9,16 @@ winner's is an honest confidence.
 A member that was not fitted counts with the log-odds of its prior accuracy; without
 one, with a coin's, tempered because models' errors correlate (0.4 between the twelve
 models of MMLU-Pro's records).
+
+How long an answer is says something too: a member that goes on for longer than it
+usually does is often lost. What that is worth is fitted for each member and, less sure,
+for each type of task.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from math import exp, log
+from math import exp, log, log1p
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -21,7 +26,33 @@ TEMPER = 0.7
 """Part of a member's log-odds that counts where weights were not fitted jointly."""
 
 UNKNOWN_ACCURACY = 0.6
+NO_LENGTHS: Mapping[str, float] = MappingProxyType({})
 _CLIP = 0.02
+_FARTHEST = 3.0
+
+
+def length_of(chars: int) -> float:
+    """The length of an answer as it counts: a logarithm."""
+    return log1p(chars)
+
+
+class LengthWeight(Struct, frozen=True):
+    """What the length of a member's answer is worth.
+
+    ``mean`` and ``spread`` are those of ``length_of`` its answers; the log-odds are
+    ``slope`` times the distance from the mean in spreads, and ``bend`` times that
+    squared, less its own mean.
+    """
+
+    mean: float
+    spread: float
+    slope: float = 0.0
+    bend: float = 0.0
+
+    def distance(self, length: float) -> float:
+        """In spreads, three at most."""
+        far = (length - self.mean) / self.spread
+        return min(max(far, -_FARTHEST), _FARTHEST)
 
 
 class JointWeights(Struct, frozen=True, kw_only=True):
@@ -32,17 +63,36 @@ class JointWeights(Struct, frozen=True, kw_only=True):
     by_type: dict[str, dict[str, float]] = {}
     none: float = 0.0
     none_by_type: dict[str, float] = {}
+    lengths: dict[str, LengthWeight] = {}
+    lengths_by_type: dict[str, dict[str, float]] = {}
     labels: int = 0
 
-    def log_odds(self, group: Iterable[str], task_type: str | None) -> float:
-        """Of one group of members that said the same."""
+    def log_odds(
+        self,
+        group: Iterable[str],
+        task_type: str | None,
+        lengths: Mapping[str, float] = NO_LENGTHS,
+    ) -> float:
+        """Of one group of members that said the same, so long by ``length_of``."""
         names = sorted(group)
         own = self.by_type.get(task_type or "", {})
         total = sum(self.members.get(name, 0.0) + own.get(name, 0.0) for name in names)
         if self.pairs:
             for one, other in combinations(names, 2):
                 total += self.pairs.get(pair_key(one, other), 0.0)
+        if self.lengths and lengths:
+            typed = self.lengths_by_type.get(task_type or "", {})
+            total += sum(self._worth(name, lengths, typed) for name in names)
         return total
+
+    def _worth(
+        self, name: str, lengths: Mapping[str, float], typed: Mapping[str, float]
+    ) -> float:
+        known, length = self.lengths.get(name), lengths.get(name)
+        if known is None or length is None:
+            return 0.0
+        far = known.distance(length)
+        return (known.slope + typed.get(name, 0.0)) * far + known.bend * (far**2 - 1.0)
 
     def none_log_odds(self, task_type: str | None) -> float:
         return self.none + self.none_by_type.get(task_type or "", 0.0)
@@ -67,10 +117,13 @@ def pair_key(one: str, other: str) -> str:
 
 
 def joint_posterior(
-    groups: Sequence[Sequence[str]], weights: JointWeights, task_type: str | None
+    groups: Sequence[Sequence[str]],
+    weights: JointWeights,
+    task_type: str | None,
+    lengths: Mapping[str, float] = NO_LENGTHS,
 ) -> Posterior:
     """By fitted weights. ``groups`` holds the members that said the same, by name."""
-    scores = [weights.log_odds(group, task_type) for group in groups]
+    scores = [weights.log_odds(group, task_type, lengths) for group in groups]
     return _softmax([*scores, weights.none_log_odds(task_type)])
 
 

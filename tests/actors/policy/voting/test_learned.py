@@ -1,11 +1,13 @@
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
-from actors.messages.consensus import ConsensusInfo
+from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.policy.voting import learned as module
 from actors.policy.voting.fitting import MIN_LABELS, Round
-from actors.policy.voting.learned import MIN_RATED, Learned
+from actors.policy.voting.learned import MIN_RATED, REFIT_SHARE, Learned
+from actors.policy.voting.weights import JointWeights, length_of
 
 
 def info(*groups: tuple[str, ...], winner: int | None = 0) -> ConsensusInfo:
@@ -43,6 +45,40 @@ def test_a_good_score_says_who_was_right_and_a_bad_one_who_was_not() -> None:
         Round((("a",), ("b",)), None, "", (0,)),
     ]
     assert learned.stale
+
+
+def test_the_lengths_of_answers_are_kept_with_the_round() -> None:
+    ballots = tuple(
+        Ballot(member=name, state="answered", chars=chars)
+        for name, chars in (("a", 99), ("b", None))
+    )
+    learned = Learned()
+    told = replace(info(("a",), ("b",)), ballots=ballots)
+    learned.learn("d1", told, "law", 1.0)
+
+    assert [each.lengths for each in learned._rounds.values()] == [{"a": length_of(99)}]
+
+
+def test_another_fit_is_due_when_a_fiftieth_is_new() -> None:
+    learned = taught(REFIT_SHARE * 2)
+    learned.fitting()
+    due = []
+    for number in range(3):
+        learned.learn(f"new{number}", info(("good",), ("poor",)), "law", 1.0)
+        due.append(learned.stale)
+
+    assert due == [False, False, True]
+
+
+def test_a_fit_begins_with_the_weights_before() -> None:
+    learned = taught(MIN_LABELS)
+    learned.weights = JointWeights(members={"good": 7.0, "poor": -7.0})
+    fitting = learned.fitting()
+    assert fitting is not None
+    while not fitting.weights().members:
+        fitting.step()
+
+    assert fitting.weights().members == {"good": 7.0, "poor": -7.0}
 
 
 def test_a_later_score_of_a_round_replaces_the_earlier() -> None:

@@ -5,8 +5,10 @@ from hypothesis import given, strategies as st
 
 from actors.policy.voting.weights import (
     JointWeights,
+    LengthWeight,
     Posterior,
     joint_posterior,
+    length_of,
     pair_key,
     prior_log_odds,
     prior_posterior,
@@ -96,3 +98,26 @@ def test_probabilities_add_up_to_one(
     ):
         assert isclose(sum(posterior.groups) + posterior.none, 1.0)
         assert all(0.0 <= each <= 1.0 for each in posterior.groups)
+
+
+def test_lengths_move_log_odds_by_member_and_type() -> None:
+    weights = JointWeights(
+        members={"a": 1.0, "b": 1.0},
+        lengths={"a": LengthWeight(mean=5.0, spread=0.5, slope=-0.4, bend=0.1)},
+        lengths_by_type={"law": {"a": 0.2}},
+    )
+
+    def told(length: float, task_type: str | None = None) -> float:
+        return weights.log_odds(["a", "b"], task_type, {"a": length, "b": 9.0})
+
+    assert told(5.0) == pytest.approx(2.0 - 0.1)
+    assert told(5.5) == pytest.approx(2.0 - 0.4)
+    assert told(5.5, "law") == pytest.approx(2.0 - 0.2)
+    assert told(99.0) == told(6.5)
+    assert weights.log_odds(["a"], "law") == 1.0
+    assert weights.log_odds(["a"], "law", {"b": 1.0}) == 1.0
+
+
+def test_a_length_counts_as_a_logarithm() -> None:
+    assert length_of(0) == 0.0
+    assert length_of(999) == pytest.approx(6.907755)
