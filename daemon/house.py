@@ -238,7 +238,9 @@ async def open_house(
             budgeting.budgets,
         )
         router, aliases = _start_router(system, desk), dict(config.provider_aliases)
-        consensus = Deliberation(system, config, router, desk, aliases)
+        consensus = Deliberation(
+            system, config, router, desk, aliases, notices=events.notices
+        )
         tasks.connect(system, Either(router, consensus), desk)
         yield House(
             router=router,

@@ -3,6 +3,7 @@
 Whoever wants to publish is handed a ``NoticeBoard`` (``House.notices``), asks ``wants``
 and only then makes a body. A body with a field ``user`` is somebody's own; bodies on
 the topics in ``OWN`` are for administrators and for that user, all others for everybody.
+The words of an answer are for that user alone.
 """
 
 from collections import deque
@@ -11,10 +12,12 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.errors import ErrorKind
 from actors.messages.consensus import ConsensusMethod
 from actors.messages.notices import Notice, Topic
+from actors.messages.progress import MemberAnswered
 from actors.messages.provider import CostSource
 from actors.messages.routing import Door, RequestRecord, Strategy
 
@@ -101,7 +104,7 @@ class Listening:
             return
         if len(self._held) == self._held.maxlen:
             self.lost += 1
-        self._held.append(notice)
+        self._held.append(self._without_words(notice))
         if len(self._held) == 1:
             self._on_news()
 
@@ -111,6 +114,12 @@ class Listening:
         if self._everything or notice.topic not in OWN:
             return True
         return getattr(notice.body, "user", _NOBODY) == self._user
+
+    def _without_words(self, notice: Notice) -> Notice:
+        body = notice.body
+        if not isinstance(body, MemberAnswered) or body.user == self._user:
+            return notice
+        return replace(notice, body=replace(body, answer=None))
 
     def take(self) -> tuple[list[Notice], int]:
         """What waits, the oldest first, and how many were dropped before the first."""
