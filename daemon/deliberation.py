@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from actors.messages.notices import NoticeBoard
 from actors.messages.provider import DeltaSink
+from actors.messages.router import RouterRef
 from actors.messages.routing import (
     RequestRecord,
     RouteHandle,
     RouteRequest,
-    RouterRef,
     StartSink,
 )
 from actors.router.desk import Desk

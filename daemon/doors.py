@@ -134,7 +134,7 @@ class OpenDoors:
             self._http.identify_anew(self._local)
         hosts = self._http.access.hosts
         self._http.access = _remote_access(config, hosts)
-        self.service.max_latency_s = config.health.max_latency_s
+        self.service.judge_health_by(config.health.max_latency_s)
         self._eventing.configure(config)
 
     @property
@@ -251,7 +251,7 @@ async def open_doors(
         providers=house.providers,
         provider_aliases=house.provider_aliases,
         ledger=house.ledger,
-        consensus=house.consensus,
+        routes=house.routes,
         conditions=house.conditions.look,
         max_latency_s=config.health.max_latency_s,
         in_flight=house.router.in_flight,

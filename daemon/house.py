@@ -15,7 +15,7 @@ from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.ledger import Label
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import BreakerTransition, ProbeResult, ProviderRef
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import RequestRecord, RouteRef
 from actors.policy.pricing import PriceBook
 from actors.policy.provider_conditions import provider_findings
 from actors.policy.quality import QualityBook
@@ -86,6 +86,7 @@ class House:
     """
 
     router: RouterHandle
+    routes: RouteRef
     desk: Desk
     consensus: Deliberation
     tasks: Tasks
@@ -244,6 +245,7 @@ async def open_house(
         tasks.connect(system, Either(router, consensus), desk)
         yield House(
             router=router,
+            routes=Either(router, consensus),
             desk=desk,
             consensus=consensus,
             tasks=tasks,

@@ -10,7 +10,11 @@ from actors.messages.consensus import ConsensusAsk, ConsensusMethod
 from actors.messages.lifecycle import StateKeeper
 from actors.messages.notices import NoticeBoard
 from actors.messages.provider import ProviderRef
-from actors.messages.routing import RecordSpool, RequestRecord, RouterRef, Target
+from actors.messages.router import RecordSpool, RouterRef
+from actors.messages.routing import (
+    RequestRecord,
+    Target,
+)
 from actors.policy.voting.learned import Learned
 from actors.policy.voting.methods import Evidence
 from actors.policy.voting.stopping import cheap_first

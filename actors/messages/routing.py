@@ -33,8 +33,6 @@ Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """The highest first."""
 
-QueueResult = Literal["served", "overloaded", "queue_full", "deadline", "left"]
-
 
 class Weights(Struct, frozen=True, gc=False):
     """Weights of the hybrid strategy; normalised to a sum of 1 where they are used."""
@@ -274,18 +272,6 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     sightings: tuple[Sighting, ...] = ()
 
 
-class QueueExit(Struct, frozen=True, gc=False):
-    """Event: a request no longer waits for a place.
-
-    It got one (``served``), was shed (``overloaded``, ``queue_full``, ``deadline``), or
-    went by itself (``left``: its caller did, or there is something else to try).
-    """
-
-    priority: Priority
-    waited_s: float
-    result: QueueResult
-
-
 class TaskRule(Struct, frozen=True, kw_only=True):
     """Who is eligible for a task type; the strategy ranks them."""
 
@@ -349,34 +335,6 @@ class RouteRef(Protocol):
         sink: DeltaSink | None = None,
         on_start: StartSink | None = None,
     ) -> RouteHandle: ...
-
-
-class RouterRef(RouteRef, Protocol):
-    """The typed handle on the router actor."""
-
-    def strategy(self) -> tuple[Strategy, Weights]: ...
-
-    def overridden(self) -> bool:
-        """Strategy or weights are not those of the configuration."""
-
-    def overrides(self) -> tuple[Strategy | None, Weights | None]:
-        """What was set at run time; ``None`` is as configured."""
-
-    async def set_strategy(self, strategy: Strategy | None) -> None:
-        """Change it for all later requests; ``None`` drops the override."""
-
-    async def set_weights(self, weights: Weights | None) -> None: ...
-
-
-class RecordSpool(Protocol):
-    """Where records go before the answer leaves; survives ``kill -9``."""
-
-    def append(self, record: RequestRecord) -> None:
-        """Write the record with one system call.
-
-        Raises:
-            OSError: The record is not on disk; the answer leaves all the same.
-        """
 
 
 def error_info(error: GitBridgeError) -> ErrorInfo:

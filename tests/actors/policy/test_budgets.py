@@ -163,7 +163,7 @@ def test_what_is_spent_while_nothing_is_limited_for_a_while_counts_afterwards() 
     book.reserve("1", "ann", Decimal("0.3"), NOON)
     book.settle("1", Decimal("0.2"))
     book.configure(BudgetLimits(daemon=Decimal(1)))
-    assert used(book) == {("daemon", None): "0.2+0.0"}
+    assert used(book) == {("daemon", None): "0.2+0"}
 
 
 def test_a_tokens_budget_stands_in_place_of_each_users() -> None:
