@@ -266,7 +266,13 @@ async def open_doors(
             found, house.desk.settings.aliases, house.book.lookup
         ),
     )
-    desk = TaskDesk(house.tasks.queue, house.tasks.config, house.new_id, utc)
+    desk = TaskDesk(
+        house.tasks.queue,
+        house.tasks.config,
+        house.tasks.schemas.unusable,
+        house.new_id,
+        utc,
+    )
     eventing = Eventing(config, house.tasks, house.new_id)
     service.serve_peers({**desk.answers(), "events.publish": eventing.publish})
     service.task_counts = house.tasks.counts
