@@ -88,6 +88,7 @@ class Listening:
         everything: bool,
         on_news: Callable[[], object],
         leave: Callable[["Listening"], None],
+        about: str | None = None,
         held: int = HELD,
     ) -> None:
         self.topics = frozenset(topics)
@@ -96,6 +97,7 @@ class Listening:
         self._everything = everything
         self._on_news = on_news
         self._leave = leave
+        self._about = about
         self._held = deque[Notice](maxlen=held)
 
     def offer(self, notice: Notice) -> None:
@@ -110,6 +112,8 @@ class Listening:
 
     def _may_see(self, notice: Notice) -> bool:
         if notice.topic not in self.topics:
+            return False
+        if self._about not in {None, getattr(notice.body, "request_id", None)}:
             return False
         if self._everything or notice.topic not in OWN:
             return True
@@ -153,6 +157,7 @@ class Notices:
         *,
         user: str | None,
         everything: bool,
+        about: str | None = None,
     ) -> Listening:
         """Begin to hold what is told from now on.
 
@@ -162,9 +167,15 @@ class Notices:
                 in the middle of somebody else's work, so it may only schedule.
             user: Whose requests and tasks are to be told.
             everything: Everybody's are, for an administrator.
+            about: The id of the only request to be told of.
         """
         listening = Listening(
-            topics, user, everything=everything, on_news=on_news, leave=self._left
+            topics,
+            user,
+            everything=everything,
+            on_news=on_news,
+            leave=self._left,
+            about=about,
         )
         self._listening[listening] = None
         self._count()

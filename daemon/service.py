@@ -140,11 +140,19 @@ class HouseService:
         return self._new_id()
 
     def listen(
-        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+        self,
+        topics: Collection[Topic],
+        on_news: Callable[[], object],
+        peer: Peer,
+        *,
+        about: str | None = None,
     ) -> Listening:
-        everything = peer.tier == "admin"
         return self._notices.listen(
-            topics, on_news, user=peer.user, everything=everything
+            topics,
+            on_news,
+            user=peer.user,
+            everything=peer.tier == "admin",
+            about=about,
         )
 
     @property
