@@ -277,6 +277,7 @@ async def open_doors(
     service.serve_peers({**desk.answers(), "events.publish": eventing.publish})
     service.task_counts = house.tasks.counts
     service.budgets = house.budgeting.rows
+    service.peers = house.sharing.peers
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service, eventing)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -338,6 +339,7 @@ def _http_door(
                 *house.vitals.figures(),
                 *house.tasks.figures(),
                 *house.budgeting.figures(),
+                *house.sharing.figures(),
             ),
         ),
         models=lambda: _model_entries(service),

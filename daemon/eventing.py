@@ -12,7 +12,7 @@ from actors.event_router import EventRouter, EventSettings
 from actors.policy.intent import intents
 from actors.transport import AiohttpTransport, TransportConfig
 from daemon.config import Config
-from daemon.credentials import read_key
+from daemon.credentials import named_secret
 from daemon.event_folder import EventFolder
 from daemon.ids import utc
 from daemon.intake import Intake
@@ -52,8 +52,8 @@ class Eventing:
                 transport=self._transport,
                 utc=utc,
                 in_thread=anyio.to_thread.run_sync,
-                token=lambda: secret(environ, "GITHUB_TOKEN", "github_token"),
-                secret=lambda: secret(
+                token=lambda: named_secret(environ, "GITHUB_TOKEN", "github_token"),
+                secret=lambda: named_secret(
                     environ, "GITBRIDGE_ACTION_SECRET", "action_secret"
                 ),
             ),
@@ -63,7 +63,7 @@ class Eventing:
         self.intake = Intake(
             self._router,
             lambda several: tasks.queue().submit(several),
-            secret=lambda: secret(
+            secret=lambda: named_secret(
                 environ, "GITBRIDGE_WEBHOOK_SECRET", "github_webhook"
             ),
             repositories=lambda: self._config.events.github.repositories,
@@ -94,18 +94,6 @@ class Eventing:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-
-
-def secret(environ: Mapping[str, str], variable: str, credential: str) -> str | None:
-    """A secret by its variable, or else by its systemd credential."""
-    value = environ.get(variable, "").strip()
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    if value or not folder:
-        return value or None
-    try:
-        return read_key(Path(folder) / credential) or None
-    except OSError:
-        return None
 
 
 def _events(config: Config) -> EventSettings:

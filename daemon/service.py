@@ -47,6 +47,7 @@ from ipc.times import parse_since
 
 if TYPE_CHECKING:
     from actors.messages.budgets import BudgetRow
+    from actors.messages.peers import PeerRow
 
 
 class HouseService:
@@ -89,6 +90,7 @@ class HouseService:
         self._started = anyio.current_time()  # the wall clock may jump
         self.task_counts: Callable[[], dict[str, int]] = dict
         self.budgets: Callable[[], tuple[BudgetRow, ...]] = tuple
+        self.peers: Callable[[], tuple[PeerRow, ...]] = tuple
         self.ready = False
         self.draining = False
         self._answers_to: dict[str, Callable[[object, Peer], Awaitable[object]]] = {
@@ -197,6 +199,7 @@ class HouseService:
             waiting=self._waiting(),
             tasks=self.task_counts(),
             budgets=self.budgets(),
+            peers=self.peers(),
             providers=tuple(at_a_glance(s) for s in snapshots),
             conditions=tuple(self._conditions()),
             simulated=any(s.simulated for s in snapshots),

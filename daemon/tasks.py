@@ -178,6 +178,10 @@ class Tasks:
         names = ("queued", "scheduled", "waiting", "in_work", "dead")
         return {name: sum(getattr(d, name) for d in depths) for name in names}
 
+    def in_work(self) -> int:
+        """How many this daemon works on now."""
+        return 0 if self._desk is None else self._desk.working
+
     def figures(self) -> tuple[Gauge, Gauge]:
         """How much of each priority and type there is, and how old it is."""
         depths = () if self._desk is None else self._desk.stats.depths[:MAX_LANES]

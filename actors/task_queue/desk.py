@@ -58,6 +58,11 @@ class Desk:
     trouble: QueueUnavailable | None = None
     stats: QueueStats = field(default_factory=QueueStats)  # some seconds old
 
+    @property
+    def working(self) -> int:
+        """Tasks in work here."""
+        return self.in_work.total()
+
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the queue now."""
         if self.trouble is None:
