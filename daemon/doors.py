@@ -15,6 +15,7 @@ import structlog
 
 from daemon.config import Config
 from daemon.descriptors import room_for_clients
+from daemon.event_secrets import EventSecrets
 from daemon.eventing import Eventing
 from daemon.feedback import FeedbackDesk
 from daemon.house import House
@@ -242,7 +243,7 @@ class Entrance:
 
 @asynccontextmanager
 async def open_doors(
-    config: Config, house: House, sockets: Sockets
+    config: Config, house: House, sockets: Sockets, secrets: EventSecrets
 ) -> AsyncIterator[OpenDoors]:
     """Serve the house on the sockets."""
     service = HouseService(
@@ -273,7 +274,7 @@ async def open_doors(
         house.new_id,
         utc,
     )
-    eventing = Eventing(config, house.tasks, house.new_id)
+    eventing = Eventing(config, house.tasks, house.new_id, secrets)
     service.serve_peers({**desk.answers(), "events.publish": eventing.publish})
     service.task_counts = house.tasks.counts
     service.budgets = house.budgeting.rows
@@ -346,7 +347,7 @@ def _http_door(
         access=_remote_access(config, (address[0],) if address else ()),
         version=version(),
         utc=utc,
-        webhook=eventing.intake.receive,
+        webhook=eventing.receive,
     )
 
 
