@@ -87,7 +87,7 @@ def fingerprint(request: RouteRequest, scope: str, *, shared: bool) -> bytes:
 def _canonical(asked: _Asked) -> bytes:
     try:
         return _encode(asked)
-    except (OverflowError, ValueError, RecursionError):  # what JSON cannot say
+    except (ValueError, RecursionError):  # what JSON cannot say
         return repr(asked).encode(errors="backslashreplace")
 
 
