@@ -36,6 +36,7 @@ class TaskQueueActor(Actor[QueueMessage]):
 
     @override
     def on_start(self) -> None:
+        self._desk.working = 0
         self.context.spawn(self._claim_always(), name="claim")
         self.context.spawn(self._renew_always(), name="renew")
         self.context.spawn(self._count_always(), name="count")
@@ -129,6 +130,7 @@ class TaskQueueActor(Actor[QueueMessage]):
     def _start(self, task: Task) -> None:
         work = Work(self._desk, task)
         self._works[task.task_id] = work
+        self._desk.working += 1
         self.context.spawn(self._carry(work), name="work")
         if self._closed:
             work.stop("give_back")
@@ -139,6 +141,7 @@ class TaskQueueActor(Actor[QueueMessage]):
         finally:
             if self._works.get(work.task.task_id) is work:
                 del self._works[work.task.task_id]
+            self._desk.working -= 1
             self._ring()
             self._given()
 

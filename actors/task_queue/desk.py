@@ -53,13 +53,9 @@ class Desk:
     settings: QueueSettings
     tools: QueueTools
     shares: Shares = field(default_factory=Shares)
+    working: int = 0  # tasks, here
     trouble: QueueUnavailable | None = None
     stats: QueueStats = field(default_factory=QueueStats)  # some seconds old
-
-    @property
-    def working(self) -> int:
-        """Tasks in work here."""
-        return self.in_work.total()
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the queue now."""
