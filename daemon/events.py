@@ -4,8 +4,7 @@ import structlog
 
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.messages.provider import BreakerTransition, ProbeResult
-from actors.messages.router import RecordSpool
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import RecordSpool, RequestRecord
 from daemon.health_log import HealthLog
 from daemon.logs import DirectLog
 from daemon.notices import Notices

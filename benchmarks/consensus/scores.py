@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from random import Random
 
-from actors.policy.voting.fitting import ITERATIONS, fit
+from actors.policy.voting.fitting import fit
 from actors.policy.voting.independence import effective_votes, error_correlation
+from actors.policy.voting.likelihood import Terms
 from actors.policy.voting.methods import Evidence, decide
 from actors.policy.voting.planning import (
     Answered,
@@ -19,11 +20,6 @@ from actors.policy.voting.weights import JointWeights
 BINS = 10
 MAX_CALLS = 2.42
 """Mean members asked by an early stopping round: what two of three cost, and a bit."""
-
-FEW, QUICK_ITERATIONS, QUICK_ROUNDS = 5, 12, 2000
-"""Weights of pools of up to so many members are fitted to the end and to all rounds,
-those of others so far and to so many: it is two hundred pools in a minute.
-"""
 
 SAVING = 0.75
 """An early stopping round may cost this part of the best member alone."""
@@ -47,15 +43,12 @@ def choose_members(rounds: Sequence[Answered], pool: Sequence[str]) -> list[str]
     return ranked[:4]
 
 
-def quick_accuracy(
+def pool_accuracy(
     train: Sequence[Answered], test: Sequence[Answered], members: Sequence[str]
 ) -> float:
-    """With weights fitted quickly: no pairs, no lengths, of many members not quite."""
-    few = len(members) <= FEW
-    iterations = ITERATIONS if few else QUICK_ITERATIONS
-    seen = train if few else train[:QUICK_ROUNDS]
-    rounds = [each.as_round(members, lengths=False) for each in seen]
-    weights = fit(rounds, pairs=False, lengths=False, iterations=iterations)
+    """Without pairs and lengths, so that two hundred pools take half a minute."""
+    rounds = [each.as_round(members, lengths=False) for each in train]
+    weights = fit(rounds, terms=Terms(pairs=False, lengths=False))
     return sum(hit for _, hit in verdicts(test, members, weights)) / len(test)
 
 
@@ -139,9 +132,8 @@ def worst_pool_gap(
     worst = -1.0
     for _ in range(count):
         members = random.sample(list(pool), random.randint(3, min(12, len(pool))))
-        sample = random.sample(list(train), min(3000, len(train)))
-        gap = max(accuracies(test, members).values()) - quick_accuracy(
-            sample, test, members
+        gap = max(accuracies(test, members).values()) - pool_accuracy(
+            train, test, members
         )
         worst = max(worst, gap)
     return worst

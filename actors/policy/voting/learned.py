@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from actors.messages.consensus import ConsensusInfo
-from actors.policy.voting.fitting import MIN_LABELS, Fitting, Round
+from actors.policy.voting.fitting import MIN_LABELS, Fitting
 from actors.policy.voting.independence import effective_votes, error_correlation
+from actors.policy.voting.likelihood import Round
 from actors.policy.voting.weights import length_of
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ judged by the other), and the most accurate plan wins that keeps within the give
 number of calls and mean cost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from actors.policy.voting.fitting import Round, fit
+from actors.policy.voting.fitting import fit
+from actors.policy.voting.likelihood import Round, Terms
 from actors.policy.voting.weights import (
     NO_LENGTHS,
     JointWeights,
@@ -75,11 +76,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     ) -> Posterior:
         return joint_posterior(groups, self.weights[step], task_type, lengths)
 
-    def stops(self, step: int, posterior: Posterior) -> bool:
-        best = posterior.best
-        last = step == len(self.steps) - 1
-        return last or (best is not None and posterior.groups[best] >= self.tau)
-
 
 class Ran(Struct, frozen=True):
     """How a plan ended on one round; ``answer`` is ``None`` when nobody said any."""
@@ -92,19 +88,33 @@ class Ran(Struct, frozen=True):
 
 def run_plan(plan: Plan, each: Answered) -> Ran:
     """What the plan would have asked and decided on a recorded round."""
+    return _stop(_walk(plan, each), plan.tau)
+
+
+def _walk(plan: Plan, each: Answered) -> Iterator[Ran]:
+    """How it would have ended after each step."""
     for step in range(len(plan.steps)):
         asked = plan.asked(step)
         answers, groups = each.groups(asked)
         posterior = plan.posterior(step, groups, each.task_type, each.lengths)
-        if plan.stops(step, posterior):
-            best = posterior.best
-            return Ran(
-                None if best is None else answers[best],
-                0.0 if best is None else posterior.groups[best],
-                len(asked),
-                sum(each.usd.get(name, 0.0) for name in asked),
-            )
-    raise ValueError("a plan has at least one step")
+        best = posterior.best
+        yield Ran(
+            None if best is None else answers[best],
+            0.0 if best is None else posterior.groups[best],
+            len(asked),
+            sum(each.usd.get(name, 0.0) for name in asked),
+        )
+
+
+def _stop(ends: Iterable[Ran], tau: float) -> Ran:
+    """The first that is sure enough, else the last."""
+    last: Ran | None = None
+    for last in ends:
+        if last.answer is not None and last.confidence >= tau:
+            break
+    if last is None:
+        raise ValueError("a plan has at least one step")
+    return last
 
 
 def steps_of(order: Sequence[str], together: int = 2) -> tuple[tuple[str, ...], ...]:
@@ -118,14 +128,21 @@ def plan_with(
     tau: float,
     *,
     lengths: bool = True,
+    fitted: dict[tuple[str, ...], JointWeights] | None = None,
 ) -> Plan:
-    """Fit the weights of every step; without ``lengths`` it is done much sooner."""
-    asked: list[str] = []
+    """Fit the weights of every step; without ``lengths`` it is done much sooner.
+
+    ``fitted`` keeps the weights by whom was asked, for other plans of these rounds.
+    """
+    fitted = {} if fitted is None else fitted
+    asked: tuple[str, ...] = ()
     weights = []
     for step in steps:
         asked += step
-        seen = [each.as_round(asked) for each in rounds]
-        weights.append(fit(seen, lengths=lengths))
+        if asked not in fitted:
+            seen = [each.as_round(asked) for each in rounds]
+            fitted[asked] = fit(seen, terms=Terms(lengths=lengths))
+        weights.append(fitted[asked])
     return Plan(steps=tuple(steps), tau=tau, weights=tuple(weights))
 
 
@@ -142,19 +159,33 @@ def choose_plan(
         The plan, fitted to all rounds; ``None`` when no candidate keeps within.
     """
     halves = rounds[::2], rounds[1::2]
+    fitted: tuple[dict[tuple[str, ...], JointWeights], ...] = {}, {}
     best: tuple[float, float, Sequence[tuple[str, ...]], float] | None = None
     for steps in candidates:
-        fitted = [plan_with(half, steps, 1.0, lengths=False) for half in halves]
+        plans = [
+            plan_with(half, steps, 1.0, lengths=False, fitted=known)
+            for half, known in zip(halves, fitted, strict=True)
+        ]
+        walked = [
+            (tuple(_walk(plan, each)), each.right)
+            for plan, half in zip(plans, reversed(halves), strict=True)
+            for each in half
+        ]
         for tau in TAUS:
-            ran = [
-                (run_plan(Plan(steps=p.steps, tau=tau, weights=p.weights), each), each)
-                for p, half in zip(fitted, reversed(halves), strict=True)
-                for each in half
-            ]
-            calls = sum(each.calls for each, _ in ran) / len(ran)
-            usd = sum(each.usd for each, _ in ran) / len(ran)
-            right = sum(each.answer == was.right for each, was in ran) / len(ran)
+            right, calls, usd = _means(walked, tau)
             fits = calls <= max_calls and usd <= max_usd
             if fits and (best is None or (right, -usd) > best[:2]):
                 best = right, -usd, steps, tau
     return None if best is None else plan_with(rounds, best[2], best[3])
+
+
+def _means(
+    walked: Sequence[tuple[Sequence[Ran], str]], tau: float
+) -> tuple[float, float, float]:
+    """Share of right answers, calls and USD, with this threshold."""
+    ran = [(_stop(ends, tau), right) for ends, right in walked]
+    return (
+        sum(each.answer == right for each, right in ran) / len(ran),
+        sum(each.calls for each, _ in ran) / len(ran),
+        sum(each.usd for each, _ in ran) / len(ran),
+    )

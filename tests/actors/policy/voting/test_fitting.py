@@ -1,26 +1,13 @@
-from collections.abc import Generator
 from random import Random
-from typing import TypeVar
 
 import pytest
 
-from actors.policy.voting import fitting as module
-from actors.policy.voting.fitting import Fitting, Round, Shrinkage, fit
+from actors.policy.voting import likelihood
+from actors.policy.voting.fitting import Fitting, fit
+from actors.policy.voting.likelihood import Round, Shrinkage, Terms
 from actors.policy.voting.weights import joint_posterior, length_of
 
 ANSWERS = "RXY"  # R is right
-
-T = TypeVar("T")
-
-
-def finished(work: Generator[None, None, T]) -> T:
-    """What the work comes to, all slices at once."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
 
 def measured(count: int, task_type: str = "") -> list[Round]:
@@ -103,7 +90,7 @@ def test_a_task_type_has_its_own_experts() -> None:
 
 def test_types_and_pairs_can_be_left_out() -> None:
     made = rounds({"a": 0.9, "b": 0.6}, 50, task_type="law")
-    weights = fit(made, pairs=False, by_type=False)
+    weights = fit(made, terms=Terms(pairs=False, by_type=False))
 
     assert weights.pairs == {}
     assert weights.by_type == {}
@@ -128,40 +115,6 @@ def test_no_rounds_fit_nothing() -> None:
     assert weights.labels == 0
 
 
-@pytest.mark.parametrize("with_lengths", [False, True])
-def test_the_slope_is_that_of_the_loss(with_lengths: bool) -> None:
-    made = rounds({"a": 0.8, "b": 0.6, "c": 0.5}, 30, task_type="law")
-    if with_lengths:
-        made += measured(30, "law")
-    fitting = Fitting(made)
-    while not fitting._weights:
-        fitting.step()
-    size = len(fitting._weights)
-    point = [0.1 * (n % 5) - 0.2 for n in range(size)]
-    _, slope = finished(fitting._evaluate(point))
-    for place in range(size):
-        up, down = list(point), list(point)
-        up[place] += 1e-5
-        down[place] -= 1e-5
-        losses = [finished(fitting._evaluate(each))[0] for each in (up, down)]
-        numeric = (losses[0] - losses[1]) / 2e-5
-
-        assert slope[place] == pytest.approx(numeric, abs=1e-4)
-
-
-def test_every_step_goes_down_and_it_ends() -> None:
-    fitting = Fitting(rounds({"a": 0.9, "b": 0.7, "c": 0.5}, 200))
-    losses: list[float] = []
-    while not fitting.done:
-        fitting.step()
-        if fitting._loss and fitting._loss not in losses:
-            losses.append(fitting._loss)
-
-    assert losses == sorted(losses, reverse=True)
-    assert 3 < len(losses) < 40
-    assert max(abs(each) for each in fitting._slope) < 0.5
-
-
 def test_a_step_after_the_end_changes_nothing() -> None:
     fitting = Fitting(rounds({"a": 0.9, "b": 0.7}, 50))
     while not fitting.done:
@@ -171,22 +124,6 @@ def test_a_step_after_the_end_changes_nothing() -> None:
 
     assert fitting.done
     assert fitting.weights() == before
-
-
-def test_where_nothing_is_gained_the_fit_is_over() -> None:
-    fitting = Fitting(rounds({"a": 0.9, "b": 0.7}, 50))
-    while not fitting.done:
-        fitting.step()
-    top, slope = fitting.weights(), fitting._slope
-    fitting._slope = [0.0] * len(slope)
-
-    assert finished(fitting._iterate())
-
-    fitting._slope = slope
-    fitting._loss = 0.0  # below anything that can be reached
-
-    assert finished(fitting._iterate())
-    assert fitting.weights() == top
 
 
 def test_a_fit_can_be_cut_short() -> None:
@@ -218,7 +155,7 @@ def test_a_step_is_a_slice_of_the_rounds(monkeypatch: pytest.MonkeyPatch) -> Non
         return count
 
     whole = steps()
-    monkeypatch.setattr(module, "SLICE", 50)
+    monkeypatch.setattr(likelihood, "SLICE", 50)
 
     assert steps() > 5 * whole
 
@@ -236,7 +173,7 @@ def test_who_goes_on_for_longer_than_usual_is_often_lost() -> None:
 
 
 def test_lengths_can_be_left_out() -> None:
-    assert fit(measured(60), lengths=False).lengths == {}
+    assert fit(measured(60), terms=Terms(lengths=False)).lengths == {}
 
 
 def test_lengths_that_never_differ_say_nothing() -> None:
@@ -255,7 +192,7 @@ def test_a_fit_that_begins_where_another_ended_is_there() -> None:
     made = measured(200, "law") + rounds({"a": 0.9, "b": 0.7}, 100, task_type="math")
     before = fit(made)
     again = Fitting(made, start=before)
-    while not again._slope:
+    while not again.weights().members:
         again.step()
 
     assert again.weights().by_type == before.by_type
@@ -272,20 +209,3 @@ def test_a_round_of_which_only_the_wrong_is_known_counts_against_it() -> None:
 
     assert posterior.best == 1
     assert posterior.groups[0] < 0.1
-
-
-def test_what_is_possible_of_a_round() -> None:
-    groups = (("a",), ("b",))
-
-    assert Round(groups, 1).possible() == (1,)
-    assert Round(groups, None).possible() == (2,)
-    assert Round(groups, None, wrong=(0,)).possible() == (1, 2)
-
-
-def test_a_move_that_bends_nothing_is_not_remembered() -> None:
-    fitting = Fitting(rounds({"a": 0.9, "b": 0.7}, 50))
-    while not fitting._slope:
-        fitting.step()
-    fitting._move([w + 0.1 for w in fitting._weights], 1.0, list(fitting._slope))
-
-    assert not fitting._history

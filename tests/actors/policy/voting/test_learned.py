@@ -5,8 +5,9 @@ from msgspec.structs import replace
 
 from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.policy.voting import learned as module
-from actors.policy.voting.fitting import MIN_LABELS, Round
+from actors.policy.voting.fitting import MIN_LABELS
 from actors.policy.voting.learned import MIN_RATED, REFIT_SHARE, Learned
+from actors.policy.voting.likelihood import Round
 from actors.policy.voting.weights import JointWeights, length_of
 
 

@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from actors.policy.voting.fitting import Round
+from actors.policy.voting.likelihood import Round
 from actors.policy.voting.planning import (
     Answered,
     Plan,
