@@ -4,7 +4,8 @@ import structlog
 
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.messages.provider import BreakerTransition, ProbeResult
-from actors.messages.routing import RecordSpool, RequestRecord
+from actors.messages.router import RecordSpool
+from actors.messages.routing import RequestRecord
 from daemon.health_log import HealthLog
 from daemon.logs import DirectLog
 from daemon.notices import Notices

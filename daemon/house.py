@@ -15,7 +15,7 @@ from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.ledger import Label
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import BreakerTransition, ProbeResult, ProviderRef
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import RequestRecord, RouteRef
 from actors.policy.pricing import PriceBook
 from actors.policy.provider_conditions import provider_findings
 from actors.policy.quality import QualityBook
@@ -44,6 +44,7 @@ from daemon.model_list import retiring
 from daemon.notices import Notices
 from daemon.price_loader import PriceLoader
 from daemon.self_watch import SelfWatch, instruments
+from daemon.sharing import Around, Sharing, open_sharing
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 from daemon.tasks import Either, Tasks
@@ -86,10 +87,12 @@ class House:
     """
 
     router: RouterHandle
+    routes: RouteRef
     desk: Desk
     consensus: Deliberation
     tasks: Tasks
     budgeting: Budgeting
+    sharing: Sharing
     fleet: Fleet
     provider_aliases: dict[str, str]
     ledger: LedgerHandle
@@ -183,19 +186,14 @@ async def open_house(
         LedgerRefused: The database was made by a newer version.
     """
     async with AsyncExitStack() as stack:
-        full = config.ledger.sync == "full"
         trouble = Bell()
-        spool = Spool(state / "spool", sync=full, on_trouble=trouble.ring)
-        stack.callback(spool.close)
-        store = Store(state, spool, sync=full)
-        stack.push_async_callback(store.close)  # also when opening is cancelled
-        with suppress(LedgerUnavailable):  # it folds later; only a refusal is final
-            await store.open()
+        spool, store = await _open_books(stack, config, state, trouble)
         records, health_log = RecordDesk(spool), HealthLog(state / "logs")
         vitals = Vitals(str(state))
         events = EventTeller(Telemetry(), health_log, records, Notices(utc), direct)
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
+        sharing = await stack.enter_async_context(open_sharing(config, state))
         tasks = Tasks(config, state, events.telemetry, events.notices)
         stack.push_async_callback(tasks.close)  # when the actors have ended
         system = await stack.enter_async_context(
@@ -238,14 +236,19 @@ async def open_house(
             budgeting.budgets,
         )
         router, aliases = _start_router(system, desk), dict(config.provider_aliases)
-        consensus = Deliberation(system, config, router, desk, aliases)
+        consensus = Deliberation(
+            system, config, router, desk, aliases, notices=events.notices
+        )
         tasks.connect(system, Either(router, consensus), desk)
+        sharing.connect(Around(fleet.providers, router.in_flight, tasks.in_work))
         yield House(
             router=router,
+            routes=Either(router, consensus),
             desk=desk,
             consensus=consensus,
             tasks=tasks,
             budgeting=budgeting,
+            sharing=sharing,
             fleet=fleet,
             provider_aliases=aliases,
             ledger=ledger,
@@ -266,12 +269,27 @@ async def open_house(
                     vitals.findings,
                     tasks.findings,
                     lambda: tuple(budgeting.findings()),
+                    sharing.findings,
                 ),
                 events.notices,
             ),
             vitals=vitals,
             self_watch=SelfWatch(vitals, log_lines_dropped, instruments(state)),
         )
+
+
+async def _open_books(
+    stack: AsyncExitStack, config: Config, state: Path, trouble: Bell
+) -> tuple[Spool, Store]:
+    """Where records are written down, and what they are folded into."""
+    full = config.ledger.sync == "full"
+    spool = Spool(state / "spool", sync=full, on_trouble=trouble.ring)
+    stack.callback(spool.close)
+    store = Store(state, spool, sync=full)
+    stack.push_async_callback(store.close)  # also when opening is cancelled
+    with suppress(LedgerUnavailable):  # it folds later; only a refusal is final
+        await store.open()
+    return spool, store
 
 
 def _load_prices(config: Config, state: Path) -> tuple[PriceBook, PriceLoader]:

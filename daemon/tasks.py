@@ -17,6 +17,7 @@ from actors.router.desk import Desk as Routing
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from daemon.config import Config, QueueConfig
 from daemon.ids import utc
+from daemon.schemas import Schemas
 from daemon.telemetry import Gauge, Telemetry
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Tasks:
         notices: Where changes are put up.
 
     Attributes:
+        schemas: Applies the schemas of callers.
         performers: Who does the work of which kind; more may be added at any time.
     """
 
@@ -79,6 +81,7 @@ class Tasks:
         self._state = state
         self._telemetry = telemetry
         self._notices = notices
+        self.schemas = Schemas()
         self.performers: dict[TaskKind, Performer] = {}
         self._around: _Around | None = None
         self._handle: TaskQueueHandle | None = None
@@ -132,7 +135,11 @@ class Tasks:
         self._store = store
         store.listen(self._changed)
         asking = task_queue.RequestPerformer(
-            around.router, partial(candidates, around.routing), tools.new_id, utc
+            around.router,
+            partial(candidates, around.routing),
+            self.schemas,
+            tools.new_id,
+            utc,
         )
         self.performers["request"] = Followed(asking, tools.new_id, utc)
         self._desk = task_queue.Desk(
@@ -170,6 +177,10 @@ class Tasks:
         depths = self._desk.stats.depths
         names = ("queued", "scheduled", "waiting", "in_work", "dead")
         return {name: sum(getattr(d, name) for d in depths) for name in names}
+
+    def in_work(self) -> int:
+        """How many this daemon works on now."""
+        return 0 if self._desk is None else self._desk.working
 
     def figures(self) -> tuple[Gauge, Gauge]:
         """How much of each priority and type there is, and how old it is."""

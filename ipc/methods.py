@@ -152,9 +152,17 @@ class Service(Protocol):
         """A new request id."""
 
     def listen(
-        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+        self,
+        topics: Collection[Topic],
+        on_news: Callable[[], object],
+        peer: Peer,
+        *,
+        about: str | None = None,
     ) -> subscribing.Listening:
-        """Hold for this peer what it may know; ``on_news`` may only schedule."""
+        """Hold for this peer what it may know; ``on_news`` may only schedule.
+
+        ``about`` is the id of the only request to be told of.
+        """
 
     async def call(self, method: str, params: object, peer: Peer) -> object:
         """Serve all methods but ``hello``, ``route``, ``subscribe`` and ``cancel``.

@@ -22,6 +22,7 @@ from actors.messages.chat import (
 from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.lifecycle import Condition
+from actors.messages.peers import PeerRow
 from actors.messages.provider import (
     BreakerPhase,
     CostSource,
@@ -177,6 +178,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     """The daemon at a glance. Of those ``in_flight`` so many are ``waiting`` for a place.
 
     ``tasks`` are the durable ones by where they are; empty where nobody has used any.
+    ``peers`` are the other daemons on the same Redis, where there is one.
     """
 
     version: str
@@ -194,6 +196,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     waiting: dict[Priority, int] = {}
     tasks: dict[str, int] = {}
     budgets: tuple[BudgetRow, ...] = ()
+    peers: tuple[PeerRow, ...] = ()
 
 
 class ProvidersResult(Struct, frozen=True):

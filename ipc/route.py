@@ -83,7 +83,8 @@ class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     """Ask several models; what is left out is as configured.
 
     ``members`` (or ``providers``) are providers or ``<provider>/<model>`` names;
-    ``replace`` has somebody else asked in place of a member that failed.
+    ``replace`` has somebody else asked in place of a member that failed. A stream tells
+    how the round goes as ``notice`` notifications, unless ``progress`` is false.
     """
 
     method: str | None = None
@@ -92,6 +93,7 @@ class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     quorum: object = None
     judge: str | None = None
     replace: bool | None = None
+    progress: bool = True
 
 
 def route_request(

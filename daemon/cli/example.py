@@ -23,6 +23,8 @@ EXAMPLE = """\
 # Requests worked on at once, and how many more may wait for a place.
 #max_requests = 1024
 #max_waiting = 1024
+# What other daemons on the same Redis call this one; by default the host's name.
+#name = "router-1"
 
 [access]
 # On the socket, by who is on the other side. Root and the daemon's own user are admins.
@@ -199,8 +201,10 @@ EXAMPLE = """\
 #retention_days = 365
 
 [queue]
+# The Redis that several daemons share; its password is better in the environment
+# (GITBRIDGE_REDIS_PASSWORD) or the credential redis_password.
+#url = "redis://redis.example:6379"
 # Where tasks are kept: in tasks.db in the state folder; "redis" is not supported yet.
-# url would be its address.
 #backend = "sqlite"
 # A task whose worker crashed is resumed after so many seconds.
 #lease_s = 30

@@ -134,6 +134,7 @@ def _add_consensus(commands: "Commands[Parser]") -> None:
         'gitbridge consensus "Is 2027 a prime number?"',
         "gitbridge consensus --providers openai,grok,claude --method quorum - < q.txt",
         "gitbridge consensus --method judge --judge claude 'Which design is better?'",
+        'gitbridge consensus --stream --method synthesis "What is a monad?"',
     )
     summary = "ask several models and decide between their answers"
     parser = add(commands, "consensus", summary, examples)
@@ -170,6 +171,11 @@ def _add_consensus(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument(
         "--budget", metavar="USD", type=values.number, help="the most it may all cost"
+    )
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="tell on stderr how it goes, print the answer as it is written",
     )
     add_client(parser)
 

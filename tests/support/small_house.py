@@ -16,9 +16,9 @@ from actors.messages.provider import (
     ProviderRef,
     ProviderSnapshot,
 )
+from actors.messages.router import QueueExit
 from actors.messages.routing import (
     ErrorInfo,
-    QueueExit,
     RequestRecord,
     RouteHandle,
     RouteRequest,

@@ -105,10 +105,8 @@ async def deliver(daemon: DaemonProcess) -> tuple[int, dict[str, object], float]
 async def test_a_pull_request_gets_its_comment(tmp_path: Path, killed: bool) -> None:
     async with models() as said, fake_github() as github:
         with prepared_daemon(tmp_path, config(said, github)) as daemon:
-            daemon.environ |= {
-                "GITBRIDGE_WEBHOOK_SECRET": SECRET,
-                "GITHUB_TOKEN": TOKEN,
-            }
+            daemon.environ["GITBRIDGE_WEBHOOK_SECRET"] = SECRET
+            (tmp_path / ".env").write_text(f"GITHUB_TOKEN={TOKEN}\n")
             await daemon.start()
             status, told, _ = await deliver(daemon)
             assert (status, told["duplicate"], told["by"]) == (202, False, "rule 1")
@@ -122,6 +120,8 @@ async def test_a_pull_request_gets_its_comment(tmp_path: Path, killed: bool) -> 
             assert took_s < 1.0, "GitHub waits ten"
             assert await daemon.stop() == 0
             assert_well(daemon)
+            assert TOKEN not in daemon.everything_said()
+            assert SECRET not in daemon.everything_said()
 
     assert github.mistakes == []
     assert {"left-1", "right-1"} <= set(said.asked)
