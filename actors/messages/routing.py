@@ -52,8 +52,9 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     ``priority`` counts where requests wait for a place; ``durable`` is work that
     outlives its caller (a task): it waits in order and is never shed.
     ``consensus`` has several models asked; ``parent_id`` is the request that this one is
-    a part of. ``cache`` is ``None`` where the caller says nothing of it;
-    ``idempotency_key`` is the caller's own name for this request and its repeats.
+    a part of, ``thread`` the one that keeps a record of it (``messages.threads``).
+    ``cache`` is ``None`` where the caller says nothing of it; ``idempotency_key`` is the
+    caller's own name for this request and its repeats.
     """
 
     request_id: str
@@ -75,6 +76,7 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     parent_id: str | None = None
     cache: CacheUse | None = None
     idempotency_key: str | None = None
+    thread: str | None = None
 
 
 class Target(Struct, frozen=True, gc=False, cache_hash=True):
@@ -233,6 +235,7 @@ class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
     dropped: tuple[str, ...] = ()
     rate_limits: RateLimits | None = None
     consensus: ConsensusInfo | None = None
+    thread: str | None = None
 
 
 class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
@@ -274,6 +277,7 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     metadata: dict[str, object] = {}
     consensus: ConsensusInfo | None = None
     parent_id: str | None = None
+    thread: str | None = None
     sightings: tuple[Sighting, ...] = ()
     reused: Reused | None = None
 

@@ -103,6 +103,77 @@ class ThreadSummary(Struct, frozen=True, kw_only=True):
     simulated: bool
 
 
+class ListThreads(Struct, frozen=True, kw_only=True):
+    """Query: threads, those begun last first. Answered with a ``ThreadList``.
+
+    ``everybody`` or only ``user``'s. ``since``: something was said since then (UTC epoch
+    seconds). ``kind``: with an entry of it. ``words``: each of them begins a word of one
+    and the same text, or the thread's name holds them all.
+    """
+
+    limit: int
+    cursor: str | None = None
+    user: str | None = None
+    everybody: bool = False
+    since: float | None = None
+    task_type: str | None = None
+    state: ThreadState | None = None
+    kind: EntryKind | None = None
+    words: tuple[str, ...] = ()
+
+
+class ThreadList(Struct, frozen=True):
+    """A page of threads."""
+
+    threads: tuple[ThreadSummary, ...]
+
+
+class GetThread(Struct, frozen=True, kw_only=True):
+    """Query: a thread and what was said after entry ``after``, at most so much of it.
+
+    Answered with a ``ThreadPage``. One of ``user``'s unless ``everybody``'s are looked
+    at: of several with that name the one begun last, if ``user`` does not say whose.
+    """
+
+    thread_id: str
+    limit: int
+    after: int = 0
+    max_chars: int = 4_000_000
+    user: str | None = None
+    everybody: bool = False
+
+
+class ThreadPage(Struct, frozen=True):
+    """``summary`` is ``None`` where there is no such thread; ``more`` comes after."""
+
+    summary: ThreadSummary | None
+    entries: tuple[StoredEntry, ...] = ()
+    more: bool = False
+
+
+class ListBallots(Struct, frozen=True, kw_only=True):
+    """Query: the newest ballots of all rounds. Answered with a ``BallotList``.
+
+    Filters as in ``ListThreads``.
+    """
+
+    limit: int
+    user: str | None = None
+    everybody: bool = False
+    since: float | None = None
+    task_type: str | None = None
+
+
+class BallotList(Struct, frozen=True):
+    """Ballots, the oldest first."""
+
+    ballots: tuple[ThreadEntry, ...]
+
+
+ThreadQuery = ListThreads | GetThread | ListBallots
+ThreadAnswer = ThreadList | ThreadPage | BallotList
+
+
 class ThreadRecorder(Protocol):
     """Whoever takes notes of threads."""
 
