@@ -171,6 +171,7 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
                 plan.state,
                 simulated=simulated,
                 direct=pipeline.direct,
+                masked=pipeline.redactor.masked,
                 log_lines_dropped=lambda: pipeline.dropped,
             )
         )

@@ -24,6 +24,7 @@ from actors.messages.routing import (
 from actors.wire.base import Timeouts
 from actors.wire.presets import PresetName
 from daemon.config_events import ActionsConfig, EventsConfig
+from daemon.config_threads import ThreadsConfig
 
 ProviderKind = Literal["openai", "xai", "anthropic", "compatible"]
 Probe = Literal["models", "completion", "none"]
@@ -309,6 +310,7 @@ class Config(Struct, frozen=True, kw_only=True):
     budgets: BudgetsConfig = BudgetsConfig()
     ledger: LedgerConfig = LedgerConfig()
     queue: QueueConfig = QueueConfig()
+    threads: ThreadsConfig = ThreadsConfig()
     events: EventsConfig = EventsConfig()
     actions: ActionsConfig = ActionsConfig()
     log: LogConfig = LogConfig()

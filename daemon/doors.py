@@ -24,6 +24,7 @@ from daemon.model_list import list_models
 from daemon.release import version
 from daemon.service import HouseService
 from daemon.task_desk import TaskDesk
+from daemon.thread_desk import ThreadDesk
 from ipc.listener import Doors, Listener
 from ipc.peers import Access, Identify, LocalIdentity, identify_remote
 from ipc.server import FLUSH_S, NativeServer
@@ -274,8 +275,9 @@ async def open_doors(
         house.new_id,
         utc,
     )
-    eventing = Eventing(config, house.tasks, house.new_id, secrets)
+    eventing = Eventing(config, house.tasks, house.new_id, secrets, house.threads)
     service.serve_peers({**desk.answers(), "events.publish": eventing.publish})
+    service.serve_peers(ThreadDesk(house.ledger, utc).answers())
     service.task_counts = house.tasks.counts
     service.budgets = house.budgeting.rows
     service.peers = house.sharing.peers

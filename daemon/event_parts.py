@@ -10,6 +10,7 @@ import anyio
 
 from actors.actions import ActionPerformer, ActionSettings, ActionTools
 from actors.event_router import EventRouter, EventSettings
+from actors.messages.threads import ThreadRecorder
 from actors.policy.intent import intents
 from actors.transport import AiohttpTransport, TransportConfig
 from daemon.config import Config
@@ -42,6 +43,7 @@ def make(
     tasks: Tasks,
     new_id: Callable[[], str],
     secrets: EventSecrets,
+    notes: ThreadRecorder,
 ) -> Parts:
     """The parts, connected with the queue.
 
@@ -50,6 +52,7 @@ def make(
         tasks: Keeps what comes in.
         new_id: Makes ids.
         secrets: What signs and opens.
+        notes: Where it is noted what comes of events.
     """
     transport = AiohttpTransport(
         TransportConfig(connections=CONNECTIONS, max_body_bytes=MAX_ANSWER)
@@ -72,6 +75,7 @@ def make(
         repositories=lambda: config().events.github.repositories,
         new_id=new_id,
         utc=utc,
+        notes=notes,
     )
     return Parts(transport, router, actions, intake)
 

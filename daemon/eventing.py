@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from actors.messages.tasks import Performed, Performer, Task
+from actors.messages.threads import ThreadRecorder
 from daemon.config import Config
 from daemon.event_secrets import EventSecrets
 from daemon.ids import utc
 from daemon.tasks import Tasks
+from daemon.threads import NotedPerformer
 from ipc.events import Delivery, PublishParams, PublishResult
 from ipc.methods import Peer
 
@@ -24,6 +26,7 @@ class Eventing:
         tasks: The queue; it gets performers for events and actions.
         new_id: Makes ids.
         secrets: What signs and opens.
+        notes: Where it is noted what comes of events.
     """
 
     def __init__(
@@ -32,15 +35,19 @@ class Eventing:
         tasks: Tasks,
         new_id: Callable[[], str],
         secrets: EventSecrets,
+        notes: ThreadRecorder,
     ) -> None:
         self._config = config
         self._tasks = tasks
         self._new_id = new_id
         self._secrets = secrets
+        self._notes = notes
         self._made: Parts | None = None
         secrets.learn_of(config)
-        tasks.performers["event"] = _Late(lambda: self._parts().router)
-        tasks.performers["action"] = _Late(lambda: self._parts().actions)
+        judging = _Late(lambda: self._parts().router)
+        acting = _Late(lambda: self._parts().actions)
+        tasks.performers["event"] = NotedPerformer(judging, notes)
+        tasks.performers["action"] = NotedPerformer(acting, notes)
 
     def configure(self, config: Config) -> None:
         """Judge and act by this from now on."""
@@ -80,7 +87,11 @@ class Eventing:
             from daemon import event_parts  # noqa: PLC0415 - for those who use events
 
             self._made = event_parts.make(
-                lambda: self._config, self._tasks, self._new_id, self._secrets
+                lambda: self._config,
+                self._tasks,
+                self._new_id,
+                self._secrets,
+                self._notes,
             )
         return self._made
 

@@ -15,7 +15,7 @@ from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.ledger import Label
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import BreakerTransition, ProbeResult, ProviderRef
-from actors.messages.routing import RequestRecord, RouteRef
+from actors.messages.routing import RouteRef
 from actors.policy.pricing import PriceBook
 from actors.policy.provider_conditions import provider_findings
 from actors.policy.quality import QualityBook
@@ -45,10 +45,12 @@ from daemon.notices import Notices
 from daemon.price_loader import PriceLoader
 from daemon.self_watch import SelfWatch, instruments
 from daemon.sharing import Around, Sharing, open_sharing
+from daemon.storage.records import Spooled
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 from daemon.tasks import Either, Tasks
 from daemon.telemetry import Telemetry
+from daemon.threads import ThreadBook, Threaded
 from daemon.vitals import Vitals
 
 log = structlog.get_logger()
@@ -61,7 +63,7 @@ class RecordDesk:
         self._spool = spool
         self.wake: Callable[[], None] = lambda: None
 
-    def append(self, record: RequestRecord) -> None:
+    def append(self, record: Spooled) -> None:
         """See ``RecordSpool``."""
         self._spool.append(record)
         self.wake()
@@ -81,7 +83,8 @@ class Bell:
 class House:
     """The running actors, and what the process needs of them.
 
-    ``providers`` and ``provider_aliases`` change with ``reconfigure``. Whoever finds
+    ``routes`` takes requests and rounds of consensus, and notes what belongs to a
+    thread. ``providers`` and ``provider_aliases`` change with ``reconfigure``. Whoever finds
     something wrong tells ``conditions``; whoever has something to tell that happens
     publishes it on ``notices``, a ``NoticeBoard`` (see ``daemon.notices``).
     """
@@ -90,6 +93,7 @@ class House:
     routes: RouteRef
     desk: Desk
     consensus: Deliberation
+    threads: ThreadBook
     tasks: Tasks
     budgeting: Budgeting
     sharing: Sharing
@@ -151,7 +155,10 @@ class House:
             self.budgeting.configure(config)
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
-            self.ledger.retain(config.ledger.retention_days)
+            self.threads.told = config.threads
+            self.ledger.retain(
+                config.ledger.retention_days, config.threads.retention_days
+            )
             on_switch()
 
         told = _told(config, credentials, simulated)
@@ -170,6 +177,7 @@ async def open_house(
     *,
     simulated: Mapping[str, str],
     direct: DirectLog | None = None,
+    masked: Callable[[str], str],
     log_lines_dropped: Callable[[], int],
 ) -> AsyncIterator[House]:
     """Start every actor; at the end stop them in order, the ledger last.
@@ -180,6 +188,7 @@ async def open_house(
         state: The state folder; it exists and is locked.
         simulated: Base URLs of pretend providers, by the name of the one they replace.
         direct: The short way of the lines about requests, where there is one.
+        masked: Takes keys out of texts that are kept.
         log_lines_dropped: How many were lost since the start.
 
     Raises:
@@ -190,7 +199,12 @@ async def open_house(
         spool, store = await _open_books(stack, config, state, trouble)
         records, health_log = RecordDesk(spool), HealthLog(state / "logs")
         vitals = Vitals(str(state))
-        events = EventTeller(Telemetry(), health_log, records, Notices(utc), direct)
+        new_id = id_maker(utc)
+        threads = ThreadBook(config.threads, records.append, new_id, utc, masked)
+        events = EventTeller(
+            *(Telemetry(), health_log, records, Notices(utc), direct),
+            on_thread=threads.decided,
+        )
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
         sharing = await stack.enter_async_context(open_sharing(config, state))
@@ -203,7 +217,6 @@ async def open_house(
         trouble.listener, records.wake = ledger.spool_trouble, ledger.wake
         budgeting = await open_budgeting(ledger, store, config)
         prices, loader = _load_prices(config, state)
-        new_id = id_maker(utc)
         fleet = Fleet(
             system,
             ledger,
@@ -239,13 +252,15 @@ async def open_house(
         consensus = Deliberation(
             system, config, router, desk, aliases, notices=events.notices
         )
-        tasks.connect(system, Either(router, consensus), desk)
+        routes = Threaded(Either(router, consensus), threads)
+        tasks.connect(system, routes, desk, threads)
         sharing.connect(Around(fleet.providers, router.in_flight, tasks.in_work))
         yield House(
             router=router,
-            routes=Either(router, consensus),
+            routes=routes,
             desk=desk,
             consensus=consensus,
+            threads=threads,
             tasks=tasks,
             budgeting=budgeting,
             sharing=sharing,
@@ -334,7 +349,10 @@ async def _start_ledger(
     ledger = LedgerHandle(
         store,
         utc,
-        LedgerSettings(retention_days=config.ledger.retention_days),
+        LedgerSettings(
+            retention_days=config.ledger.retention_days,
+            thread_days=config.threads.retention_days,
+        ),
         kept=await _kept_states(store),
     )
     system.start(SupervisorSpec(id="bookkeeping", children=(ledger.spec(),)))

@@ -134,8 +134,9 @@ class TaskDesk:
             raise fields.wrong(
                 "deadline", asked.deadline, "a time after run_at and now"
             )
+        task_id = self._new_id()
         return NewTask(
-            task_id=self._new_id(),
+            task_id=task_id,
             kind="request",
             type=request.task_type or "request",
             payload=payload,
@@ -150,7 +151,7 @@ class TaskDesk:
             key=None if key is None else fields.short_name(key, "idempotency_key"),
             digest=hashlib.sha256(payload).digest() if key is not None else b"",
             batch_id=batch_id,
-            thread_id=asked.thread_id,
+            thread_id=_thread(asked) or task_id,
             user=peer.user,
             title=asked.title,
         )
@@ -292,6 +293,15 @@ def _request(asked: tasks.TaskSubmitParams, peer: Peer) -> RouteRequest:
     return route_request(
         read_params(kind, params), request_id="", user=peer.user, door="internal"
     )
+
+
+def _thread(asked: tasks.TaskSubmitParams) -> str | None:
+    """The thread it is named to belong to: ``route`` and tasks call that differently."""
+    named, other = asked.thread_id, asked.thread
+    if named is not None and other is not None and named != other:
+        raise fields.wrong("thread", other, "that of thread_id, or none")
+    name = named if named is not None else other
+    return None if name is None else fields.short_name(name, "thread_id")
 
 
 def _lane(request: RouteRequest, rule: TaskTypeConfig) -> str:

@@ -13,6 +13,7 @@ from actors.messages.lifecycle import Finding
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import RouteHandle, RouteRef, RouteRequest, StartSink
 from actors.messages.tasks import Performer, Task, TaskChange, TaskKind
+from actors.messages.threads import ThreadRecorder
 from actors.router.desk import Desk as Routing
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from daemon.config import Config, QueueConfig
@@ -54,6 +55,7 @@ class _Around:
     system: ActorSystem
     router: RouteRef
     routing: Routing
+    notes: ThreadRecorder
 
 
 class Tasks:
@@ -88,15 +90,22 @@ class Tasks:
         self._desk: Desk | None = None
         self._store: SqliteTasks | None = None
 
-    def connect(self, system: ActorSystem, router: RouteRef, routing: Routing) -> None:
+    def connect(
+        self,
+        system: ActorSystem,
+        router: RouteRef,
+        routing: Routing,
+        notes: ThreadRecorder,
+    ) -> None:
         """Start if there may be tasks from before, else when somebody asks.
 
         Args:
             system: Where the actor lives, under a supervisor of its own.
             router: Takes what tasks ask.
             routing: Whose rules and tools it shares.
+            notes: Where it is noted what becomes of tasks.
         """
-        self._around = _Around(system, router, routing)
+        self._around = _Around(system, router, routing, notes)
         if (self._state / FILE).exists():
             self.queue()
 
@@ -202,6 +211,10 @@ class Tasks:
     def _changed(self, change: TaskChange) -> None:
         self._telemetry.tasks.add((change.state,))
         self._notices.tell("tasks", f"task_{change.state}", change)
+        if change.thread_id is not None and self._around is not None:
+            from daemon.thread_tasks import task_changed  # noqa: PLC0415 - see above
+
+            self._around.notes.note(*task_changed(change))
 
     def _claimed(self, task: Task, waited_s: float) -> None:
         self._telemetry.task_wait.observe((task.spec.priority,), waited_s)

@@ -83,6 +83,7 @@ class RouteReply(Struct, frozen=True, kw_only=True):
     simulated: bool = False
     dropped: tuple[str, ...] = ()
     consensus: ConsensusInfo | UnsetType = UNSET
+    thread: str | UnsetType = UNSET
 
 
 class FunctionPiece(Struct, frozen=True, omit_defaults=True):
@@ -270,6 +271,7 @@ def route_reply(result: RouteResult) -> RouteReply:
         time_to_first_token_s=result.time_to_first_token_s,
         overhead_s=result.overhead_s,
         decision_id=result.decision_id,
+        thread=UNSET if result.thread is None else result.thread,
         request_id=result.request_id,
         confidence=result.confidence,
         attempts=result.attempts,

@@ -165,6 +165,7 @@ class Ending:
             simulated=self.journal.simulated,
             metadata=request.metadata,
             parent_id=request.parent_id,
+            thread=request.thread,
         )
 
     def reply(self) -> RouteResult | ErrorInfo:

@@ -105,6 +105,7 @@ class RequestPerformer:
             priority=task.spec.priority,
             deadline_s=self._time_left(request, task),
             metadata={**request.metadata, "task_id": task.task_id},
+            thread=task.spec.thread_id,
         )
         ends: list[RouteResult | ErrorInfo] = []
         over = anyio.Event()

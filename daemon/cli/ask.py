@@ -21,6 +21,7 @@ _FLAGS = {
     "deadline": "deadline_s",
     "budget": "budget_usd",
     "priority": "priority",
+    "thread": "thread",
 }
 
 

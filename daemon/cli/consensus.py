@@ -21,6 +21,7 @@ _FLAGS = {
     "system": "system",
     "deadline": "deadline_s",
     "budget": "budget_usd",
+    "thread": "thread",
 }
 
 

@@ -220,6 +220,15 @@ EXAMPLE = """\
 #pattern = "severity"
 #required = ["severity", "summary"]
 
+[threads]
+# What is kept of consensus, tasks, events and named threads: "texts", "facts" (all but
+# the texts) or "nothing".
+#keep = "texts"
+# Older entries are deleted.
+#retention_days = 30
+# Bytes of each text that are kept.
+#max_bytes = 65536
+
 [events]
 # A folder whose *.json files are events; each goes to done or failed in there.
 #folder = "/var/lib/gitbridge/events"

@@ -30,6 +30,7 @@ REQUEST_HEADERS: Final = (
     "stream-mode",
     "priority",
     "progress",
+    "thread",
     "idempotency-key",
 )
 """The request headers we know, behind ``PREFIX``."""
@@ -129,6 +130,7 @@ def chat_asked(
         if strategy is None
         else route.parse_strategy(strategy, PREFIX + "strategy"),
         task_type=_name(extra.get("task-type"), PREFIX + "task-type"),
+        thread=_name(extra.get("thread"), PREFIX + "thread"),
         stream=stream,
         stream_mode=route.parse_stream_mode(
             extra.get("stream-mode"), PREFIX + "stream-mode"
@@ -311,6 +313,8 @@ def result_headers(result: RouteResult) -> dict[str, str]:
     headers |= rate_limit_headers(result.rate_limits)
     headers["x-gitbridge-cache"] = cache_state(result)
     headers["x-gitbridge-overhead-ms"] = f"{result.overhead_s * 1000:.3f}"
+    if result.thread is not None:
+        headers["x-gitbridge-thread"] = plain(result.thread)
     if result.cost_usd is not None:
         headers["x-gitbridge-cost-usd"] = f"{result.cost_usd:f}"
     return headers

@@ -13,6 +13,7 @@ from actors.policy.github import signature
 from daemon.intake import Intake
 from ipc.events import Delivery, PublishParams
 from tests.support.github_payloads import payload
+from tests.support.notes import Notes
 
 SECRET = "It's a Secret"
 
@@ -43,6 +44,7 @@ def intake(
     *rules: EventRule,
     secret: str | None = SECRET,
     repositories: tuple[str, ...] = (),
+    notes: Notes | None = None,
 ) -> Intake:
     ids = count(1)
 
@@ -57,6 +59,7 @@ def intake(
         repositories=lambda: repositories,
         new_id=new_id,
         utc=lambda: 5.0,
+        notes=notes or Notes(),
     )
 
 
@@ -151,3 +154,16 @@ async def test_a_published_event_with_an_id_is_kept_once() -> None:
 
     assert not (await desk.publish(told, None)).duplicate
     assert (await desk.publish(told, None)).duplicate
+
+
+async def test_an_event_that_is_kept_opens_a_thread_once() -> None:
+    kept, notes = Kept(), Notes()
+    taking = intake(kept, EventRule(), notes=notes)
+    event = PublishParams(name="deploy", id="1", title="Broken", sender="eve")
+    told = [await taking.publish(event, "ada") for _ in range(2)]
+
+    (entry,) = notes.entries
+    assert {each.task_id for each in told} == {entry.thread_id}
+    assert (entry.user, entry.text) == ("ada", "Broken")
+    (task,) = kept.tasks.values()
+    assert task.spec.thread_id == entry.thread_id
