@@ -230,6 +230,7 @@ async def open_house(
                 new_id=new_id,
                 keeper=keeper,
                 on_event=lambda event: _tell(event, events, budgeting),
+                shares=sharing.rates,
             ),
         )
         fleet.start(_told(config, credentials, simulated))

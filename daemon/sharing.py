@@ -29,6 +29,7 @@ from daemon.telemetry import Gauge
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+    from actors.provider.shares import RateShare
     from daemon.storage.redis.link import RedisLink
     from daemon.storage.redis.peers import Peers
 
@@ -79,7 +80,8 @@ class Sharing:
     """See the module.
 
     Attributes:
-        link: The way to Redis; ``None`` where nothing is shared.
+        link: The way to Redis; ``None`` where nothing is shared, and so are the others.
+        rates: Requests and tokens a minute that are kept together.
     """
 
     def __init__(self, config: Config, state: Path, link: "RedisLink | None") -> None:
@@ -90,10 +92,24 @@ class Sharing:
         self._group: TaskGroup | None = None
         self._rumours = Rumours()
         self._started_at = utc()
+        self.rates: RateShare | None = None
 
     def start(self, group: "TaskGroup") -> None:
         """Where what goes on beside requests runs."""
         self._group = group
+        if self.link is not None:
+            from daemon.storage.redis.rates import SharedRates  # noqa: PLC0415 - see above
+
+            self.rates = SharedRates(
+                self.link,
+                daemons=self._daemons,
+                clock=anyio.current_time,
+                spawn=group.start_soon,
+            )
+
+    def _daemons(self) -> int:
+        """How many share, this one included, as last known."""
+        return 1 if self._peers is None else 1 + self._peers.alive
 
     def connect(self, around: Around) -> None:
         """Tell others of this daemon from now on, and hear of them."""

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import cast
 
+import anyio
 import pytest
 
+from actors.errors import GitBridgeError
 from daemon.simulator import SimulatedProvider, simulate
 from daemon.simulator.behaviour import Fault
 from ipc.client import Client
@@ -187,3 +189,62 @@ async def test_without_redis_the_socket_answers_as_before(
 
             await eventually(well)
         assert_well(one)
+
+
+async def test_two_daemons_keep_a_providers_rate_together(
+    tmp_path: Path, server: RedisServer, providers: dict[str, SimulatedProvider]
+) -> None:
+    """And while Redis is away each keeps to its part."""
+    only = {"openai": providers["openai"]}
+    limits = "limits = { requests_per_minute = 20 }\n"
+    configs = [
+        configuration(only, member(server.url, name)) + limits
+        for name in ("one", "two")
+    ]
+    async with (
+        daemon_process(folder(tmp_path, "one"), configs[0]) as one,
+        daemon_process(folder(tmp_path, "two"), configs[1]) as two,
+    ):
+
+        async def seen() -> bool:
+            both = [(await status(each)).peers for each in (one, two)]
+            return all(both)
+
+        await eventually(seen)
+        began = time.monotonic()
+        answered: list[int] = []
+
+        async def burst(daemon: DaemonProcess) -> None:
+            async with Client([daemon.socket]) as client:
+
+                async def ask() -> None:
+                    try:
+                        await client.route("Hi.", deadline_s=1.0)
+                    except GitBridgeError:
+                        return
+                    answered.append(daemon.pid)
+
+                async with anyio.create_task_group() as group:
+                    for _ in range(25):
+                        group.start_soon(ask)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(burst, one)
+            group.start_soon(burst, two)
+
+        stats = providers["openai"].stats
+        elapsed_s = time.monotonic() - began
+        assert 20 <= stats.requests <= 20 + elapsed_s / 3.0
+        assert {one.pid, two.pid} == set(answered)
+
+        await anyio.sleep(6.5)  # two have flowed back: one for each
+        server.kill()
+        before = stats.requests
+        async with anyio.create_task_group() as group:
+            group.start_soon(burst, one)
+            group.start_soon(burst, two)
+        elapsed_s = time.monotonic() - began
+        assert stats.requests > before
+        assert stats.requests <= 20 + elapsed_s / 3.0
+        assert_well(one)
+        assert_well(two)
