@@ -66,10 +66,9 @@ class EventRouter:
 
     def task(self, event: Event, plan: Plan, user: str | None) -> NewTask:
         """The task that an event is kept as: one for each id of a source."""
-        now, task_id = self._utc(), self._new_id()
+        now = self._utc()
         return NewTask(
-            task_id=task_id,
-            thread_id=task_id,
+            task_id=self._new_id(),
             kind="event",
             type=event.name,
             payload=msgspec.msgpack.encode(EventWork(event)),

@@ -25,17 +25,7 @@ from actors.messages.routing import (
     StartSink,
 )
 from actors.messages.whatif import WhatIf
-from ipc import (
-    control,
-    events,
-    feedback,
-    fields,
-    results,
-    subscribing,
-    tasks,
-    threads,
-    whatif,
-)
+from ipc import control, events, feedback, fields, results, subscribing, tasks, whatif
 from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
@@ -162,17 +152,9 @@ class Service(Protocol):
         """A new request id."""
 
     def listen(
-        self,
-        topics: Collection[Topic],
-        on_news: Callable[[], object],
-        peer: Peer,
-        *,
-        about: str | None = None,
+        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
     ) -> subscribing.Listening:
-        """Hold for this peer what it may know; ``on_news`` may only schedule.
-
-        ``about`` is the id of the only request to be told of.
-        """
+        """Hold for this peer what it may know; ``on_news`` may only schedule."""
 
     async def call(self, method: str, params: object, peer: Peer) -> object:
         """Serve all methods but ``hello``, ``route``, ``subscribe`` and ``cancel``.
@@ -337,27 +319,19 @@ _TASKS: Final = tuple(
     for row in tasks.ROWS
 )
 
-_THREADS: Final = tuple(
-    Method(
-        name=f"threads.{row.name}",
-        params=row.params,
-        result=row.result,
-        summary=row.summary,
-        reading=True,
-    )
-    for row in threads.ROWS
-)
-
 METHODS: Final[Mapping[str, Method]] = {
-    method.name: method for method in (*_TABLE, *_TASKS, *_THREADS)
+    method.name: method for method in (*_TABLE, *_TASKS)
 }
+
+_NOT_YET: Final = frozenset((*("threads.list", "threads.get"),))
 
 
 def unknown_method(name: str) -> InvalidRequest:
     """The error for a method that is not in the table, with the nearest that is."""
     shown = fields.shown(name)
+    message = f"there is no method {shown}{fields.nearest(name, METHODS.keys())}"
     return InvalidRequest(
-        f"there is no method {shown}{fields.nearest(name, METHODS.keys())}",
+        f"the method {name} is not supported yet" if name in _NOT_YET else message,
         field="method",
         got=shown,
         wanted="one of " + ", ".join(METHODS),

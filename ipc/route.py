@@ -44,8 +44,7 @@ class AskParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked, however it is done. ``prompt`` or ``messages`` (OpenAI's shape) must be there.
 
     What is typed ``object`` is read, and refused with its path, by ``chat_request``.
-    ``deadline_s`` counts from arrival; ``budget_usd`` is the most it may cost;
-    ``thread`` names the record that this becomes part of.
+    ``deadline_s`` counts from arrival; ``budget_usd`` is the most it may cost.
     """
 
     prompt: str | None = None
@@ -74,7 +73,6 @@ class AskParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idempotency_key: object = None
     priority: str | None = None
     hedge: object = None
-    thread: str | None = None
 
 
 class RouteParams(AskParams, frozen=True, kw_only=True):
@@ -85,8 +83,7 @@ class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     """Ask several models; what is left out is as configured.
 
     ``members`` (or ``providers``) are providers or ``<provider>/<model>`` names;
-    ``replace`` has somebody else asked in place of a member that failed. A stream tells
-    how the round goes as ``notice`` notifications, unless ``progress`` is false.
+    ``replace`` has somebody else asked in place of a member that failed.
     """
 
     method: str | None = None
@@ -95,7 +92,6 @@ class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     quorum: object = None
     judge: str | None = None
     replace: bool | None = None
-    progress: bool = True
 
 
 def route_request(
@@ -130,7 +126,6 @@ def route_request(
         user=user,
         door=door,
         consensus=ask,
-        thread=_name(params.thread, "thread"),
     )
 
 

@@ -152,7 +152,6 @@ class RoundEnd:
             simulated=any(each.simulated for each in self._results()),
             metadata=request.metadata,
             consensus=self._info(silent),
-            thread=request.thread,
         )
 
     def _decision(self) -> Decision:

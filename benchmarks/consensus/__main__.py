@@ -10,6 +10,7 @@ code (``actors.policy.voting``).
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from benchmarks.consensus import scores
 from benchmarks.consensus.records import read_models, read_rounds
 
 POOLS = 200
+PARTS = 4
 FOLDS = 5
 
 
@@ -60,23 +62,56 @@ def cross_validate(
     rounds: Sequence[Answered], pool: Sequence[str], members: Sequence[str]
 ) -> dict[str, object]:
     """Five folds, each question judged by weights that never saw it."""
-    parts = [
-        measure(
-            [each for place, each in enumerate(rounds) if place % FOLDS != fold],
-            rounds[fold::FOLDS],
-            members,
-        )
-        for fold in range(FOLDS)
-    ]
-    merged = _merged([part.figures for part in parts])
-    found = [each for part in parts for each in part.found]
-    merged["ece"] = scores.calibration_error(found)
     halves = rounds[::2], rounds[1::2]  # a fold is too small to tell half a point
-    merged["worst_pool_gap"] = max(
-        scores.worst_pool_gap(halves[0], halves[1], pool, POOLS // 2),
-        scores.worst_pool_gap(halves[1], halves[0], pool, POOLS // 2),
-    )
+    pools = scores.random_pools(pool, POOLS // 2)
+    with ProcessPoolExecutor() as workers:
+        gaps = [
+            *_pool_gaps(workers, halves[0], halves[1], pools),
+            *_pool_gaps(workers, halves[1], halves[0], pools),
+        ]
+        folds = [
+            workers.submit(
+                measure,
+                [each for place, each in enumerate(rounds) if place % FOLDS != fold],
+                rounds[fold::FOLDS],
+                members,
+            )
+            for fold in range(FOLDS)
+        ]
+        parts = [each.result() for each in folds]
+        merged = _merged([part.figures for part in parts])
+        found = [each for part in parts for each in part.found]
+        merged["ece"] = scores.calibration_error(found)
+        merged["worst_pool_gap"] = max(each.result() for each in gaps)
     return merged
+
+
+def _pool_gaps(
+    workers: ProcessPoolExecutor,
+    train: Sequence[Answered],
+    test: Sequence[Answered],
+    pools: Sequence[Sequence[str]],
+) -> list[Future[float]]:
+    """In parts, for all processors to have some."""
+    return [
+        workers.submit(scores.worst_pool_gap, train, test, pools[part::PARTS])
+        for part in range(PARTS)
+    ]
+
+
+def held_out(
+    train: Sequence[Answered],
+    test: Sequence[Answered],
+    pool: Sequence[str],
+    members: Sequence[str],
+) -> dict[str, object]:
+    """All fitted on one file and judged by another."""
+    with ProcessPoolExecutor() as workers:
+        pools = scores.random_pools(pool, POOLS)
+        gaps = _pool_gaps(workers, train, test, pools)
+        figures = measure(train, test, members).figures
+        figures["worst_pool_gap"] = max(each.result() for each in gaps)
+    return figures
 
 
 def _merged(parts: Sequence[dict[str, object]]) -> dict[str, object]:
@@ -121,9 +156,7 @@ def main() -> int:
         figures = cross_validate(train, pool, members)
     else:
         test = read_rounds(options.test, models)
-        figures = measure(train, test, members).figures
-        gap = scores.worst_pool_gap(train, test, pool, POOLS)
-        figures["worst_pool_gap"] = gap
+        figures = held_out(train, test, pool, members)
     if options.json:
         print(msgspec.json.encode(figures).decode())
     else:

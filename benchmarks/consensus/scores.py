@@ -120,23 +120,27 @@ def early_stop(rounds: Sequence[Answered], plan: Plan) -> tuple[float, float, fl
     )
 
 
-def worst_pool_gap(
-    train: Sequence[Answered], test: Sequence[Answered], pool: Sequence[str], count: int
-) -> float:
-    """How far consensus falls behind a random pool's best member, at worst.
-
-    In points of 1; negative when it is ahead in every pool. Seeded, so that a run can
-    be repeated.
-    """
+def random_pools(pool: Sequence[str], count: int) -> list[list[str]]:
+    """Of 3 to 12 members; seeded, so that a run can be repeated."""
     random = Random(20)
-    worst = -1.0
-    for _ in range(count):
-        members = random.sample(list(pool), random.randint(3, min(12, len(pool))))
-        gap = max(accuracies(test, members).values()) - pool_accuracy(
-            train, test, members
-        )
-        worst = max(worst, gap)
-    return worst
+    return [
+        random.sample(list(pool), random.randint(3, min(12, len(pool))))
+        for _ in range(count)
+    ]
+
+
+def worst_pool_gap(
+    train: Sequence[Answered], test: Sequence[Answered], pools: Sequence[Sequence[str]]
+) -> float:
+    """How far consensus falls behind a pool's best member, at worst.
+
+    In points of 1; negative when it is ahead in every pool.
+    """
+    alone = accuracies(test, sorted({name for pool in pools for name in pool}))
+    return max(
+        max(alone[name] for name in pool) - pool_accuracy(train, test, pool)
+        for pool in pools
+    )
 
 
 def independent_votes(

@@ -21,7 +21,6 @@ _FLAGS = {
     "deadline": "deadline_s",
     "budget": "budget_usd",
     "priority": "priority",
-    "thread": "thread",
 }
 
 
@@ -30,7 +29,7 @@ def ask(
 ) -> int:
     """Send the prompt, print the answer; on a terminal say who gave it at what cost."""
     params = route_params(args, read_prompt(args.prompt, stdin))
-    printed = Printed(out)
+    printed = _Printed(out)
     try:
         stream = client.stream("route", params)
         for piece in stream:
@@ -83,7 +82,7 @@ def route_params(args: argparse.Namespace, prompt: str) -> dict[str, object]:
     return params
 
 
-class Printed:
+class _Printed:
     """What of the answer is on the screen already."""
 
     def __init__(self, out: Output) -> None:

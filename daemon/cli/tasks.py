@@ -29,7 +29,6 @@ _SUBMIT = {
     "deadline": "deadline",
     "key": "idempotency_key",
     "max_attempts": "max_attempts",
-    "thread": "thread",
 }
 _LIST = {
     "state": "state",

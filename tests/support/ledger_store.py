@@ -14,13 +14,6 @@ from actors.messages.ledger import (
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
-from actors.messages.threads import (
-    GetThread,
-    ThreadAnswer,
-    ThreadList,
-    ThreadPage,
-    ThreadQuery,
-)
 from actors.policy.recall import Key, seen_by
 
 
@@ -37,7 +30,6 @@ class MemoryStore:
         export_error: What the usage logs suffer from.
         damaged: Reported by the next fold.
         replaced: Reported by the next fold.
-        old_entries: How many entries of threads the next sweep finds.
         stashed: What the actor left when it ended.
     """
 
@@ -47,8 +39,6 @@ class MemoryStore:
         self.saved: dict[str, bytes] = {}
         self.folds: list[tuple[float, int]] = []
         self.sweeps: list[tuple[float, float]] = []
-        self.thread_sweeps: list[tuple[float, float]] = []
-        self.old_entries = 0
         self.fold_s = 0.0
         self.errors: list[Exception] = []
         self.broken: Exception | None = None
@@ -143,15 +133,6 @@ class MemoryStore:
         old = [record for record in self.records if record.at < before][:limit]
         self.records = [record for record in self.records if record not in old]
         return len(old)
-
-    async def threads(self, query: ThreadQuery) -> ThreadAnswer:
-        self._check()
-        return ThreadPage(None) if isinstance(query, GetThread) else ThreadList(())
-
-    async def sweep_threads(self, before: float, limit: int) -> int:
-        self.thread_sweeps.append((anyio.current_time(), before))
-        old, self.old_entries = min(self.old_entries, limit), 0
-        return old
 
     def _check(self) -> None:
         if self.broken is not None:

@@ -2,6 +2,7 @@
 
 The penalised likelihood is strictly concave. Weights of task types, pairs and lengths
 are deviations shrunk harder than the members' own, so that few labels move little.
+Last, ``anchoring`` looks whether they promise enough over the best member alone.
 ``Fitting.step`` does a slice of work of a few milliseconds, so that a loop may breathe.
 """
 
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from actors.policy.voting.anchoring import anchor
 from actors.policy.voting.climbing import ITERATIONS, Climb, Work
 from actors.policy.voting.likelihood import (
     EVERYTHING,
@@ -19,7 +21,7 @@ from actors.policy.voting.likelihood import (
     Shrinkage,
     Terms,
 )
-from actors.policy.voting.weights import JointWeights
+from actors.policy.voting.weights import Anchor, JointWeights
 
 MIN_LABELS = 50
 """With fewer labelled rounds prior accuracies are the better guess."""
@@ -36,12 +38,15 @@ class Fitting:
         shrinkage: Shrinkage = SHRINKAGE,
         iterations: int = ITERATIONS,
         start: JointWeights | None = None,
+        anchored: bool = True,
     ) -> None:
         self._likelihood = Likelihood(terms, shrinkage)
         self._start = {} if start is None else _flat(start)
         self._iterations = iterations
         self._labels = len(rounds)
         self._climb: Climb | None = None
+        self._anchor: Anchor | None = None
+        self._anchored = anchored
         self._work = self._all(rounds)
         self.done = not rounds
 
@@ -58,6 +63,8 @@ class Fitting:
         point = [start.get(key, 0.0) for key in likelihood.places]
         self._climb = Climb(likelihood.look, point)
         yield from self._climb.climb(self._iterations)
+        if self._anchored:
+            self._anchor = yield from anchor(rounds, self.weights())
 
     def weights(self) -> JointWeights:
         """As fitted so far."""
@@ -78,6 +85,7 @@ class Fitting:
                 for name, scale in self._likelihood.scales.items()
             },
             lengths_by_type=_nested(found, "length_type"),
+            anchor=self._anchor,
             labels=self._labels,
         )
 
@@ -102,6 +110,7 @@ def fit(
             shrinkage=shrinkage,
             iterations=iterations,
             start=start,
+            anchored=with_lengths or not measured,
         )
         while not fitting.done:
             fitting.step()

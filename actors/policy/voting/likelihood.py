@@ -45,6 +45,11 @@ class Round(Struct, frozen=True):
             return tuple(place for place in places if place not in self.wrong)
         return (len(self.groups) if self.right is None else self.right,)
 
+    def place_of(self, member: str) -> int | None:
+        """The group of a member; ``None`` when it is in none."""
+        places = (n for n, group in enumerate(self.groups) if member in group)
+        return next(places, None)
+
 
 class Shrinkage(Struct, frozen=True):
     """L2 strengths, in labels: how many agreeing rounds it takes to be believed."""

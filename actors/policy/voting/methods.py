@@ -105,11 +105,23 @@ def posterior_of(
             posterior = joint_posterior(
                 groups, weights, evidence.task_type, evidence.lengths
             )
-            return posterior, f"weights fitted to {weights.labels} labels"
+            return posterior, _fitted(weights, posterior)
     rule = "prior accuracies"
     if method == "calibrated":
         rule = f"prior accuracies: fewer than {MIN_LABELS} labels for these members"
     return prior_posterior(groups, evidence.accuracy), rule
+
+
+def _fitted(weights: JointWeights, posterior: Posterior) -> str:
+    rule = f"weights fitted to {weights.labels} labels"
+    kept, anchor = posterior.kept, weights.anchor
+    if (
+        kept is None
+        or anchor is None
+        or posterior.groups[kept] == max(posterior.groups)
+    ):
+        return rule
+    return f"{rule}; none is likelier than {anchor.member}'s by {anchor.margin}"
 
 
 def _majority(

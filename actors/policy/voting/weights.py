@@ -15,12 +15,13 @@ usually does is often lost. What that is worth is fitted for each member and, le
 for each type of task.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from math import exp, log, log1p
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 TEMPER = 0.7
 """Part of a member's log-odds that counts where weights were not fitted jointly."""
@@ -55,6 +56,13 @@ class LengthWeight(Struct, frozen=True):
         return min(max(far, -_FARTHEST), _FARTHEST)
 
 
+class Anchor(Struct, frozen=True):
+    """The member whose answer stands unless another is likelier by ``margin``."""
+
+    member: str
+    margin: float
+
+
 class JointWeights(Struct, frozen=True, kw_only=True):
     """Fitted log-odds. Pairs are keyed by both names, sorted, with a line break."""
 
@@ -65,24 +73,26 @@ class JointWeights(Struct, frozen=True, kw_only=True):
     none_by_type: dict[str, float] = {}
     lengths: dict[str, LengthWeight] = {}
     lengths_by_type: dict[str, dict[str, float]] = {}
+    anchor: Anchor | None = None
     labels: int = 0
 
     def log_odds(
         self,
-        group: Iterable[str],
+        group: Collection[str],
         task_type: str | None,
         lengths: Mapping[str, float] = NO_LENGTHS,
     ) -> float:
         """Of one group of members that said the same, so long by ``length_of``."""
-        names = sorted(group)
         own = self.by_type.get(task_type or "", {})
-        total = sum(self.members.get(name, 0.0) + own.get(name, 0.0) for name in names)
-        if self.pairs:
-            for one, other in combinations(names, 2):
+        total = 0.0
+        for name in group:
+            total += self.members.get(name, 0.0) + own.get(name, 0.0)
+        if self.pairs and len(group) > 1:
+            for one, other in combinations(group, 2):
                 total += self.pairs.get(pair_key(one, other), 0.0)
         if self.lengths and lengths:
             typed = self.lengths_by_type.get(task_type or "", {})
-            total += sum(self._worth(name, lengths, typed) for name in names)
+            total += sum(self._worth(name, lengths, typed) for name in group)
         return total
 
     def _worth(
@@ -99,16 +109,23 @@ class JointWeights(Struct, frozen=True, kw_only=True):
 
 
 class Posterior(Struct, frozen=True):
-    """Probability of being right, by group, and that no group is."""
+    """Probability of being right, by group, and that no group is.
+
+    ``kept`` is the group that is to win though another may be a little likelier.
+    """
 
     groups: tuple[float, ...]
     none: float
+    kept: int | None = None
 
     @property
     def best(self) -> int | None:
-        """The likeliest group; the first of equals; ``None`` when there are none."""
-        if not self.groups:
-            return None
+        """The group to take: the likeliest, the first of equals, unless one is kept.
+
+        ``None`` when there are none.
+        """
+        if self.kept is not None or not self.groups:
+            return self.kept
         return max(range(len(self.groups)), key=lambda place: self.groups[place])
 
 
@@ -124,7 +141,17 @@ def joint_posterior(
 ) -> Posterior:
     """By fitted weights. ``groups`` holds the members that said the same, by name."""
     scores = [weights.log_odds(group, task_type, lengths) for group in groups]
-    return _softmax([*scores, weights.none_log_odds(task_type)])
+    posterior = _softmax([*scores, weights.none_log_odds(task_type)])
+    anchor = weights.anchor
+    if anchor is None:
+        return posterior
+    for place, group in enumerate(groups):
+        if anchor.member in group:
+            behind = max(posterior.groups) - posterior.groups[place]
+            return (
+                replace(posterior, kept=place) if behind <= anchor.margin else posterior
+            )
+    return posterior
 
 
 def prior_posterior(
