@@ -66,9 +66,10 @@ class EventRouter:
 
     def task(self, event: Event, plan: Plan, user: str | None) -> NewTask:
         """The task that an event is kept as: one for each id of a source."""
-        now = self._utc()
+        now, task_id = self._utc(), self._new_id()
         return NewTask(
-            task_id=self._new_id(),
+            task_id=task_id,
+            thread_id=task_id,
             kind="event",
             type=event.name,
             payload=msgspec.msgpack.encode(EventWork(event)),

@@ -26,6 +26,7 @@ from daemon.config import Config, ServeOptions
 from daemon.credentials import Resolved
 from daemon.descriptors import raise_limit
 from daemon.doors import OpenDoors, open_doors, open_sockets
+from daemon.event_secrets import EventSecrets
 from daemon.exits import EXIT_BUG, EXIT_CONFIG, EXIT_OK, EXIT_TRY_LATER, ConfigError
 from daemon.heartbeat import ask_for_time, keep_informed, status_line
 from daemon.house import House, open_house
@@ -170,6 +171,7 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
                 plan.state,
                 simulated=simulated,
                 direct=pipeline.direct,
+                masked=pipeline.redactor.masked,
                 log_lines_dropped=lambda: pipeline.dropped,
             )
         )
@@ -177,7 +179,14 @@ async def _serve(plan: Plan, pipeline: LogPipeline) -> int:
         house.conditions.reporters.append(watch.findings)
         snapshots = [each.snapshot() for each in house.providers.values()]
         notifier.ready(status_line(0, snapshots, house.conditions.look()))
-        doors = await stack.enter_async_context(open_doors(config, house, sockets))
+        doors = await stack.enter_async_context(
+            open_doors(
+                config,
+                house,
+                sockets,
+                EventSecrets(plan.environ, plan.cwd, pipeline.redactor.add),
+            )
+        )
 
         def follow(changed: Config) -> None:
             doors.configure(changed)

@@ -24,6 +24,7 @@ from actors.messages.routing import (
 from actors.wire.base import Timeouts
 from actors.wire.presets import PresetName
 from daemon.config_events import ActionsConfig, EventsConfig
+from daemon.config_threads import ThreadsConfig
 
 ProviderKind = Literal["openai", "xai", "anthropic", "compatible"]
 Probe = Literal["models", "completion", "none"]
@@ -44,6 +45,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     """Where requests come in. ``listen`` is ``HOST:PORT``; ``None`` is off.
 
     ``max_requests`` are worked on at once, ``max_waiting`` more may wait for a place.
+    ``name`` is what other daemons call this one.
     """
 
     socket: Text | None = None
@@ -52,6 +54,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     drain_s: Seconds = 30.0
     max_requests: Count = 1024
     max_waiting: Count = 1024
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
     @property
     def mode(self) -> int:
@@ -271,7 +274,8 @@ class TaskTypeConfig(Struct, frozen=True, kw_only=True):
 class QueueConfig(Struct, frozen=True, kw_only=True):
     """Durable tasks. ``lease_s`` after a crash of its worker a task is resumed.
 
-    What a task came to is kept for ``keep_s`` after its end.
+    What a task came to is kept for ``keep_s`` after its end. ``url`` is of the Redis that
+    daemons share, whether the tasks are there or not.
     """
 
     backend: Literal["sqlite", "redis"] = "sqlite"
@@ -306,6 +310,7 @@ class Config(Struct, frozen=True, kw_only=True):
     budgets: BudgetsConfig = BudgetsConfig()
     ledger: LedgerConfig = LedgerConfig()
     queue: QueueConfig = QueueConfig()
+    threads: ThreadsConfig = ThreadsConfig()
     events: EventsConfig = EventsConfig()
     actions: ActionsConfig = ActionsConfig()
     log: LogConfig = LogConfig()

@@ -12,14 +12,16 @@ import msgspec
 from msgspec import Struct, structs
 
 from daemon.config import Config
+from daemon.redis_address import masked_redis_url
 from ipc.control import SettingChange
 
 RESTART: Mapping[str, str] = {
     "server.socket": "callers and the lock beside it hold on to the socket there is",
     "server.listen": "the address is bound at start",
+    "server.name": "other daemons were told it at the start",
     "ledger.sync": "the spool and the database are opened with it",
     "queue.backend": "the tasks that wait are there",
-    "queue.url": "the tasks that wait are there",
+    "queue.url": "what daemons share is there",
     "events.folder": "whoever looks into it was told at the start",
     "log.format": "whoever reads the log would have to change in the same moment",
 }
@@ -27,6 +29,7 @@ RESTART: Mapping[str, str] = {
 
 MASK = "***"
 _SECRET = frozenset(("sha256",))
+_URLS = frozenset(("queue.url",))
 _TOKENS = "access.tokens"
 
 Values = dict[str, tuple[object, bool]]
@@ -36,7 +39,7 @@ Values = dict[str, tuple[object, bool]]
 def flat(value: object, key: str) -> Iterator[tuple[str, object]]:
     """Every leaf below a value of the configuration, by its dotted key."""
     for name, (each, _) in _leaves(value, key, default=False):
-        yield name, msgspec.to_builtins(each, builtin_types=(Decimal,))
+        yield name, _shown(name, each)
 
 
 def origin_of(key: str, origins: Mapping[str, str]) -> str:
@@ -149,6 +152,8 @@ def _pair(key: str, old: Values, new: Values) -> tuple[tuple[object, bool], ...]
 def _shown(key: str, value: object) -> object:
     if value is not None and key.rpartition(".")[2] in _SECRET:
         return MASK
+    if key in _URLS and isinstance(value, str):
+        return masked_redis_url(value)
     return msgspec.to_builtins(value, builtin_types=(Decimal,))
 
 

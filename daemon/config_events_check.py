@@ -7,6 +7,7 @@ from actors.policy.classify import PLACEHOLDERS, strange_placeholders
 from daemon.config import Config
 from daemon.config_check import shown
 from daemon.config_events import ActionConfig, ActionsConfig, RuleConfig
+from daemon.config_rules import is_loopback
 from daemon.exits import Problem
 
 
@@ -20,11 +21,19 @@ def event_problems(config: Config) -> Iterator[Problem]:
         yield from _rule(path, rule, config)
         for place, action in enumerate(rule.actions):
             yield from _action(f"{path}.actions[{place}]", action, config.actions)
-    for name, command in config.actions.commands.items():
+    yield from _may(config.actions)
+
+
+def _may(actions: ActionsConfig) -> Iterator[Problem]:
+    url = actions.github_url
+    if not _is_url(url) or "?" in url or "@" in url:
+        text = "wanted https://..., or http:// on this machine: our token goes there"
+        yield Problem("actions.github_url", shown(url), text)
+    for name, command in actions.commands.items():
         if not command.argv or not command.argv[0].startswith("/"):
             text = "wanted the absolute path of a program, and its arguments"
             yield Problem(f"actions.commands.{name}.argv", None, text)
-    for name, where in config.actions.folders.items():
+    for name, where in actions.folders.items():
         if not where.startswith("/"):
             text = "wanted an absolute path"
             yield Problem(f"actions.folders.{name}", shown(where), text)
@@ -68,7 +77,6 @@ def _is_url(url: str) -> bool:
         host = parts.hostname
     except ValueError:
         return False
-    local = host in {"localhost", "127.0.0.1", "::1"}
-    return bool(host) and (
-        parts.scheme == "https" or (parts.scheme == "http" and local)
-    )
+    if not host:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))

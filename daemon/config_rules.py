@@ -16,6 +16,7 @@ from daemon.config import (
 )
 from daemon.config_check import shown
 from daemon.exits import Problem
+from daemon.redis_address import masked_redis_url, parse_redis_url
 
 NOT_YET = "is not supported yet"
 STRATEGY_SPELLINGS = {
@@ -116,9 +117,12 @@ def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
 def _queue(config: Config) -> Iterator[Problem]:
     if config.queue.backend == "redis":
         yield Problem("queue.backend", '"redis"', NOT_YET)
-    elif config.queue.url is not None:
-        text = 'wanted only with backend = "redis"'
-        yield Problem("queue.url", shown(config.queue.url), text)
+    if config.queue.url is not None:
+        try:
+            parse_redis_url(config.queue.url)
+        except ValueError as error:
+            got = shown(masked_redis_url(config.queue.url))
+            yield Problem("queue.url", got, str(error))
     for name, kind in config.queue.types.items():
         try:
             re.compile(kind.pattern or "")

@@ -298,3 +298,17 @@ def is_key(text: str) -> bool:
 
 def _stripped(value: str | None) -> str | None:
     return value.strip() if value else None
+
+
+def named_secret(
+    environ: Mapping[str, str], variable: str, credential: str
+) -> str | None:
+    """A secret by its variable, or else by its systemd credential."""
+    value = environ.get(variable, "").strip()
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    if value or not folder:
+        return value or None
+    try:
+        return read_key(Path(folder) / credential) or None
+    except OSError:
+        return None

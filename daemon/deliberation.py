@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from actors.messages.notices import NoticeBoard
 from actors.messages.provider import DeltaSink
+from actors.messages.router import RouterRef
 from actors.messages.routing import (
     RequestRecord,
     RouteHandle,
     RouteRequest,
-    RouterRef,
     StartSink,
 )
 from actors.router.desk import Desk
@@ -29,6 +30,7 @@ class Deliberation:
         router: Whom the members are asked through.
         routing: Whose tools it shares.
         aliases: Further names of providers.
+        notices: Where it is told how a round goes.
     """
 
     def __init__(
@@ -38,12 +40,15 @@ class Deliberation:
         router: RouterRef,
         routing: Desk,
         aliases: Mapping[str, str],
+        *,
+        notices: NoticeBoard,
     ) -> None:
         self._system = system
         self._told = config.consensus
         self._router = router
         self._routing = routing
         self._aliases = aliases
+        self._notices = notices
         self._handle: ConsensusHandle | None = None
 
     def configure(self, config: Config) -> None:
@@ -85,6 +90,7 @@ class Deliberation:
                 on_record=tools.on_record,
                 quality=self._routing.quality_of,
                 keeper=tools.keeper,
+                notices=self._notices,
             ),
         )
         child = ChildSpec(

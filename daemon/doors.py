@@ -15,6 +15,7 @@ import structlog
 
 from daemon.config import Config
 from daemon.descriptors import room_for_clients
+from daemon.event_secrets import EventSecrets
 from daemon.eventing import Eventing
 from daemon.feedback import FeedbackDesk
 from daemon.house import House
@@ -23,6 +24,7 @@ from daemon.model_list import list_models
 from daemon.release import version
 from daemon.service import HouseService
 from daemon.task_desk import TaskDesk
+from daemon.thread_desk import ThreadDesk
 from ipc.listener import Doors, Listener
 from ipc.peers import Access, Identify, LocalIdentity, identify_remote
 from ipc.server import FLUSH_S, NativeServer
@@ -134,7 +136,7 @@ class OpenDoors:
             self._http.identify_anew(self._local)
         hosts = self._http.access.hosts
         self._http.access = _remote_access(config, hosts)
-        self.service.max_latency_s = config.health.max_latency_s
+        self.service.judge_health_by(config.health.max_latency_s)
         self._eventing.configure(config)
 
     @property
@@ -242,7 +244,7 @@ class Entrance:
 
 @asynccontextmanager
 async def open_doors(
-    config: Config, house: House, sockets: Sockets
+    config: Config, house: House, sockets: Sockets, secrets: EventSecrets
 ) -> AsyncIterator[OpenDoors]:
     """Serve the house on the sockets."""
     service = HouseService(
@@ -251,7 +253,7 @@ async def open_doors(
         providers=house.providers,
         provider_aliases=house.provider_aliases,
         ledger=house.ledger,
-        consensus=house.consensus,
+        routes=house.routes,
         conditions=house.conditions.look,
         max_latency_s=config.health.max_latency_s,
         in_flight=house.router.in_flight,
@@ -266,11 +268,19 @@ async def open_doors(
             found, house.desk.settings.aliases, house.book.lookup
         ),
     )
-    desk = TaskDesk(house.tasks.queue, house.tasks.config, house.new_id, utc)
-    eventing = Eventing(config, house.tasks, house.new_id)
+    desk = TaskDesk(
+        house.tasks.queue,
+        house.tasks.config,
+        house.tasks.schemas.unusable,
+        house.new_id,
+        utc,
+    )
+    eventing = Eventing(config, house.tasks, house.new_id, secrets, house.threads)
     service.serve_peers({**desk.answers(), "events.publish": eventing.publish})
+    service.serve_peers(ThreadDesk(house.ledger, utc).answers())
     service.task_counts = house.tasks.counts
     service.budgets = house.budgeting.rows
+    service.peers = house.sharing.peers
     native = NativeServer(service, version=version())
     http = _http_door(config, house, service, eventing)
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -332,13 +342,14 @@ def _http_door(
                 *house.vitals.figures(),
                 *house.tasks.figures(),
                 *house.budgeting.figures(),
+                *house.sharing.figures(),
             ),
         ),
         models=lambda: _model_entries(service),
         access=_remote_access(config, (address[0],) if address else ()),
         version=version(),
         utc=utc,
-        webhook=eventing.intake.receive,
+        webhook=eventing.receive,
     )
 
 

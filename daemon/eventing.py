@@ -1,27 +1,21 @@
-"""Events and actions, wired: rules and secrets to what judges, asks and acts."""
+"""Events and actions, as the doors and the queue know them; made when first needed."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import anyio
-
-from actors.actions import ActionPerformer, ActionSettings, ActionTools
-from actors.event_router import EventRouter, EventSettings
-from actors.policy.intent import intents
-from actors.transport import AiohttpTransport, TransportConfig
+from actors.messages.tasks import Performed, Performer, Task
+from actors.messages.threads import ThreadRecorder
 from daemon.config import Config
-from daemon.credentials import read_key
-from daemon.event_folder import EventFolder
+from daemon.event_secrets import EventSecrets
 from daemon.ids import utc
-from daemon.intake import Intake
 from daemon.tasks import Tasks
-from ipc.events import PublishParams, PublishResult
+from daemon.threads import NotedPerformer
+from ipc.events import Delivery, PublishParams, PublishResult
 from ipc.methods import Peer
 
-CONNECTIONS = 16
-MAX_ANSWER = 8 << 20
+if TYPE_CHECKING:
+    from daemon.event_parts import Parts
 
 
 class Eventing:
@@ -31,7 +25,8 @@ class Eventing:
         config: As loaded.
         tasks: The queue; it gets performers for events and actions.
         new_id: Makes ids.
-        environ: Where secrets are named.
+        secrets: What signs and opens.
+        notes: Where it is noted what comes of events.
     """
 
     def __init__(
@@ -39,86 +34,74 @@ class Eventing:
         config: Config,
         tasks: Tasks,
         new_id: Callable[[], str],
-        environ: Mapping[str, str] = os.environ,
+        secrets: EventSecrets,
+        notes: ThreadRecorder,
     ) -> None:
         self._config = config
-        self._transport = AiohttpTransport(
-            TransportConfig(connections=CONNECTIONS, max_body_bytes=MAX_ANSWER)
-        )
-        self._router = EventRouter(_events(config), new_id, utc)
-        self._actions = ActionPerformer(
-            _actions(config),
-            ActionTools(
-                transport=self._transport,
-                utc=utc,
-                in_thread=anyio.to_thread.run_sync,
-                token=lambda: secret(environ, "GITHUB_TOKEN", "github_token"),
-                secret=lambda: secret(
-                    environ, "GITBRIDGE_ACTION_SECRET", "action_secret"
-                ),
-            ),
-        )
-        tasks.performers["event"] = self._router
-        tasks.performers["action"] = self._actions
-        self.intake = Intake(
-            self._router,
-            lambda several: tasks.queue().submit(several),
-            secret=lambda: secret(
-                environ, "GITBRIDGE_WEBHOOK_SECRET", "github_webhook"
-            ),
-            repositories=lambda: self._config.events.github.repositories,
-            new_id=new_id,
-            utc=utc,
-        )
+        self._tasks = tasks
+        self._new_id = new_id
+        self._secrets = secrets
+        self._notes = notes
+        self._made: Parts | None = None
+        secrets.learn_of(config)
+        judging = _Late(lambda: self._parts().router)
+        acting = _Late(lambda: self._parts().actions)
+        tasks.performers["event"] = NotedPerformer(judging, notes)
+        tasks.performers["action"] = NotedPerformer(acting, notes)
 
     def configure(self, config: Config) -> None:
         """Judge and act by this from now on."""
         self._config = config
-        self._router.settings = _events(config)
-        self._actions.settings = _actions(config)
+        self._secrets.learn_of(config)
+        if self._made is not None:
+            self._made.configure(config)
+
+    async def receive(self, delivery: Delivery) -> PublishResult:
+        """A webhook of GitHub's; see ``ipc.events.Receive``."""
+        return await self._parts().intake.receive(delivery)
 
     async def publish(self, params: object, peer: Peer) -> PublishResult:
         """Answers ``events.publish``."""
-        return await self.intake.publish(cast("PublishParams", params), peer.user)
+        told = cast("PublishParams", params)
+        return await self._parts().intake.publish(told, peer.user)
 
     async def watch(self) -> None:
         """Take events from the configured folder, for ever."""
         folder = self._config.events.folder
         if folder is None:
             return
+        from daemon.event_folder import EventFolder  # noqa: PLC0415 - where there is one
+
         await EventFolder(
             Path(folder),
-            lambda told: self.intake.publish(told, None, "folder"),
+            lambda told: self._parts().intake.publish(told, None, "folder"),
             utc,
         ).run()
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        if self._made is not None:
+            await self._made.transport.aclose()
+
+    def _parts(self) -> "Parts":
+        if self._made is None:
+            from daemon import event_parts  # noqa: PLC0415 - for those who use events
+
+            self._made = event_parts.make(
+                lambda: self._config,
+                self._tasks,
+                self._new_id,
+                self._secrets,
+                self._notes,
+            )
+        return self._made
 
 
-def secret(environ: Mapping[str, str], variable: str, credential: str) -> str | None:
-    """A secret by its variable, or else by its systemd credential."""
-    value = environ.get(variable, "").strip()
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    if value or not folder:
-        return value or None
-    try:
-        return read_key(Path(folder) / credential) or None
-    except OSError:
-        return None
+class _Late:
+    """A ``Performer`` that is made when there is something for it to do."""
 
+    def __init__(self, performer: Callable[[], Performer]) -> None:
+        self._performer = performer
 
-def _events(config: Config) -> EventSettings:
-    told = config.events
-    return EventSettings(
-        rules=tuple(each.rule() for each in told.github.rules),
-        guess=(lambda text: intents().guess(text)) if told.classify else None,
-        max_attempts=config.queue.max_attempts,
-    )
-
-
-def _actions(config: Config) -> ActionSettings:
-    told = config.actions
-    return ActionSettings(
-        commands=told.commands, folders=told.folders, github_url=told.github_url
-    )
+    async def perform(self, task: Task, tell: Callable[[str], None]) -> Performed:
+        """See ``Performer``."""
+        return await self._performer().perform(task, tell)

@@ -1,10 +1,13 @@
 """What the actors tell, turned into log lines, metrics, health logs and notices."""
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.messages.provider import BreakerTransition, ProbeResult
-from actors.messages.routing import RecordSpool, RequestRecord
+from actors.messages.router import RecordSpool
+from actors.messages.routing import RequestRecord
 from daemon.health_log import HealthLog
 from daemon.logs import DirectLog
 from daemon.notices import Notices
@@ -12,11 +15,17 @@ from daemon.probe_record import probe_record
 from daemon.request_line import RequestLog
 from daemon.telemetry import Telemetry
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 log = structlog.get_logger()
 
 
 class EventTeller:
-    """Hears of everything; never blocks or raises into an actor."""
+    """Hears of everything; never blocks or raises into an actor.
+
+    ``on_thread`` is told of requests that belong to a thread.
+    """
 
     def __init__(
         self,
@@ -25,6 +34,8 @@ class EventTeller:
         records: RecordSpool,
         notices: Notices,
         direct: DirectLog | None = None,
+        *,
+        on_thread: "Callable[[RequestRecord], None] | None" = None,
     ) -> None:
         self.telemetry = telemetry
         self.health_log = health_log
@@ -32,12 +43,15 @@ class EventTeller:
         self.notices = notices
         self._log_request = RequestLog(direct)
         self._healthy: dict[str, bool] = {}
+        self._on_thread = on_thread
 
     def request_finished(self, record: RequestRecord) -> None:
         """The one line per request, and its counts."""
         self.telemetry.on_record(record)
         self._log_request(record)
         self.notices.request_finished(record)
+        if record.thread is not None and self._on_thread is not None:
+            self._on_thread(record)
 
     def provider_event(self, event: BreakerTransition | ProbeResult) -> None:
         if isinstance(event, BreakerTransition):

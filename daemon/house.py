@@ -15,7 +15,7 @@ from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.ledger import Label
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import BreakerTransition, ProbeResult, ProviderRef
-from actors.messages.routing import RequestRecord
+from actors.messages.routing import RouteRef
 from actors.policy.pricing import PriceBook
 from actors.policy.provider_conditions import provider_findings
 from actors.policy.quality import QualityBook
@@ -44,10 +44,13 @@ from daemon.model_list import retiring
 from daemon.notices import Notices
 from daemon.price_loader import PriceLoader
 from daemon.self_watch import SelfWatch, instruments
+from daemon.sharing import Around, Sharing, open_sharing
+from daemon.storage.records import Spooled
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 from daemon.tasks import Either, Tasks
 from daemon.telemetry import Telemetry
+from daemon.threads import ThreadBook, Threaded
 from daemon.vitals import Vitals
 
 log = structlog.get_logger()
@@ -60,7 +63,7 @@ class RecordDesk:
         self._spool = spool
         self.wake: Callable[[], None] = lambda: None
 
-    def append(self, record: RequestRecord) -> None:
+    def append(self, record: Spooled) -> None:
         """See ``RecordSpool``."""
         self._spool.append(record)
         self.wake()
@@ -80,16 +83,20 @@ class Bell:
 class House:
     """The running actors, and what the process needs of them.
 
-    ``providers`` and ``provider_aliases`` change with ``reconfigure``. Whoever finds
+    ``routes`` takes requests and rounds of consensus, and notes what belongs to a
+    thread. ``providers`` and ``provider_aliases`` change with ``reconfigure``. Whoever finds
     something wrong tells ``conditions``; whoever has something to tell that happens
     publishes it on ``notices``, a ``NoticeBoard`` (see ``daemon.notices``).
     """
 
     router: RouterHandle
+    routes: RouteRef
     desk: Desk
     consensus: Deliberation
+    threads: ThreadBook
     tasks: Tasks
     budgeting: Budgeting
+    sharing: Sharing
     fleet: Fleet
     provider_aliases: dict[str, str]
     ledger: LedgerHandle
@@ -148,7 +155,10 @@ class House:
             self.budgeting.configure(config)
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
-            self.ledger.retain(config.ledger.retention_days)
+            self.threads.told = config.threads
+            self.ledger.retain(
+                config.ledger.retention_days, config.threads.retention_days
+            )
             on_switch()
 
         told = _told(config, credentials, simulated)
@@ -167,6 +177,7 @@ async def open_house(
     *,
     simulated: Mapping[str, str],
     direct: DirectLog | None = None,
+    masked: Callable[[str], str],
     log_lines_dropped: Callable[[], int],
 ) -> AsyncIterator[House]:
     """Start every actor; at the end stop them in order, the ledger last.
@@ -177,25 +188,26 @@ async def open_house(
         state: The state folder; it exists and is locked.
         simulated: Base URLs of pretend providers, by the name of the one they replace.
         direct: The short way of the lines about requests, where there is one.
+        masked: Takes keys out of texts that are kept.
         log_lines_dropped: How many were lost since the start.
 
     Raises:
         LedgerRefused: The database was made by a newer version.
     """
     async with AsyncExitStack() as stack:
-        full = config.ledger.sync == "full"
         trouble = Bell()
-        spool = Spool(state / "spool", sync=full, on_trouble=trouble.ring)
-        stack.callback(spool.close)
-        store = Store(state, spool, sync=full)
-        stack.push_async_callback(store.close)  # also when opening is cancelled
-        with suppress(LedgerUnavailable):  # it folds later; only a refusal is final
-            await store.open()
+        spool, store = await _open_books(stack, config, state, trouble)
         records, health_log = RecordDesk(spool), HealthLog(state / "logs")
         vitals = Vitals(str(state))
-        events = EventTeller(Telemetry(), health_log, records, Notices(utc), direct)
+        new_id = id_maker(utc)
+        threads = ThreadBook(config.threads, records.append, new_id, utc, masked)
+        events = EventTeller(
+            *(Telemetry(), health_log, records, Notices(utc), direct),
+            on_thread=threads.decided,
+        )
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
+        sharing = await stack.enter_async_context(open_sharing(config, state))
         tasks = Tasks(config, state, events.telemetry, events.notices)
         stack.push_async_callback(tasks.close)  # when the actors have ended
         system = await stack.enter_async_context(
@@ -205,7 +217,6 @@ async def open_house(
         trouble.listener, records.wake = ledger.spool_trouble, ledger.wake
         budgeting = await open_budgeting(ledger, store, config)
         prices, loader = _load_prices(config, state)
-        new_id = id_maker(utc)
         fleet = Fleet(
             system,
             ledger,
@@ -219,6 +230,7 @@ async def open_house(
                 new_id=new_id,
                 keeper=keeper,
                 on_event=lambda event: _tell(event, events, budgeting),
+                shares=sharing.rates,
             ),
         )
         fleet.start(_told(config, credentials, simulated))
@@ -238,14 +250,21 @@ async def open_house(
             budgeting.budgets,
         )
         router, aliases = _start_router(system, desk), dict(config.provider_aliases)
-        consensus = Deliberation(system, config, router, desk, aliases)
-        tasks.connect(system, Either(router, consensus), desk)
+        consensus = Deliberation(
+            system, config, router, desk, aliases, notices=events.notices
+        )
+        routes = Threaded(Either(router, consensus), threads)
+        tasks.connect(system, routes, desk, threads)
+        sharing.connect(Around(fleet.providers, router.in_flight, tasks.in_work))
         yield House(
             router=router,
+            routes=routes,
             desk=desk,
             consensus=consensus,
+            threads=threads,
             tasks=tasks,
             budgeting=budgeting,
+            sharing=sharing,
             fleet=fleet,
             provider_aliases=aliases,
             ledger=ledger,
@@ -266,12 +285,27 @@ async def open_house(
                     vitals.findings,
                     tasks.findings,
                     lambda: tuple(budgeting.findings()),
+                    sharing.findings,
                 ),
                 events.notices,
             ),
             vitals=vitals,
             self_watch=SelfWatch(vitals, log_lines_dropped, instruments(state)),
         )
+
+
+async def _open_books(
+    stack: AsyncExitStack, config: Config, state: Path, trouble: Bell
+) -> tuple[Spool, Store]:
+    """Where records are written down, and what they are folded into."""
+    full = config.ledger.sync == "full"
+    spool = Spool(state / "spool", sync=full, on_trouble=trouble.ring)
+    stack.callback(spool.close)
+    store = Store(state, spool, sync=full)
+    stack.push_async_callback(store.close)  # also when opening is cancelled
+    with suppress(LedgerUnavailable):  # it folds later; only a refusal is final
+        await store.open()
+    return spool, store
 
 
 def _load_prices(config: Config, state: Path) -> tuple[PriceBook, PriceLoader]:
@@ -316,7 +350,10 @@ async def _start_ledger(
     ledger = LedgerHandle(
         store,
         utc,
-        LedgerSettings(retention_days=config.ledger.retention_days),
+        LedgerSettings(
+            retention_days=config.ledger.retention_days,
+            thread_days=config.threads.retention_days,
+        ),
         kept=await _kept_states(store),
     )
     system.start(SupervisorSpec(id="bookkeeping", children=(ledger.spec(),)))

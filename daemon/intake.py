@@ -6,7 +6,9 @@ from actors.errors import NotPermitted, Overloaded
 from actors.event_router import EventRouter
 from actors.messages.events import Event, EventSource
 from actors.messages.tasks import NewTask, Submitted
+from actors.messages.threads import ThreadRecorder
 from actors.policy.github import is_genuine, read_event
+from daemon.thread_tasks import event_taken
 from ipc.events import Delivery, PublishParams, PublishResult
 
 NOT_SET_UP = (
@@ -25,6 +27,7 @@ class Intake:
         repositories: Whose webhooks are taken; empty takes everybody's.
         new_id: For events that bring no id.
         utc: Epoch seconds.
+        notes: Where it is noted that an event was taken.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Intake:
         repositories: Callable[[], Sequence[str]],
         new_id: Callable[[], str],
         utc: Callable[[], float],
+        notes: ThreadRecorder,
     ) -> None:
         self._router = router
         self._submit = submit
@@ -43,6 +47,7 @@ class Intake:
         self._repositories = repositories
         self._new_id = new_id
         self._utc = utc
+        self._notes = notes
 
     async def receive(self, delivery: Delivery) -> PublishResult:
         """A webhook of GitHub's; see ``ipc.events.Receive``."""
@@ -85,6 +90,8 @@ class Intake:
         if plan is None:
             return PublishResult(id=event.id, ignored=True)
         (kept,) = await self._submit((self._router.task(event, plan, user),))
+        if not kept.existing:
+            self._notes.note(event_taken(event, plan.task_type, kept.task))
         return PublishResult(
             id=event.id,
             task_id=kept.task.task_id,

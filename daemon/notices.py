@@ -3,6 +3,7 @@
 Whoever wants to publish is handed a ``NoticeBoard`` (``House.notices``), asks ``wants``
 and only then makes a body. A body with a field ``user`` is somebody's own; bodies on
 the topics in ``OWN`` are for administrators and for that user, all others for everybody.
+The words of an answer are for that user alone.
 """
 
 from collections import deque
@@ -11,10 +12,12 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.errors import ErrorKind
 from actors.messages.consensus import ConsensusMethod
 from actors.messages.notices import Notice, Topic
+from actors.messages.progress import MemberAnswered
 from actors.messages.provider import CostSource
 from actors.messages.routing import Door, RequestRecord, Strategy
 
@@ -85,6 +88,7 @@ class Listening:
         everything: bool,
         on_news: Callable[[], object],
         leave: Callable[["Listening"], None],
+        about: str | None = None,
         held: int = HELD,
     ) -> None:
         self.topics = frozenset(topics)
@@ -93,6 +97,7 @@ class Listening:
         self._everything = everything
         self._on_news = on_news
         self._leave = leave
+        self._about = about
         self._held = deque[Notice](maxlen=held)
 
     def offer(self, notice: Notice) -> None:
@@ -101,16 +106,24 @@ class Listening:
             return
         if len(self._held) == self._held.maxlen:
             self.lost += 1
-        self._held.append(notice)
+        self._held.append(self._without_words(notice))
         if len(self._held) == 1:
             self._on_news()
 
     def _may_see(self, notice: Notice) -> bool:
         if notice.topic not in self.topics:
             return False
+        if self._about not in {None, getattr(notice.body, "request_id", None)}:
+            return False
         if self._everything or notice.topic not in OWN:
             return True
         return getattr(notice.body, "user", _NOBODY) == self._user
+
+    def _without_words(self, notice: Notice) -> Notice:
+        body = notice.body
+        if not isinstance(body, MemberAnswered) or body.user == self._user:
+            return notice
+        return replace(notice, body=replace(body, answer=None))
 
     def take(self) -> tuple[list[Notice], int]:
         """What waits, the oldest first, and how many were dropped before the first."""
@@ -144,6 +157,7 @@ class Notices:
         *,
         user: str | None,
         everything: bool,
+        about: str | None = None,
     ) -> Listening:
         """Begin to hold what is told from now on.
 
@@ -153,9 +167,15 @@ class Notices:
                 in the middle of somebody else's work, so it may only schedule.
             user: Whose requests and tasks are to be told.
             everything: Everybody's are, for an administrator.
+            about: The id of the only request to be told of.
         """
         listening = Listening(
-            topics, user, everything=everything, on_news=on_news, leave=self._left
+            topics,
+            user,
+            everything=everything,
+            on_news=on_news,
+            leave=self._left,
+            about=about,
         )
         self._listening[listening] = None
         self._count()

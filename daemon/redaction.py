@@ -69,8 +69,10 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with every key in it masked, cut where nobody would read on."""
-        if len(text) > SCANNED_CHARS:
-            text = text[:SCANNED_CHARS]
+        return self.masked(text[:SCANNED_CHARS])
+
+    def masked(self, text: str) -> str:
+        """The whole text with every key in it masked."""
         for secret in self._exact:
             if secret in text:
                 text = text.replace(secret, MASK)

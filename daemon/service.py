@@ -10,7 +10,6 @@ from math import fsum
 from typing import TYPE_CHECKING, cast
 
 import anyio
-from msgspec.structs import replace
 
 from actors.errors import InternalError, InvalidRequest, Overloaded
 from actors.messages.ledger import LedgerRef
@@ -18,16 +17,15 @@ from actors.messages.lifecycle import Condition
 from actors.messages.notices import Topic
 from actors.messages.provider import (
     DeltaSink,
-    ProbeResult,
     ProviderRef,
     ProviderSnapshot,
 )
+from actors.messages.router import RouterRef
 from actors.messages.routing import (
     Priority,
     RouteHandle,
     RouteRef,
     RouteRequest,
-    RouterRef,
     StartSink,
     Weights,
 )
@@ -35,6 +33,8 @@ from actors.messages.whatif import WhatIf
 from actors.policy.conditions import blocking
 from daemon.explaining import explain
 from daemon.feedback import FeedbackDesk
+from daemon.glance import at_a_glance, in_epoch_seconds
+from daemon.health_check import HealthDesk
 from daemon.notices import Listening, Notices
 from daemon.whatif import what_if
 from ipc import methods, results, whatif
@@ -47,15 +47,11 @@ from ipc.times import parse_since
 
 if TYPE_CHECKING:
     from actors.messages.budgets import BudgetRow
-
-HEALTH_BACKOFF_S = 1.0
+    from actors.messages.peers import PeerRow
 
 
 class HouseService:
-    """A ``Service``: routes requests and serves the methods of the table.
-
-    ``max_latency_s`` may be replaced at any time.
-    """
+    """A ``Service``: routes requests and serves the methods of the table."""
 
     def __init__(
         self,
@@ -65,7 +61,7 @@ class HouseService:
         providers: Mapping[str, ProviderRef],
         provider_aliases: Mapping[str, str],
         ledger: LedgerRef,
-        consensus: RouteRef,
+        routes: RouteRef,
         conditions: Callable[[], Sequence[Condition]],
         max_latency_s: float,
         in_flight: Callable[[], int],
@@ -79,11 +75,10 @@ class HouseService:
         self._version = version
         self._router = router
         self._providers = providers
-        self._aliases = provider_aliases
         self._ledger = ledger
-        self._consensus = consensus
+        self._routes = routes
         self._conditions = conditions
-        self.max_latency_s = max_latency_s
+        self._health = HealthDesk(providers, provider_aliases, max_latency_s)
         self._in_flight = in_flight
         self._waiting = waiting
         self._feedback = feedback
@@ -95,6 +90,7 @@ class HouseService:
         self._started = anyio.current_time()  # the wall clock may jump
         self.task_counts: Callable[[], dict[str, int]] = dict
         self.budgets: Callable[[], tuple[BudgetRow, ...]] = tuple
+        self.peers: Callable[[], tuple[PeerRow, ...]] = tuple
         self.ready = False
         self.draining = False
         self._answers_to: dict[str, Callable[[object, Peer], Awaitable[object]]] = {
@@ -112,7 +108,7 @@ class HouseService:
             "strategy.get": self._strategy_get,
             "strategy.set": self._strategy_set,
             "weights.set": self._weights_set,
-            "health.check": self._health_check,
+            "health.check": self._health.check,
             "reload": _too_early,
             "drain": _too_early,
         }
@@ -136,19 +132,29 @@ class HouseService:
     ) -> RouteHandle:
         if self.draining:
             raise draining()
-        if request.consensus is not None:
-            return self._consensus.route(request, sink, on_start)
-        return self._router.route(request, sink, on_start)
+        return self._routes.route(request, sink, on_start)
+
+    def judge_health_by(self, max_latency_s: float) -> None:
+        """Longer probes than this are unhealthy from now on."""
+        self._health.max_latency_s = max_latency_s
 
     def new_id(self) -> str:
         return self._new_id()
 
     def listen(
-        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+        self,
+        topics: Collection[Topic],
+        on_news: Callable[[], object],
+        peer: Peer,
+        *,
+        about: str | None = None,
     ) -> Listening:
-        everything = peer.tier == "admin"
         return self._notices.listen(
-            topics, on_news, user=peer.user, everything=everything
+            topics,
+            on_news,
+            user=peer.user,
+            everything=peer.tier == "admin",
+            about=about,
         )
 
     @property
@@ -173,7 +179,7 @@ class HouseService:
         """Every provider as it is now, with times that mean something outside."""
         shift = self._utc() - anyio.current_time()
         return tuple(
-            _in_epoch_seconds(provider.snapshot(), shift)
+            in_epoch_seconds(provider.snapshot(), shift)
             for provider in self._providers.values()
         )
 
@@ -193,7 +199,8 @@ class HouseService:
             waiting=self._waiting(),
             tasks=self.task_counts(),
             budgets=self.budgets(),
-            providers=tuple(_at_a_glance(s) for s in snapshots),
+            peers=self.peers(),
+            providers=tuple(at_a_glance(s) for s in snapshots),
             conditions=tuple(self._conditions()),
             simulated=any(s.simulated for s in snapshots),
         )
@@ -281,58 +288,9 @@ class HouseService:
         await self._ledger.flush()
         return await self._strategy_get(params)
 
-    async def _health_check(self, params: object) -> results.HealthResult:
-        asked = cast("methods.HealthCheckParams", params)
-        chosen = self._chosen(asked.provider)
-        found: list[ProbeResult | None] = [None] * len(chosen)
-
-        async def check(index: int, provider: ProviderRef) -> None:
-            found[index] = await self._check_one(provider, asked)
-
-        async with anyio.create_task_group() as group:
-            for index, provider in enumerate(chosen):
-                group.start_soon(check, index, provider)
-        probes = tuple(result for result in found if result is not None)
-        limit_s = asked.max_latency_s or self.max_latency_s
-        healthy = all(probe_passes(probe, limit_s) for probe in probes)
-        return results.HealthResult(healthy, probes, limit_s)
-
-    def _chosen(self, name: str | None) -> list[ProviderRef]:
-        if name is None:
-            return list(self._providers.values())
-        provider = self._providers.get(self._aliases.get(name, name))
-        if provider is None:
-            raise InvalidRequest(
-                f"there is no provider {name!r}",
-                field="provider",
-                got=name[:100],
-                wanted="one of " + ", ".join(self._providers),
-            )
-        return [provider]
-
-    async def _check_one(
-        self, provider: ProviderRef, asked: methods.HealthCheckParams
-    ) -> ProbeResult:
-        limit_s = asked.max_latency_s or self.max_latency_s
-        for attempt in range(asked.retries + 1):
-            result = await provider.check_health(asked.model)
-            if probe_passes(result, limit_s) or attempt == asked.retries:
-                return result
-            await anyio.sleep(HEALTH_BACKOFF_S * 2**attempt)
-        raise AssertionError("unreachable")
-
 
 async def _too_early(_params: object) -> object:
     raise Overloaded("the daemon is still starting", retry_after_s=1.0)
-
-
-def probe_passes(probe: ProbeResult, max_latency_s: float | None) -> bool:
-    """Healthy, and fast enough where a threshold is given."""
-    if not probe.healthy:
-        return False
-    if max_latency_s is None or probe.latency_s is None:
-        return True
-    return probe.latency_s <= max_latency_s
 
 
 def _merged(asked: methods.WeightsSetParams, before: Weights) -> Weights:
@@ -348,52 +306,3 @@ def _merged(asked: methods.WeightsSetParams, before: Weights) -> Weights:
             wanted="at least one weight above zero",
         )
     return Weights(cost / total, speed / total, there / total)
-
-
-def _at_a_glance(snapshot: ProviderSnapshot) -> results.ProviderStatus:
-    default = next(
-        (m for m in snapshot.models if m.model == snapshot.default_model), None
-    )
-    totals = snapshot.totals
-    priced = totals.requests > totals.unpriced_calls or not totals.requests
-    return results.ProviderStatus(
-        provider=snapshot.provider,
-        kind=snapshot.kind,
-        model=snapshot.default_model,
-        healthy=snapshot.healthy,
-        breaker=default.breaker if default else "closed",
-        success_rate=snapshot.success_rate,
-        latency_avg_s=snapshot.latency_avg_s,
-        consecutive_failures=default.consecutive_failures if default else 0,
-        in_flight=snapshot.in_flight,
-        concurrency_limit=snapshot.concurrency_limit,
-        requests=totals.requests,
-        failures=totals.failures,
-        cost_usd=totals.cost_usd if priced else None,
-        last_request_at=totals.last_request_at,
-        simulated=snapshot.simulated,
-    )
-
-
-def _in_epoch_seconds(snapshot: ProviderSnapshot, shift: float) -> ProviderSnapshot:
-    """The loop's clock is nobody's business outside: its times as UTC epoch seconds."""
-    return replace(
-        snapshot,
-        blocked_until=_moved(snapshot.blocked_until, shift),
-        requests_free_at=_moved(snapshot.requests_free_at, shift),
-        models=tuple(
-            replace(
-                model,
-                breaker_open_until=_moved(model.breaker_open_until, shift),
-                blocked_until=_moved(model.blocked_until, shift),
-                last_call_at=(
-                    None if model.last_call_at is None else model.last_call_at + shift
-                ),
-            )
-            for model in snapshot.models
-        ),
-    )
-
-
-def _moved(at: float, shift: float) -> float:
-    return at + shift if at else 0.0

@@ -12,7 +12,6 @@ from actors.errors import InvalidRequest
 from actors.messages.routing import RouteRequest
 from actors.messages.tasks import NewTask, Submitted, Task, TaskPage, TaskQuery
 from actors.messages.work import Check, RequestOutcome, RequestWork
-from actors.policy.tasks.schema import unusable
 from daemon.config import QueueConfig, TaskTypeConfig
 from ipc import fields, tasks
 from ipc.methods import Peer
@@ -48,6 +47,7 @@ class TaskDesk:
     Args:
         queue: Gives the queue; starts it where it is not there yet.
         config: Gives the queue's configuration.
+        unusable: Says why a JSON Schema cannot be used, if it cannot.
         new_id: Makes ids.
         utc: Epoch seconds.
     """
@@ -56,11 +56,13 @@ class TaskDesk:
         self,
         queue: Callable[[], Queue],
         config: Callable[[], QueueConfig],
+        unusable: Callable[[object], Awaitable[str | None]],
         new_id: Callable[[], str],
         utc: Callable[[], float],
     ) -> None:
         self._queue = queue
         self._config = config
+        self._unusable = unusable
         self._new_id = new_id
         self._utc = utc
 
@@ -80,13 +82,13 @@ class TaskDesk:
     async def _submit(self, params: object, peer: Peer) -> tasks.TaskSubmitResult:
         asked = cast("tasks.TaskSubmitParams", params)
         if asked.tasks is None:
-            batch_id, several = None, [self._new_task(asked, peer, None)]
+            batch_id, several = None, [await self._new_task(asked, peer, None)]
         else:
             if replace(asked, tasks=None) != tasks.TaskSubmitParams():
                 raise fields.wrong("tasks", asked.tasks, "all params in the tasks")
             batch_id = self._new_id()
             several = [
-                self._of_batch(index, each, peer, batch_id)
+                await self._of_batch(index, each, peer, batch_id)
                 for index, each in enumerate(asked.tasks)
             ]
         kept = await self._queue().submit(several)
@@ -97,14 +99,14 @@ class TaskDesk:
             task_id=rows[0].task_id, batch_id=batch_id, tasks=tuple(rows)
         )
 
-    def _of_batch(
+    async def _of_batch(
         self, index: int, document: object, peer: Peer, batch_id: str
     ) -> NewTask:
         try:
             asked = read_params(tasks.TaskSubmitParams, document)
             if asked.tasks is not None:
                 raise fields.wrong("tasks", asked.tasks, "no batch in a batch")
-            return self._new_task(asked, peer, batch_id)
+            return await self._new_task(asked, peer, batch_id)
         except InvalidRequest as error:
             raise InvalidRequest(
                 f"tasks[{index}]: {error.message}",
@@ -113,7 +115,7 @@ class TaskDesk:
                 wanted=error.wanted,
             ) from None
 
-    def _new_task(
+    async def _new_task(
         self, asked: tasks.TaskSubmitParams, peer: Peer, batch_id: str | None
     ) -> NewTask:
         now, config = self._utc(), self._config()
@@ -121,7 +123,7 @@ class TaskDesk:
         rule = config.types.get(request.task_type or "", TaskTypeConfig())
         work = RequestWork(
             request=request,
-            check=_check(asked, request, rule),
+            check=await self._check(asked, request, rule),
             actions=tuple(asked.actions or ()),
         )
         payload = msgspec.msgpack.encode(work)
@@ -132,8 +134,9 @@ class TaskDesk:
             raise fields.wrong(
                 "deadline", asked.deadline, "a time after run_at and now"
             )
+        task_id = self._new_id()
         return NewTask(
-            task_id=self._new_id(),
+            task_id=task_id,
             kind="request",
             type=request.task_type or "request",
             payload=payload,
@@ -148,9 +151,35 @@ class TaskDesk:
             key=None if key is None else fields.short_name(key, "idempotency_key"),
             digest=hashlib.sha256(payload).digest() if key is not None else b"",
             batch_id=batch_id,
-            thread_id=asked.thread_id,
+            thread_id=_thread(asked) or task_id,
             user=peer.user,
             title=asked.title,
+        )
+
+    async def _check(
+        self,
+        asked: tasks.TaskSubmitParams,
+        request: RouteRequest,
+        rule: TaskTypeConfig,
+    ) -> Check:
+        told = asked.check or tasks.CheckParams()
+        schema = told.schema
+        if schema is not None:
+            wrong = await self._unusable(schema)
+            if wrong is not None:
+                wanted = f"a usable JSON Schema: {wrong}"
+                raise fields.wrong("check.schema", schema, wanted)
+        shape = request.chat.response_format
+        if schema is None and shape is not None and shape.schema is not None:
+            # Its provider holds the model to it; where we can, we check it too.
+            usable = await self._unusable(shape.schema) is None
+            schema = shape.schema if usable else None
+        return Check(
+            finish=told.finish,
+            schema=schema,
+            required=(*told.required, *rule.required),
+            pattern=rule.pattern,
+            repair=told.repair,
         )
 
     def _run_at(self, asked: tasks.TaskSubmitParams, now: float) -> float:
@@ -266,26 +295,13 @@ def _request(asked: tasks.TaskSubmitParams, peer: Peer) -> RouteRequest:
     )
 
 
-def _check(
-    asked: tasks.TaskSubmitParams, request: RouteRequest, rule: TaskTypeConfig
-) -> Check:
-    told = asked.check or tasks.CheckParams()
-    schema = told.schema
-    if schema is not None:
-        wrong = unusable(schema, "check.schema")
-        if wrong is not None:
-            raise fields.wrong("check.schema", schema, f"a usable schema: {wrong}")
-    wanted = request.chat.response_format
-    if schema is None and wanted is not None and wanted.schema is not None:
-        # Its provider holds the model to it; what we understand of it we check too.
-        schema = wanted.schema if unusable(wanted.schema) is None else None
-    return Check(
-        finish=told.finish,
-        schema=schema,
-        required=(*told.required, *rule.required),
-        pattern=rule.pattern,
-        repair=told.repair,
-    )
+def _thread(asked: tasks.TaskSubmitParams) -> str | None:
+    """The thread it is named to belong to: ``route`` and tasks call that differently."""
+    named, other = asked.thread_id, asked.thread
+    if named is not None and other is not None and named != other:
+        raise fields.wrong("thread", other, "that of thread_id, or none")
+    name = named if named is not None else other
+    return None if name is None else fields.short_name(name, "thread_id")
 
 
 def _lane(request: RouteRequest, rule: TaskTypeConfig) -> str:

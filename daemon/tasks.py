@@ -13,10 +13,12 @@ from actors.messages.lifecycle import Finding
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import RouteHandle, RouteRef, RouteRequest, StartSink
 from actors.messages.tasks import Performer, Task, TaskChange, TaskKind
+from actors.messages.threads import ThreadRecorder
 from actors.router.desk import Desk as Routing
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from daemon.config import Config, QueueConfig
 from daemon.ids import utc
+from daemon.schemas import Schemas
 from daemon.telemetry import Gauge, Telemetry
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class _Around:
     system: ActorSystem
     router: RouteRef
     routing: Routing
+    notes: ThreadRecorder
 
 
 class Tasks:
@@ -65,6 +68,7 @@ class Tasks:
         notices: Where changes are put up.
 
     Attributes:
+        schemas: Applies the schemas of callers.
         performers: Who does the work of which kind; more may be added at any time.
     """
 
@@ -79,21 +83,29 @@ class Tasks:
         self._state = state
         self._telemetry = telemetry
         self._notices = notices
+        self.schemas = Schemas()
         self.performers: dict[TaskKind, Performer] = {}
         self._around: _Around | None = None
         self._handle: TaskQueueHandle | None = None
         self._desk: Desk | None = None
         self._store: SqliteTasks | None = None
 
-    def connect(self, system: ActorSystem, router: RouteRef, routing: Routing) -> None:
+    def connect(
+        self,
+        system: ActorSystem,
+        router: RouteRef,
+        routing: Routing,
+        notes: ThreadRecorder,
+    ) -> None:
         """Start if there may be tasks from before, else when somebody asks.
 
         Args:
             system: Where the actor lives, under a supervisor of its own.
             router: Takes what tasks ask.
             routing: Whose rules and tools it shares.
+            notes: Where it is noted what becomes of tasks.
         """
-        self._around = _Around(system, router, routing)
+        self._around = _Around(system, router, routing, notes)
         if (self._state / FILE).exists():
             self.queue()
 
@@ -132,7 +144,11 @@ class Tasks:
         self._store = store
         store.listen(self._changed)
         asking = task_queue.RequestPerformer(
-            around.router, partial(candidates, around.routing), tools.new_id, utc
+            around.router,
+            partial(candidates, around.routing),
+            self.schemas,
+            tools.new_id,
+            utc,
         )
         self.performers["request"] = Followed(asking, tools.new_id, utc)
         self._desk = task_queue.Desk(
@@ -171,6 +187,10 @@ class Tasks:
         names = ("queued", "scheduled", "waiting", "in_work", "dead")
         return {name: sum(getattr(d, name) for d in depths) for name in names}
 
+    def in_work(self) -> int:
+        """How many this daemon works on now."""
+        return 0 if self._desk is None else self._desk.working
+
     def figures(self) -> tuple[Gauge, Gauge]:
         """How much of each priority and type there is, and how old it is."""
         depths = () if self._desk is None else self._desk.stats.depths[:MAX_LANES]
@@ -191,6 +211,10 @@ class Tasks:
     def _changed(self, change: TaskChange) -> None:
         self._telemetry.tasks.add((change.state,))
         self._notices.tell("tasks", f"task_{change.state}", change)
+        if change.thread_id is not None and self._around is not None:
+            from daemon.thread_tasks import task_changed  # noqa: PLC0415 - see above
+
+            self._around.notes.note(*task_changed(change))
 
     def _claimed(self, task: Task, waited_s: float) -> None:
         self._telemetry.task_wait.observe((task.spec.priority,), waited_s)

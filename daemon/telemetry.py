@@ -17,10 +17,10 @@ from msgspec import Struct
 from actors.messages.consensus import ConsensusInfo
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ProviderSnapshot
+from actors.messages.router import QueueExit
 from actors.messages.routing import (
     AttemptRecord,
     Priority,
-    QueueExit,
     RequestRecord,
 )
 from actors.policy.condition_catalogue import CATALOGUE

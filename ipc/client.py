@@ -17,7 +17,8 @@ been answered, and paid for.
 import asyncio
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from typing_extensions import override
@@ -248,6 +249,12 @@ class Stream:
         while not isinstance(piece := await self.next_piece(), DeltaParams):
             pass
         return piece
+
+    async def pieces(self) -> AsyncIterator[DeltaParams | NoticeParams]:
+        """Everything that comes before the end: how a round of consensus goes, too."""
+        with suppress(StopAsyncIteration):
+            while True:
+                yield await self.next_piece()
 
     async def next_piece(self) -> DeltaParams | NoticeParams:
         """The next of everything that comes before the end."""

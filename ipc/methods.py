@@ -25,7 +25,17 @@ from actors.messages.routing import (
     StartSink,
 )
 from actors.messages.whatif import WhatIf
-from ipc import control, events, feedback, fields, results, subscribing, tasks, whatif
+from ipc import (
+    control,
+    events,
+    feedback,
+    fields,
+    results,
+    subscribing,
+    tasks,
+    threads,
+    whatif,
+)
 from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
@@ -152,9 +162,17 @@ class Service(Protocol):
         """A new request id."""
 
     def listen(
-        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+        self,
+        topics: Collection[Topic],
+        on_news: Callable[[], object],
+        peer: Peer,
+        *,
+        about: str | None = None,
     ) -> subscribing.Listening:
-        """Hold for this peer what it may know; ``on_news`` may only schedule."""
+        """Hold for this peer what it may know; ``on_news`` may only schedule.
+
+        ``about`` is the id of the only request to be told of.
+        """
 
     async def call(self, method: str, params: object, peer: Peer) -> object:
         """Serve all methods but ``hello``, ``route``, ``subscribe`` and ``cancel``.
@@ -319,19 +337,27 @@ _TASKS: Final = tuple(
     for row in tasks.ROWS
 )
 
-METHODS: Final[Mapping[str, Method]] = {
-    method.name: method for method in (*_TABLE, *_TASKS)
-}
+_THREADS: Final = tuple(
+    Method(
+        name=f"threads.{row.name}",
+        params=row.params,
+        result=row.result,
+        summary=row.summary,
+        reading=True,
+    )
+    for row in threads.ROWS
+)
 
-_NOT_YET: Final = frozenset((*("threads.list", "threads.get"),))
+METHODS: Final[Mapping[str, Method]] = {
+    method.name: method for method in (*_TABLE, *_TASKS, *_THREADS)
+}
 
 
 def unknown_method(name: str) -> InvalidRequest:
     """The error for a method that is not in the table, with the nearest that is."""
     shown = fields.shown(name)
-    message = f"there is no method {shown}{fields.nearest(name, METHODS.keys())}"
     return InvalidRequest(
-        f"the method {name} is not supported yet" if name in _NOT_YET else message,
+        f"there is no method {shown}{fields.nearest(name, METHODS.keys())}",
         field="method",
         got=shown,
         wanted="one of " + ", ".join(METHODS),

@@ -18,13 +18,14 @@ from typing_extensions import override
 from actors.errors import Cancelled, GitBridgeError, InternalError
 from actors.messages.chat import Delta
 from actors.messages.routing import RouteHandle, error_info
+from ipc.following import routed
 from ipc.frames import MAX_MESSAGE_BYTES, Framing
 from ipc.listener import linger
 from ipc.methods import Peer, Service
 from ipc.peers import Identify, known_again
 from ipc.session import Call, CancelCall, Event, Session, StartCall, StartRoute
 from ipc.stopping import stopped
-from ipc.subscribing import SubscribeParams
+from ipc.subscribing import NoticeParams, SubscribeParams
 from ipc.subscription import Subscription
 
 HANGUP_CHECK_S: Final = 0.05
@@ -185,9 +186,9 @@ class NativeProtocol(asyncio.Protocol):
         call = event.call
         service = self._server.service
         if isinstance(event, StartRoute):
-            streams = event.request.stream and call.wants_reply
-            sink = partial(self._delta, call) if streams else None
-            handle = self._work[call] = service.route(event.request, sink)
+            tell, sink = partial(self._notice, call), partial(self._delta, call)
+            handle = routed(service, event, self._peer, tell=tell, sink=sink)
+            self._work[call] = handle
             handle.begin(partial(self._end, call))
         elif isinstance(event.params, SubscribeParams):
             self._subscribe(call, event.params)
@@ -215,6 +216,13 @@ class NativeProtocol(asyncio.Protocol):
 
     def _delta(self, call: Call, delta: Delta) -> None:
         self._session.delta(call, delta)
+        self._send_piece()
+
+    def _notice(self, call: Call, notice: NoticeParams) -> None:
+        self._session.notice(call, notice)
+        self._send_piece()
+
+    def _send_piece(self) -> None:
         if self._writable:
             self._flush_soon()
         else:

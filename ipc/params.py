@@ -1,6 +1,6 @@
 """The params of a call as their Struct, or an error that says what was wrong with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -45,9 +45,18 @@ def _explained(
     if not field:
         return fields.missing(reason.split("`")[1], "it among the params")
     if wanted.startswith("Invalid enum value"):
-        options = get_args(get_type_hints(kind)[field])
-        return fields.wrong(field, given[field], "one of " + ", ".join(options))
+        options = ", ".join(_options(get_type_hints(kind)[field]))
+        return fields.wrong(field, given[field], f"one of {options}")
     return fields.wrong(field, given.get(field), _in_words(wanted))
+
+
+def _options(wanted: object) -> Iterator[str]:
+    """The words that a literal, or one of several types, allows."""
+    for each in get_args(wanted):
+        if isinstance(each, str):
+            yield each
+        else:
+            yield from _options(each)
 
 
 def _unknown(field: str, value: object, names: tuple[str, ...]) -> InvalidRequest:

@@ -22,6 +22,7 @@ from actors.messages.chat import (
 from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.messages.ledger import HistoryEntry, UsageGrouping, UsageRow
 from actors.messages.lifecycle import Condition
+from actors.messages.peers import PeerRow
 from actors.messages.provider import (
     BreakerPhase,
     CostSource,
@@ -82,6 +83,7 @@ class RouteReply(Struct, frozen=True, kw_only=True):
     simulated: bool = False
     dropped: tuple[str, ...] = ()
     consensus: ConsensusInfo | UnsetType = UNSET
+    thread: str | UnsetType = UNSET
 
 
 class FunctionPiece(Struct, frozen=True, omit_defaults=True):
@@ -177,6 +179,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     """The daemon at a glance. Of those ``in_flight`` so many are ``waiting`` for a place.
 
     ``tasks`` are the durable ones by where they are; empty where nobody has used any.
+    ``peers`` are the other daemons on the same Redis, where there is one.
     """
 
     version: str
@@ -194,6 +197,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
     waiting: dict[Priority, int] = {}
     tasks: dict[str, int] = {}
     budgets: tuple[BudgetRow, ...] = ()
+    peers: tuple[PeerRow, ...] = ()
 
 
 class ProvidersResult(Struct, frozen=True):
@@ -267,6 +271,7 @@ def route_reply(result: RouteResult) -> RouteReply:
         time_to_first_token_s=result.time_to_first_token_s,
         overhead_s=result.overhead_s,
         decision_id=result.decision_id,
+        thread=UNSET if result.thread is None else result.thread,
         request_id=result.request_id,
         confidence=result.confidence,
         attempts=result.attempts,

@@ -44,7 +44,8 @@ class AskParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked, however it is done. ``prompt`` or ``messages`` (OpenAI's shape) must be there.
 
     What is typed ``object`` is read, and refused with its path, by ``chat_request``.
-    ``deadline_s`` counts from arrival; ``budget_usd`` is the most it may cost.
+    ``deadline_s`` counts from arrival; ``budget_usd`` is the most it may cost;
+    ``thread`` names the record that this becomes part of.
     """
 
     prompt: str | None = None
@@ -73,6 +74,7 @@ class AskParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idempotency_key: object = None
     priority: str | None = None
     hedge: object = None
+    thread: str | None = None
 
 
 class RouteParams(AskParams, frozen=True, kw_only=True):
@@ -83,7 +85,8 @@ class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     """Ask several models; what is left out is as configured.
 
     ``members`` (or ``providers``) are providers or ``<provider>/<model>`` names;
-    ``replace`` has somebody else asked in place of a member that failed.
+    ``replace`` has somebody else asked in place of a member that failed. A stream tells
+    how the round goes as ``notice`` notifications, unless ``progress`` is false.
     """
 
     method: str | None = None
@@ -92,6 +95,7 @@ class ConsensusParams(RouteParams, frozen=True, kw_only=True):
     quorum: object = None
     judge: str | None = None
     replace: bool | None = None
+    progress: bool = True
 
 
 def route_request(
@@ -126,6 +130,7 @@ def route_request(
         user=user,
         door=door,
         consensus=ask,
+        thread=_name(params.thread, "thread"),
     )
 
 

@@ -39,7 +39,7 @@ from ipc.results import (
     delta_params,
     route_reply,
 )
-from ipc.route import RouteParams, route_request
+from ipc.route import ConsensusParams, RouteParams, route_request
 from ipc.rpc import (
     FAILED,
     INVALID_PARAMS,
@@ -72,10 +72,14 @@ class Call:
 
 
 class StartRoute(Struct, frozen=True):
-    """Event: route this, stream deltas if it says so, then ``finish``."""
+    """Event: route this, stream deltas if it says so, then ``finish``.
+
+    ``follow`` a round of consensus that is streamed: tell how it goes.
+    """
 
     call: Call
     request: RouteRequest
+    follow: bool = False
 
 
 class StartCall(Struct, frozen=True):
@@ -268,7 +272,7 @@ class Session:
             door=self._framing.door,
         )
         self._enter(call)
-        return StartRoute(call, request)
+        return StartRoute(call, request, follow=_follows(params, request))
 
     def _enter(self, call: Call) -> None:
         self._calls[call] = None
@@ -327,6 +331,12 @@ class Session:
         except (ValueError, TypeError, RecursionError) as error:
             reason = f"the answer cannot be written: {type(error).__name__}"
         return ErrorInfo(kind="internal", message=reason, owner="us", retryable=False)
+
+
+def _follows(params: RouteParams, request: RouteRequest) -> bool:
+    if request.consensus is None or not request.stream:
+        return False
+    return not isinstance(params, ConsensusParams) or params.progress
 
 
 def _cancelled(outcome: object) -> ErrorInfo:

@@ -10,11 +10,15 @@ from typing import Final
 import anyio
 from anyio.abc import Process
 
+from actors.actions.orphans import VARIABLE, end_orphans
 from actors.errors import ActionFailed, DeadlineExceeded, InvalidRequest
 from actors.messages.actions import ActionDone, CommandRule
 
 MAX_OUTPUT: Final = 4_096
 """Bytes of what it prints that are kept; the rest is read and dropped."""
+
+ORPHANS_S: Final = 5.0
+"""How long what an earlier attempt has left running may take to end."""
 
 _TEMPFAIL: Final = 75
 """EX_TEMPFAIL of sysexits.h: the command itself says that trying again may help."""
@@ -25,11 +29,13 @@ async def run_command(
 ) -> ActionDone:
     """Run it with ``content`` on stdin, as a process group of its own.
 
-    Its environment is what was declared, and ``GITBRIDGE_TASK_ID``.
+    Its environment is what was declared, and ``GITBRIDGE_TASK_ID``. What an earlier
+    attempt at the same task has left running is killed first.
 
     Raises:
         InvalidRequest: It is not on the list, cannot be started, or failed.
-        ActionFailed: It ended with 75 or by a signal: another try may help.
+        ActionFailed: It ended with 75 or by a signal, or what was left of an earlier
+            attempt cannot be ended: another try may help.
         DeadlineExceeded: It took too long, and was killed.
     """
     rule = rules.get(name)
@@ -40,6 +46,8 @@ async def run_command(
             got=name[:100],
             wanted="one of " + ", ".join(rules) if rules else "none is declared",
         )
+    if not await end_orphans(task_id, ORPHANS_S):
+        raise ActionFailed(f"an earlier attempt at {name} still runs")
     try:
         process = await anyio.open_process(
             list(rule.argv),
@@ -47,7 +55,7 @@ async def run_command(
             stdout=PIPE,
             stderr=STDOUT,
             cwd=rule.cwd,
-            env={**rule.env, "GITBRIDGE_TASK_ID": task_id},
+            env={**rule.env, VARIABLE: task_id},
             start_new_session=True,
         )
     except OSError as error:

@@ -8,8 +8,13 @@ from actors.consensus.settings import MAX_MEMBERS, ConsensusSettings
 from actors.errors import InvalidRequest, NoProvider
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
 from actors.messages.lifecycle import StateKeeper
+from actors.messages.notices import NoticeBoard
 from actors.messages.provider import ProviderRef
-from actors.messages.routing import RecordSpool, RequestRecord, RouterRef, Target
+from actors.messages.router import RecordSpool, RouterRef
+from actors.messages.routing import (
+    RequestRecord,
+    Target,
+)
 from actors.policy.voting.learned import Learned
 from actors.policy.voting.methods import Evidence
 from actors.policy.voting.stopping import cheap_first
@@ -25,7 +30,7 @@ class Tools:
     ``providers`` and ``aliases`` are as the router knows them. ``on_record`` is told of
     each finished round; it must not block or raise. ``utc`` gives epoch seconds,
     ``draw`` a number in [0, 1), ``quality`` the mean score of answers to a task type by
-    target, where any is known.
+    target, where any is known. ``notices`` is where it is told how a round goes.
     """
 
     router: RouterRef
@@ -37,6 +42,7 @@ class Tools:
     new_id: Callable[[], str]
     on_record: Callable[[RequestRecord], None]
     keeper: StateKeeper
+    notices: NoticeBoard
     quality: Callable[[str | None, Sequence[Target]], Mapping[Target, float]]
 
 

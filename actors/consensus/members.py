@@ -44,11 +44,13 @@ class Members:
         route: Callable[[RouteRequest], RouteHandle],
         base: RouteRequest,
         new_id: Callable[[], str],
-        on_end: Callable[[], None],
+        on_ask: Callable[[Asked], None],
+        on_end: Callable[[Asked], None],
     ) -> None:
         self._route = route
         self._base = base
         self._new_id = new_id
+        self._on_ask = on_ask
         self._on_end = on_end
         self.asked: list[Asked] = []
 
@@ -77,6 +79,7 @@ class Members:
             )
             asked = Asked(name, self._route(request), replaces=replaces)
             self.asked.append(asked)
+            self._on_ask(asked)
             asked.handle.begin(partial(self._ended, asked))
 
     def stop(self, *, interrupted: bool = False) -> None:
@@ -100,7 +103,7 @@ class Members:
 
     def _ended(self, asked: Asked, reply: Reply) -> None:
         asked.reply = reply
-        self._on_end()
+        self._on_end(asked)
 
 
 def as_answer(result: RouteResult) -> Answer:

@@ -152,6 +152,7 @@ class RoundEnd:
             simulated=any(each.simulated for each in self._results()),
             metadata=request.metadata,
             consensus=self._info(silent),
+            thread=request.thread,
         )
 
     def _decision(self) -> Decision:

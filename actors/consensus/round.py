@@ -5,16 +5,17 @@ from decimal import Decimal
 
 import anyio
 import structlog
-from msgspec.structs import replace as replace_struct
 
 from actors.consensus.ballots import ballots
+from actors.consensus.delivery import Delivery
 from actors.consensus.desk import Desk
-from actors.consensus.members import Members
+from actors.consensus.members import Asked, Members
 from actors.consensus.messages import StartRound
 from actors.consensus.missed import no_quorum
 from actors.consensus.outcome import RoundEnd, Verdict
 from actors.consensus.settings import WRITING_SHARE
 from actors.consensus.standins import StandIns
+from actors.consensus.telling import Telling
 from actors.consensus.verdict import (
     Count,
     count_answers,
@@ -32,9 +33,8 @@ from actors.errors import (
     InternalError,
     Interrupted,
 )
-from actors.messages.chat import Delta, ToolCallDelta
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
-from actors.messages.routing import ErrorInfo, RouteResult, Started
+from actors.messages.routing import ErrorInfo, RouteResult
 from actors.policy.voting.methods import Decided, Evidence
 from actors.policy.voting.planning import steps_of
 from actors.runtime import Backend, Future
@@ -62,11 +62,17 @@ class Round:
         limit_s = desk.settings.deadline_s
         self._deadline = self._began + min(request.deadline_s or limit_s, limit_s)
         self._question = question_of(request.chat.messages)
-        self._members = Members(
-            desk.tools.router.route, request, desk.tools.new_id, self._wake_up
-        )
-        self._stand_ins = StandIns(desk, self._ask, self._members, request.task_type)
         self._decision_id = desk.tools.new_id()
+        self._told = told = Telling(
+            desk.tools.notices, request, self._decision_id, self._question
+        )
+        self._members = members = Members(
+            desk.tools.router.route, request, desk.tools.new_id, told.asked, self._ended
+        )
+        self._delivery = Delivery(start, members, self._decision_id)
+        self._stand_ins = StandIns(
+            desk, self._ask, members, request.task_type, told.absent
+        )
         self._names: tuple[str, ...] = ()
         self._judge = ""  # or chair, where there may be one
         self._woken: Future[None] | None = None
@@ -101,6 +107,7 @@ class Round:
         except Exception:
             log.exception("consensus_bug", request_id=self._request.request_id)
             verdict = InternalError("the daemon failed on this request; see its log")
+        self._told.decided(verdict)
         self._stop_all()
         await self._settle()
         return self._end(verdict)
@@ -115,7 +122,10 @@ class Round:
         if self._may_write(method):
             self._judge = desk.judge(ask, self._names, self._request.task_type)
         evidence = desk.evidence(self._names, self._request.task_type)
+        self._told.began(method, self._names, quorum, self._deadline - self._began)
         early = await self._hear(method, quorum, evidence)
+        if early:
+            self._told.stopped_early(self._names, self._members)
         if self._stopped is not None:
             raise self._stopped
         answered = self._members.answered()
@@ -255,8 +265,9 @@ class Round:
             ],
             deadline=self._deadline,
             budget=None if budget is None else budget * _WRITING_PART,
-            on_start=self._begins,
+            on_start=self._delivery.begins,
         )
+        self._told.writing(method, self._judge)
         if method == "synthesis":
             written = await write_answer(writing)
         else:
@@ -302,6 +313,10 @@ class Round:
             timer.cancel()
             self._woken = None
 
+    def _ended(self, asked: Asked) -> None:
+        self._told.ended(asked, self._members)
+        self._wake_up()
+
     def _wake_up(self) -> None:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
@@ -330,50 +345,11 @@ class Round:
         end.write()
         reply = end.reply()
         if isinstance(reply, RouteResult) and not (writing and writing.streamed):
-            self._stream_whole(reply)
+            self._delivery.whole(reply)
         return reply
 
     def _prior(self, member: str) -> float | None:
         return self._desk.prior(member, self._request.task_type)
-
-    def _begins(self, started: Started) -> None:
-        """A chair's first words: the caller is told of the round, not of the chair's."""
-        if self._start.on_start is None:
-            return
-        heard = sum(
-            len(asked.reply.attempts)
-            for asked in self._members.asked
-            if asked.reply is not None
-        )
-        self._start.on_start(
-            replace_struct(
-                started,
-                decision_id=self._decision_id,
-                attempts=started.attempts + heard,
-            )
-        )
-
-    def _stream_whole(self, reply: RouteResult) -> None:
-        """To a caller who reads along: the verdict, in one piece."""
-        start = self._start
-        if start.on_start is not None:
-            start.on_start(
-                Started(
-                    provider=reply.provider,
-                    model=reply.model,
-                    decision_id=reply.decision_id,
-                    attempts=len(reply.attempts),
-                    simulated=reply.simulated,
-                )
-            )
-        if start.sink is not None:
-            calls = tuple(
-                ToolCallDelta(place, call.id, call.name, call.arguments)
-                for place, call in enumerate(reply.tool_calls)
-            )
-            start.sink(
-                Delta(content=reply.content, tool_calls=calls, model=reply.model)
-            )
 
 
 def _interrupted() -> Interrupted:

@@ -5,6 +5,7 @@ quarter of the time for answers is left. Each is from a provider that has not fa
 this round. Who is not replaced counts as absent, and the ballot says why.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -24,14 +25,23 @@ _OWN: Final[frozenset[ErrorKind]] = frozenset(
 
 
 class StandIns:
-    """One round's replacing. ``none`` says why nobody is replaced at all, if so."""
+    """One round's replacing. ``none`` says why nobody is replaced at all, if so.
+
+    ``on_absent`` is told of each member in whose place nobody is asked.
+    """
 
     def __init__(
-        self, desk: Desk, ask: ConsensusAsk, members: Members, task_type: str | None
+        self,
+        desk: Desk,
+        ask: ConsensusAsk,
+        members: Members,
+        task_type: str | None,
+        on_absent: Callable[[Asked], None],
     ) -> None:
         self._desk = desk
         self._members = members
         self._task_type = task_type
+        self._on_absent = on_absent
         self.none = _forbidden(desk, ask)
 
     def fill(self, *, left_s: float, span_s: float, share: Decimal | None) -> None:
@@ -51,6 +61,8 @@ class StandIns:
                 asked.absent = "too little is left of what it might cost"
             if asked.absent is None:
                 self._replace(asked, left_s, rest)
+            if asked.absent is not None:
+                self._on_absent(asked)
 
     def _why_not(self, asked: Asked, left: float) -> str | None:
         if self.none is not None:

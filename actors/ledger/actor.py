@@ -1,5 +1,7 @@
 """The ledger's actor: when to fold, what to do when that fails, whom to answer then."""
 
+from contextlib import suppress
+
 from msgspec import Struct
 from typing_extensions import override
 
@@ -7,6 +9,7 @@ from actors.errors import GitBridgeError, LedgerNotOpen, LedgerUnavailable
 from actors.ledger.desk import Desk, LedgerSettings
 from actors.messages.ledger import Folded, Label, LedgerStore, UsageGrouping
 from actors.messages.routing import Decision
+from actors.messages.threads import ThreadQuery
 from actors.runtime import Actor, Reply, TimerHandle
 
 _DAY_S = 86_400.0
@@ -89,8 +92,14 @@ class GetLabels(Struct, frozen=True):
     """Query: answered with a tuple of ``Label``."""
 
 
+class AskThreads(Struct, frozen=True):
+    """Query: answered with what the thread query says."""
+
+    query: ThreadQuery
+
+
 Feedback = PutLabel | GetLabels
-LookingBack = GetTotals | GetSpan | GetRecords
+LookingBack = GetTotals | GetSpan | GetRecords | AskThreads
 Reading = GetHistory | Explain | GetSightings | GetUsage | LookingBack
 Question = Flush | Reading | Feedback
 LedgerMessage = Wake | FoldNow | Sweep | Retain | Question
@@ -280,7 +289,7 @@ class Ledger(Actor[LedgerMessage]):
                 answer = await store.sightings(decision)
             case GetUsage(since, by):
                 answer = await store.usage(since, by)
-            case GetTotals() | GetSpan() | GetRecords():
+            case GetTotals() | GetSpan() | GetRecords() | AskThreads():
                 answer = await self._look_back(question)
             case PutLabel() | GetLabels():
                 answer = await self._feedback(question)
@@ -293,6 +302,8 @@ class Ledger(Actor[LedgerMessage]):
             return await self._store.totals()
         if isinstance(question, GetSpan):
             return await self._store.span(question.since, question.newest)
+        if isinstance(question, AskThreads):
+            return await self._store.threads(question.query)
         return await self._store.read_records(
             question.since, question.after, question.limit
         )
@@ -306,18 +317,21 @@ class Ledger(Actor[LedgerMessage]):
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
             self._sweep_timer = None
-        if self._desk.retention_days is not None:
+        if self._desk.sweeps:
             self._sweep_timer = self.context.call_later(delay_s, Sweep())
 
     async def _sweep(self) -> None:
-        settings, days = self._settings, self._desk.retention_days
-        if days is None:
-            return
-        before = self._desk.wall() - days * _DAY_S
-        try:
-            deleted = await self._store.sweep(before, settings.sweep_batch)
-        except Exception:  # noqa: BLE001 - what ails the database is told by folding
-            deleted = 0
+        settings, desk, deleted = self._settings, self._desk, 0
+        for days, sweep in (
+            (desk.retention_days, self._store.sweep),
+            (desk.thread_days, self._store.sweep_threads),
+        ):
+            if days is None:
+                continue
+            before = desk.wall() - days * _DAY_S
+            # What ails the database is told by folding.
+            with suppress(Exception):
+                deleted += await sweep(before, settings.sweep_batch)
         self._sweep_in(settings.sweep_pause_s if deleted else settings.sweep_every_s)
 
 

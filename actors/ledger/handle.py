@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from actors.errors import LedgerUnavailable
 from actors.ledger.actor import (
+    AskThreads,
     Explain,
     Flush,
     GetHistory,
@@ -35,6 +36,7 @@ from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
+from actors.messages.threads import ThreadAnswer, ThreadQuery
 from actors.runtime import (
     ActorRef,
     ActorStopped,
@@ -67,7 +69,8 @@ class LedgerHandle:
     ) -> None:
         self._settings = settings or LedgerSettings()
         self._store = store
-        self._desk = Desk(wall, dict(kept or {}), self._settings.retention_days)
+        told = self._settings
+        self._desk = Desk(wall, dict(kept or {}), told.retention_days, told.thread_days)
         self._ref: ActorRef[LedgerMessage] | None = None
 
     def spec(self) -> ChildSpec:
@@ -82,10 +85,11 @@ class LedgerHandle:
         """Say where the actor is, once it has been started."""
         self._ref = ref
 
-    def retain(self, days: float | None) -> None:
+    def retain(self, days: float | None, thread_days: float | None) -> None:
         """Delete what is older than this from now on; ``None`` keeps everything."""
-        if days != self._desk.retention_days:
-            self._desk.retention_days = days
+        desk = self._desk
+        if (days, thread_days) != (desk.retention_days, desk.thread_days):
+            desk.retention_days, desk.thread_days = days, thread_days
             self._tell(Retain())
 
     def wake(self) -> None:
@@ -129,6 +133,9 @@ class LedgerHandle:
 
     async def labels(self) -> tuple[Label, ...]:
         return await self._ask(GetLabels())
+
+    async def threads(self, query: ThreadQuery) -> ThreadAnswer:
+        return await self._ask(AskThreads(query))
 
     async def flush(self) -> bool:
         """Fold everything now; false when something could not be folded."""

@@ -11,6 +11,7 @@ from actors.messages.lifecycle import Finding
 from actors.messages.provider import CostSource, ProviderTotals
 from actors.messages.routing import Decision, Door, RequestRecord, Strategy
 from actors.messages.sighting import Sighting
+from actors.messages.threads import ThreadAnswer, ThreadQuery
 
 UsageGrouping = Literal["provider", "model", "task_type", "user"]
 
@@ -183,8 +184,14 @@ class LedgerStore(Protocol):
     async def labels(self) -> tuple[Label, ...]:
         """Every label there is."""
 
+    async def threads(self, query: ThreadQuery) -> ThreadAnswer:
+        """What is kept of threads; see the query."""
+
     async def sweep(self, before: float, limit: int) -> int:
         """Delete up to ``limit`` requests older than ``before``; returns how many."""
+
+    async def sweep_threads(self, before: float, limit: int) -> int:
+        """The same with what was noted of threads."""
 
 
 class LedgerRef(Protocol):
@@ -233,6 +240,9 @@ class LedgerRef(Protocol):
 
     async def totals(self) -> dict[str, ProviderTotals]:
         """Per provider since the first start with this state folder."""
+
+    async def threads(self, query: ThreadQuery) -> ThreadAnswer:
+        """What is kept of threads; see the query."""
 
     def load(self, key: str) -> bytes | None:
         """The value last saved under this key, in this or an earlier process."""

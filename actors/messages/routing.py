@@ -18,6 +18,7 @@ from actors.errors import (
 from actors.messages.chat import ChatRequest, FinishReason, ToolCall, Usage
 from actors.messages.consensus import Ballot, ConsensusAsk, ConsensusInfo
 from actors.messages.provider import CostSource, DeltaSink, RateLimits, TimeoutLimits
+from actors.messages.reuse import CacheUse, Reused
 from actors.messages.sighting import RankedOn, Sighting
 
 Strategy = Literal[
@@ -32,8 +33,6 @@ Door = Literal["http", "json", "msgpack", "internal"]
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """The highest first."""
-
-QueueResult = Literal["served", "overloaded", "queue_full", "deadline", "left"]
 
 
 class Weights(Struct, frozen=True, gc=False):
@@ -53,7 +52,9 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     ``priority`` counts where requests wait for a place; ``durable`` is work that
     outlives its caller (a task): it waits in order and is never shed.
     ``consensus`` has several models asked; ``parent_id`` is the request that this one is
-    a part of.
+    a part of, ``thread`` the one that keeps a record of it (``messages.threads``).
+    ``cache`` is ``None`` where the caller says nothing of it; ``idempotency_key`` is the
+    caller's own name for this request and its repeats.
     """
 
     request_id: str
@@ -73,6 +74,9 @@ class RouteRequest(Struct, frozen=True, gc=False, kw_only=True):
     door: Door = "internal"
     consensus: ConsensusAsk | None = None
     parent_id: str | None = None
+    cache: CacheUse | None = None
+    idempotency_key: str | None = None
+    thread: str | None = None
 
 
 class Target(Struct, frozen=True, gc=False, cache_hash=True):
@@ -231,6 +235,7 @@ class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
     dropped: tuple[str, ...] = ()
     rate_limits: RateLimits | None = None
     consensus: ConsensusInfo | None = None
+    thread: str | None = None
 
 
 class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
@@ -241,7 +246,8 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     ``RouteResult``; ``known_cost_usd`` is the sum of the attempts that are known.
     ``queued_s`` is the time spent waiting for a place, at a provider or in the daemon.
     ``sightings`` are figures that this or a later decision was ranked with and that are
-    in no earlier record (see ``policy.recall``).
+    in no earlier record (see ``policy.recall``). ``reused``: nobody was called, another
+    request's answer was given again; ``usage`` is then of nothing.
     """
 
     request_id: str
@@ -271,19 +277,9 @@ class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):
     metadata: dict[str, object] = {}
     consensus: ConsensusInfo | None = None
     parent_id: str | None = None
+    thread: str | None = None
     sightings: tuple[Sighting, ...] = ()
-
-
-class QueueExit(Struct, frozen=True, gc=False):
-    """Event: a request no longer waits for a place.
-
-    It got one (``served``), was shed (``overloaded``, ``queue_full``, ``deadline``), or
-    went by itself (``left``: its caller did, or there is something else to try).
-    """
-
-    priority: Priority
-    waited_s: float
-    result: QueueResult
+    reused: Reused | None = None
 
 
 class TaskRule(Struct, frozen=True, kw_only=True):
@@ -308,7 +304,8 @@ class Alias(Struct, frozen=True, kw_only=True):
 class Started(Struct, frozen=True, kw_only=True):
     """Event: the first content of a streamed answer is about to go to the caller.
 
-    ``attempts`` counts the upstream calls so far, this one included.
+    ``attempts`` counts the upstream calls so far, this one included; ``cached``: none
+    was made for this caller.
     """
 
     provider: str
@@ -316,6 +313,7 @@ class Started(Struct, frozen=True, kw_only=True):
     decision_id: str
     attempts: int
     simulated: bool
+    cached: bool = False
 
 
 StartSink = Callable[[Started], None]
@@ -349,34 +347,6 @@ class RouteRef(Protocol):
         sink: DeltaSink | None = None,
         on_start: StartSink | None = None,
     ) -> RouteHandle: ...
-
-
-class RouterRef(RouteRef, Protocol):
-    """The typed handle on the router actor."""
-
-    def strategy(self) -> tuple[Strategy, Weights]: ...
-
-    def overridden(self) -> bool:
-        """Strategy or weights are not those of the configuration."""
-
-    def overrides(self) -> tuple[Strategy | None, Weights | None]:
-        """What was set at run time; ``None`` is as configured."""
-
-    async def set_strategy(self, strategy: Strategy | None) -> None:
-        """Change it for all later requests; ``None`` drops the override."""
-
-    async def set_weights(self, weights: Weights | None) -> None: ...
-
-
-class RecordSpool(Protocol):
-    """Where records go before the answer leaves; survives ``kill -9``."""
-
-    def append(self, record: RequestRecord) -> None:
-        """Write the record with one system call.
-
-        Raises:
-            OSError: The record is not on disk; the answer leaves all the same.
-        """
 
 
 def error_info(error: GitBridgeError) -> ErrorInfo:

@@ -97,15 +97,15 @@ class ClaimAsk(Struct, frozen=True, kw_only=True):
     """Ask for work.
 
     ``slots`` has, for each free place of the ``worker``, the priorities it may be filled
-    with, the preferred first. ``room`` is how many more of a lane may be taken; a lane
-    that is not in it has no limit.
+    with, the preferred first. ``lanes`` is how many of a lane may be in work at once,
+    whoever works on them; a lane that is not in it has no limit.
     """
 
     worker: str
     now: float
     lease_s: float
     slots: tuple[tuple[Priority, ...], ...]
-    room: Mapping[str, int] = {}
+    lanes: Mapping[str, int] = {}
 
 
 class Lease(Struct, frozen=True):
@@ -245,7 +245,7 @@ class TaskStore(Protocol):
         """Lease tasks that are due: at most one for each slot, each to one worker only.
 
         A task whose lease has run out is due, unless it has had all its attempts: then
-        it is ``dead``.
+        it is ``dead``. Those whose deadline has passed have ``failed`` before.
         """
 
     async def renew(

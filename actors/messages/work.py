@@ -1,6 +1,6 @@
 """What tasks of kind ``request`` carry, and what they come to."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -11,7 +11,7 @@ class Check(Struct, frozen=True, kw_only=True):
     """What an answer must be to be taken. An empty one is never taken.
 
     ``finish``: ``whole`` wants it to have ended by itself, ``any`` takes a cut one too.
-    ``schema`` is a JSON Schema (see ``policy.tasks.schema``) for the answer as JSON;
+    ``schema`` is a usable JSON Schema (see ``SchemaCheck``) for the answer as JSON;
     ``required`` are keys that the JSON object must have. ``pattern`` is a regular
     expression that must be found in it: only ever from the configuration.
     """
@@ -21,6 +21,13 @@ class Check(Struct, frozen=True, kw_only=True):
     required: tuple[str, ...] = ()
     pattern: str | None = None
     repair: bool = True
+
+
+class SchemaCheck(Protocol):
+    """Applies JSON Schemas, never on the event loop."""
+
+    async def mismatch(self, schema: object, text: str) -> str | None:
+        """What of a JSON text is not as a usable schema wants it, in words."""
 
 
 class RequestWork(Struct, frozen=True, kw_only=True):

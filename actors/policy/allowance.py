@@ -104,6 +104,12 @@ class Allowances:
         self._tokens.book(tokens, now)
         self._marks[call_id] = self._requests.booked, self._tokens.booked
 
+    def withdraw(self, call_id: str, tokens: int, now: float) -> None:
+        """That call was not sent after all."""
+        if self._marks.pop(call_id, None) is not None:
+            self._requests.book(-1.0, now)
+            self._tokens.book(-tokens, now)
+
     def heard(self, call_id: str, limits: RateLimits, now: float) -> None:
         """That call is being answered, with these headers."""
         mark = self._marks.get(call_id)

@@ -105,9 +105,10 @@ class Account:
 
 
 class _Held(Struct, frozen=True):
-    """A call under way."""
+    """A call under way; ``priced``: its amount is known, else it is nothing."""
 
     amount: Decimal
+    priced: bool
     day: int
     user: str | None
 
@@ -127,15 +128,18 @@ class Budgets:
         self._house: Account | None = None
         self._users: dict[str | None, Account] = {}
         self._held: dict[str, _Held] = {}
+        self._active = False
         self.configure(self.limits)
 
     @property
     def active(self) -> bool:
-        return self.limits.any
+        """Something is limited, or was: from then on all that is spent is counted."""
+        return self._active
 
     def configure(self, limits: BudgetLimits) -> None:
         """Limit by these from now on; what is spent stays spent."""
         self.limits = limits
+        self._active |= limits.any
         house, users = self._house, self._users
         self._house, self._users = None, {}
         if limits.daemon is not None:
@@ -221,26 +225,33 @@ class Budgets:
             Why it is not admitted, and nothing is reserved; ``None``: it is.
         """
         short = self.short(user, amount, now)
-        if short is not None or amount is None:
+        if short is not None:
             return short
+        held = _Held(amount or _NOTHING, amount is not None, self.day, user)
         for account in self.accounts(user):
-            account.reserved += amount
-        self._held[key] = _Held(amount, self.day, user)
+            account.reserved += held.amount
+        self._held[key] = held
         return None
 
-    def settle(self, key: str, cost: Decimal | None, *, called: bool = True) -> Decimal:
-        """A call has ended: what counts for it, the most it may have cost if unknown."""
+    def settle(
+        self, key: str, cost: Decimal | None, *, called: bool = True
+    ) -> Decimal | None:
+        """A call has ended: what counts for it, the most it may have cost if unknown.
+
+        ``None``: neither is known, which only a call that nothing limits may have.
+        """
         held = self._held.pop(key, None)
         if held is None:
-            return _NOTHING
+            return None
         counts = (held.amount if cost is None else cost) if called else _NOTHING
+        known = held.priced or cost is not None or not called
         if held.day != self.day:
-            return counts
+            return counts if known else None
         for account in self.accounts(held.user):
             account.reserved -= held.amount
             account.settled += counts
         self._spent[held.user] = self._spent.get(held.user, _NOTHING) + counts
-        return counts
+        return counts if known else None
 
     def charge(self, user: str | None, cost: Decimal, now: float) -> None:
         """Count what was spent without having been asked for: a health probe's."""

@@ -117,6 +117,15 @@ _PROVIDERS: Mapping[str, Kind] = {
         " since the start; it is tried again by itself.",
         grace_s=1.0,
     ),
+    "redis_away": Kind(
+        severity="warning",
+        title="Redis away",
+        text="the Redis at {address} cannot be reached: {error}",
+        advice="Requests are answered as before; limits and budgets that daemons share"
+        " are each daemon's own share meanwhile. Nothing has to be done here: it is"
+        " tried again by itself.",
+        grace_s=1.0,
+    ),
     "prices_unknown": Kind(
         severity="warning",
         title="Prices unknown",

@@ -207,6 +207,11 @@ class Limiter:
         if self._tpm is not None:
             self._tpm.book(-booked[0], now)
 
+    def hold_off(self, until: float) -> None:
+        """Let nobody in before that: others have what there is."""
+        if isfinite(until):
+            self._blocked_until = max(self._blocked_until, until)
+
     def overloaded(self, call_id: str, now: float) -> None:
         """That call, still booked, was refused for load: a 429 or a 529."""
         booked = self._flight.get(call_id)

@@ -6,6 +6,7 @@ the bill.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from actors.messages.chat import (
     ChatRequest,
     FilePart,
     ImagePart,
+    Message,
     TextPart,
 )
 
@@ -140,3 +142,17 @@ def _tools_bytes(request: ChatRequest) -> int:
 def _utf8_bytes(text: str) -> int:
     # A lone surrogate cannot be sent, but must not break an estimate either.
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def prompt_chars(messages: Sequence[Message]) -> int:
+    """Length of all message text; the text itself is never kept."""
+    return sum(_message_chars(message) for message in messages)
+
+
+def _message_chars(message: Message) -> int:
+    content = message.content
+    if content is None:
+        return 0
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(part.text) for part in content if isinstance(part, TextPart))

@@ -20,6 +20,7 @@ from actors.messages.provider import (
     RateLimits,
 )
 from actors.policy.tokens import estimate_prompt_tokens
+from actors.provider import refusals
 from actors.provider.call import UpstreamCall
 from actors.provider.handle import (
     Absorb,
@@ -31,6 +32,7 @@ from actors.provider.handle import (
 )
 from actors.provider.probe import probe_completion, probe_models
 from actors.provider.settings import ProviderSettings, ProviderTools
+from actors.provider.shares import RateShare, limits_rates
 from actors.provider.state import ProviderState
 from actors.runtime import Actor, Reply, TaskHandle, TimerHandle
 
@@ -187,9 +189,37 @@ class ProviderActor(Actor[Message]):
             partial(self._heard, attempt),
         )
         self._calls[attempt.attempt_id] = call
-        call.task = self.context.spawn(self._run(call, attempt, reply), name="call")
+        job = self._run if self._shares() is None else partial(self._shared_run, tokens)
+        call.task = self.context.spawn(job(call, attempt, reply), name="call")
 
-    async def _run(self, call: UpstreamCall, attempt: Attempt, reply: Reply) -> None:
+    def _shares(self) -> RateShare | None:
+        """Where rates are kept together with other daemons, and there are any."""
+        return self._tools.shares if limits_rates(self._settings.limits) else None
+
+    async def _shared_run(
+        self, tokens: int, call: UpstreamCall, attempt: Attempt, reply: Reply
+    ) -> None:
+        shares, settings = self._shares(), self._settings
+        assert shares is not None
+        call_id = attempt.attempt_id
+        part = await shares.take(settings.name, settings.limits, call_id, tokens)
+        if part.wait_s > 0.0:
+            del self._calls[call_id]
+            now = self.context.now()
+            self._state.withdraw(call_id, attempt.model, tokens, now, part.closed_s)
+            failure = refusals.limited(settings.name, part.wait_s)
+            reply.send(self._not_called(attempt, failure))
+            self._tell_if_idle()
+            return
+        used: int | None = None
+        called = True
+        try:
+            outcome = await self._run(call, attempt, reply)
+            used, called = outcome.usage.total_tokens, outcome.called
+        finally:
+            shares.settle(call_id, used, called=called)
+
+    async def _run(self, call: UpstreamCall, attempt: Attempt, reply: Reply) -> Outcome:
         outcome = await call.run()
         del self._calls[attempt.attempt_id]
         self._state.settle(
@@ -201,6 +231,7 @@ class ProviderActor(Actor[Message]):
         )
         reply.send(outcome)
         self._tell_if_idle()
+        return outcome
 
     def _heard(self, attempt: Attempt, limits: RateLimits) -> None:
         now = self.context.now()

@@ -13,6 +13,7 @@ from actors.messages.provider import BreakerTransition, ProbeResult, Resume
 from actors.policy.breaker import Breaker, BreakerConfig
 from actors.policy.limits import LimitConfig
 from actors.policy.pricing import PriceBook
+from actors.provider.shares import RateShare
 from actors.wire.base import Dialect, Endpoint, Timeouts, Transport
 
 
@@ -89,7 +90,8 @@ class ProviderTools:
 
     ``utc`` gives epoch seconds, ``draw`` a number in [0, 1). ``on_event`` is told of
     breaker transitions and probes; it must not block or raise. ``breaker`` is the kind
-    that is made for each model: one under watch in tests and simulations.
+    that is made for each model: one under watch in tests and simulations. ``shares`` is
+    where rates are kept together with other daemons.
     """
 
     dialect: Dialect
@@ -101,3 +103,4 @@ class ProviderTools:
     keeper: StateKeeper
     on_event: Callable[[ProviderEvent], None]
     breaker: type[Breaker] = Breaker
+    shares: RateShare | None = None

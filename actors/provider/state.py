@@ -122,6 +122,18 @@ class ProviderState:
         self._changes += 1
         return None
 
+    def withdraw(
+        self, call_id: str, model: str, tokens: int, now: float, closed_s: float
+    ) -> None:
+        """An admitted call is not made after all: others have taken the rate."""
+        state = self._model(model)
+        state.in_flight -= 1
+        state.allowances.withdraw(call_id, tokens, now)
+        state.breaker.settle(call_id, "neutral", now, 0.0)
+        self._limiter.withdraw(call_id, now)
+        self._limiter.hold_off(now + closed_s)
+        self._changes += 1
+
     def counts_tokens(self, model: str) -> bool:
         """Whether it matters how many tokens a call to that model takes."""
         state = self._models.get(model)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from actors.messages.provider import ProviderRef, ProviderSnapshot
-from actors.messages.routing import Priority, QueueExit, QueueResult
+from actors.messages.router import QueueExit, QueueResult
+from actors.messages.routing import Priority
 from actors.policy.admission import AdmissionQueue
 from actors.policy.waiting_line import Shed, Waiter
 from actors.runtime import Backend, Future, TimerHandle

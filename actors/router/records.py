@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from actors.errors import GitBridgeError
-from actors.messages.chat import Completion, Message, TextPart, Usage
+from actors.messages.chat import Completion, Usage
 from actors.messages.provider import COST_SOURCES, CostSource, Outcome, RateLimits
 from actors.messages.routing import (
     AttemptKind,
@@ -18,6 +18,7 @@ from actors.messages.routing import (
     RouteResult,
     error_info,
 )
+from actors.policy.tokens import prompt_chars
 
 MESSAGE_LIMIT = 500
 """Characters of a provider's error text that are kept."""
@@ -117,20 +118,6 @@ def total_cost(
     return (known if complete else None), known, COST_SOURCES[doubt]
 
 
-def prompt_chars(messages: Sequence[Message]) -> int:
-    """Length of all message text; the text itself is never kept."""
-    return sum(_message_chars(message) for message in messages)
-
-
-def _message_chars(message: Message) -> int:
-    content = message.content
-    if content is None:
-        return 0
-    if isinstance(content, str):
-        return len(content)
-    return sum(len(part.text) for part in content if isinstance(part, TextPart))
-
-
 @dataclass(slots=True)
 class Ending:
     """Everything known about a request at its end, and how it is told."""
@@ -178,6 +165,7 @@ class Ending:
             simulated=self.journal.simulated,
             metadata=request.metadata,
             parent_id=request.parent_id,
+            thread=request.thread,
         )
 
     def reply(self) -> RouteResult | ErrorInfo:

@@ -8,10 +8,9 @@ from msgspec import Struct
 from actors.messages.chat import ReasoningEffort
 from actors.messages.lifecycle import StateKeeper
 from actors.messages.provider import ProviderRef
+from actors.messages.router import QueueExit, RecordSpool
 from actors.messages.routing import (
     Alias,
-    QueueExit,
-    RecordSpool,
     RequestRecord,
     Strategy,
     StreamMode,

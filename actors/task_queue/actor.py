@@ -36,7 +36,7 @@ class TaskQueueActor(Actor[QueueMessage]):
 
     @override
     def on_start(self) -> None:
-        self._desk.in_work.clear()
+        self._desk.working = 0
         self.context.spawn(self._claim_always(), name="claim")
         self.context.spawn(self._renew_always(), name="renew")
         self.context.spawn(self._count_always(), name="count")
@@ -118,7 +118,7 @@ class TaskQueueActor(Actor[QueueMessage]):
             now=now,
             lease_s=desk.settings.lease_s,
             slots=slots,
-            room=desk.room(),
+            lanes=desk.settings.lanes,
         )
         tasks = await tools.store.claim(ask)
         desk.shares.took(slots, [task.spec.priority for task in tasks])
@@ -130,7 +130,7 @@ class TaskQueueActor(Actor[QueueMessage]):
     def _start(self, task: Task) -> None:
         work = Work(self._desk, task)
         self._works[task.task_id] = work
-        self._desk.in_work[task.spec.lane] += 1
+        self._desk.working += 1
         self.context.spawn(self._carry(work), name="work")
         if self._closed:
             work.stop("give_back")
@@ -141,7 +141,7 @@ class TaskQueueActor(Actor[QueueMessage]):
         finally:
             if self._works.get(work.task.task_id) is work:
                 del self._works[work.task.task_id]
-            self._desk.in_work[work.task.spec.lane] -= 1
+            self._desk.working -= 1
             self._ring()
             self._given()
 

@@ -1,6 +1,5 @@
 """What the queue is told, the tools it is given, and what outlives its lives."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -54,7 +53,7 @@ class Desk:
     settings: QueueSettings
     tools: QueueTools
     shares: Shares = field(default_factory=Shares)
-    in_work: Counter[str] = field(default_factory=Counter)  # by lane
+    working: int = 0  # tasks, here
     trouble: QueueUnavailable | None = None
     stats: QueueStats = field(default_factory=QueueStats)  # some seconds old
 
@@ -63,10 +62,3 @@ class Desk:
         if self.trouble is None:
             return ()
         return (Finding(code="queue_unavailable", values={"error": str(self.trouble)}),)
-
-    def room(self) -> dict[str, int]:
-        """How many more of each limited lane there may be."""
-        return {
-            lane: max(0, most - self.in_work[lane])
-            for lane, most in self.settings.lanes.items()
-        }

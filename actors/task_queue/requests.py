@@ -15,8 +15,8 @@ from actors.messages.routing import (
     error_info,
 )
 from actors.messages.tasks import Performed, Task
-from actors.messages.work import RequestOutcome, RequestWork
-from actors.policy.tasks.checks import fault
+from actors.messages.work import Check, RequestOutcome, RequestWork, SchemaCheck
+from actors.policy.tasks.checks import fault, json_text
 from actors.policy.tasks.remedies import Elsewhere, Repair, next_remedy
 
 CANCEL_S = 5.0
@@ -40,6 +40,7 @@ class RequestPerformer:
     Args:
         router: Takes requests, rounds of consensus too.
         providers: Who may be asked for a request, the preferred first.
+        schemas: Says whether an answer is as its schema wants.
         new_id: Makes request ids.
         utc: Epoch seconds.
     """
@@ -48,11 +49,13 @@ class RequestPerformer:
         self,
         router: RouteRef,
         providers: Callable[[RouteRequest], Sequence[str]],
+        schemas: SchemaCheck,
         new_id: Callable[[], str],
         utc: Callable[[], float],
     ) -> None:
         self._router = router
         self._providers = providers
+        self._schemas = schemas
         self._new_id = new_id
         self._utc = utc
 
@@ -65,7 +68,7 @@ class RequestPerformer:
         repaired = not work.check.repair
         for _ in range(MAX_ANSWERS):
             result = await self._ask(asked, task)
-            wrong = fault(work.check, result)
+            wrong = await self._fault(work.check, result)
             if wrong is None:
                 outcome = RequestOutcome(result=result, refused=tuple(refused))
                 return Performed(result=msgspec.msgpack.encode(outcome))
@@ -86,6 +89,14 @@ class RequestPerformer:
             tell(f"{result.provider}: {wrong}; asking {asked.provider}")
         raise AnswerFailed(_unusable(refused))
 
+    async def _fault(self, check: Check, result: RouteResult) -> str | None:
+        found = fault(check, result)
+        if found is not None or check.schema is None:
+            return found
+        text = json_text(result)
+        found = await self._schemas.mismatch(check.schema, text)
+        return None if found is None else f"its schema does not hold {found}"
+
     async def _ask(self, request: RouteRequest, task: Task) -> RouteResult:
         request = replace(
             request,
@@ -94,6 +105,7 @@ class RequestPerformer:
             priority=task.spec.priority,
             deadline_s=self._time_left(request, task),
             metadata={**request.metadata, "task_id": task.task_id},
+            thread=task.spec.thread_id,
         )
         ends: list[RouteResult | ErrorInfo] = []
         over = anyio.Event()

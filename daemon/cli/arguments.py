@@ -11,9 +11,6 @@ from typing_extensions import override
 from daemon.cli import values
 from daemon.exits import EXIT_USAGE
 
-_NOT_YET: Final = ("threads",)
-_UNKNOWN: Final = "argument COMMAND: invalid choice: "
-
 
 class CommandsFormatter(argparse.RawDescriptionHelpFormatter):
     """Has room for the longest command, which stands deeper than argparse reckons."""
@@ -28,9 +25,6 @@ class Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        for name in _NOT_YET:
-            if message.startswith(f"{_UNKNOWN}{name!r}"):
-                message = f"{name} is not supported yet"
         message = _CHOICE.sub(_as_ours, message)
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise UsageError(f"{self.prog}: {message}")
@@ -104,3 +98,9 @@ def add_strategy(
         type=values.strategy,
         help=", ".join(values.STRATEGIES),
     )
+
+
+def add_thread(parser: argparse.ArgumentParser) -> None:
+    """The thread that what is asked becomes part of."""
+    words = "keep a record of it in this thread, a name of your own"
+    parser.add_argument("--thread", metavar="NAME", help=words)

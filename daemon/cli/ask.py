@@ -21,6 +21,7 @@ _FLAGS = {
     "deadline": "deadline_s",
     "budget": "budget_usd",
     "priority": "priority",
+    "thread": "thread",
 }
 
 
@@ -29,7 +30,7 @@ def ask(
 ) -> int:
     """Send the prompt, print the answer; on a terminal say who gave it at what cost."""
     params = route_params(args, read_prompt(args.prompt, stdin))
-    printed = _Printed(out)
+    printed = Printed(out)
     try:
         stream = client.stream("route", params)
         for piece in stream:
@@ -82,7 +83,7 @@ def route_params(args: argparse.Namespace, prompt: str) -> dict[str, object]:
     return params
 
 
-class _Printed:
+class Printed:
     """What of the answer is on the screen already."""
 
     def __init__(self, out: Output) -> None:

@@ -12,6 +12,7 @@ from daemon.exits import EXIT_BUG, EXIT_FAILED
 from daemon.paths import client_sockets, configured_socket, state_folder
 from ipc.calls import DaemonUnreachable
 from ipc.results import DeltaParams
+from ipc.subscribing import NoticeParams
 
 T = TypeVar("T")
 
@@ -20,6 +21,8 @@ class Stream(Protocol):
     """Pieces of an answer as they come, then ``result``."""
 
     def __iter__(self) -> Iterator[DeltaParams]: ...
+
+    def pieces(self) -> Iterator[DeltaParams | NoticeParams]: ...
 
     @property
     def result(self) -> object: ...

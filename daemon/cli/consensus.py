@@ -3,12 +3,14 @@
 import argparse
 from typing import IO
 
-from daemon.cli.ask import read_prompt
+from daemon.cli.ask import Printed, read_prompt
 from daemon.cli.connection import Client, typed
 from daemon.cli.output import Output
 from daemon.cli.render.consensus import round_account
+from daemon.cli.render.progress import progress_line
 from daemon.exits import EXIT_OK
 from ipc.results import RouteReply
+from ipc.subscribing import NoticeParams
 
 _FLAGS = {
     "method": "method",
@@ -19,6 +21,7 @@ _FLAGS = {
     "system": "system",
     "deadline": "deadline_s",
     "budget": "budget_usd",
+    "thread": "thread",
 }
 
 
@@ -33,14 +36,47 @@ def consensus(
             params[name] = value
     if args.providers:
         params["members"] = [each.strip() for each in args.providers.split(",")]
+    if args.stream:
+        return _streamed(client, params, out)
     result = client.call("consensus", params)
     if out.as_json:
         out.document(result)
         return EXIT_OK
     reply = typed(result, RouteReply)
+    _print_answer(reply, out)
+    out.note(round_account(reply, out.error_paint))
+    return EXIT_OK
+
+
+def _streamed(client: Client, params: dict[str, object], out: Output) -> int:
+    """How the round goes on stderr, and the answer while it is written."""
+    printed = Printed(out)
+    try:
+        stream = client.stream("consensus", {**params, "stream": True})
+        for piece in stream.pieces():
+            if out.as_json:
+                continue
+            if isinstance(piece, NoticeParams):
+                line = progress_line(piece.name, piece.body, out.error_paint)
+                if line is not None:
+                    out.note(line)
+            else:
+                printed.add(piece.content or "")
+    finally:
+        printed.end_line()
+    result = stream.result
+    if out.as_json:
+        out.document(result)
+        return EXIT_OK
+    reply = typed(result, RouteReply)
+    if not printed.anything:
+        _print_answer(reply, out)
+    out.note(round_account(reply, out.error_paint))
+    return EXIT_OK
+
+
+def _print_answer(reply: RouteReply, out: Output) -> None:
     text = reply.content if reply.content is not None else reply.refusal or ""
     lines = [text] if text else []
     lines += [f"{c.function.name}({c.function.arguments})" for c in reply.tool_calls]
     out.answer("\n".join(lines).rstrip("\n") + "\n")
-    out.note(round_account(reply, out.error_paint))
-    return EXIT_OK

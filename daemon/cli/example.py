@@ -23,6 +23,8 @@ EXAMPLE = """\
 # Requests worked on at once, and how many more may wait for a place.
 #max_requests = 1024
 #max_waiting = 1024
+# What other daemons on the same Redis call this one; by default the host's name.
+#name = "router-1"
 
 [access]
 # On the socket, by who is on the other side. Root and the daemon's own user are admins.
@@ -199,8 +201,10 @@ EXAMPLE = """\
 #retention_days = 365
 
 [queue]
+# The Redis that several daemons share; its password is better in the environment
+# (GITBRIDGE_REDIS_PASSWORD) or the credential redis_password.
+#url = "redis://redis.example:6379"
 # Where tasks are kept: in tasks.db in the state folder; "redis" is not supported yet.
-# url would be its address.
 #backend = "sqlite"
 # A task whose worker crashed is resumed after so many seconds.
 #lease_s = 30
@@ -215,6 +219,15 @@ EXAMPLE = """\
 #concurrency = 2
 #pattern = "severity"
 #required = ["severity", "summary"]
+
+[threads]
+# What is kept of consensus, tasks, events and named threads: "texts", "facts" (all but
+# the texts) or "nothing".
+#keep = "texts"
+# Older entries are deleted.
+#retention_days = 30
+# Bytes of each text that are kept.
+#max_bytes = 65536
 
 [events]
 # A folder whose *.json files are events; each goes to done or failed in there.

@@ -14,11 +14,13 @@ from daemon.cli.arguments import (
     add_client,
     add_places,
     add_strategy,
+    add_thread,
 )
 from daemon.cli.parser_events import add_events
 from daemon.cli.parser_live import add_live
 from daemon.cli.parser_records import add_feedback, add_history
 from daemon.cli.parser_tasks import add_tasks
+from daemon.cli.parser_threads import add_threads
 
 __all__ = ["Parser", "UsageError", "build_parser"]
 
@@ -52,6 +54,7 @@ def build_parser() -> Parser:
     add_history(commands)
     add_feedback(commands)
     add_tasks(commands)
+    add_threads(commands)
     add_events(commands)
     _add_control(commands)
     _add_health(commands)
@@ -126,6 +129,7 @@ def _add_ask(commands: "Commands[Parser]") -> None:
         choices=PRIORITIES,
         help="who goes first where requests wait for a place (normal)",
     )
+    add_thread(parser)
     add_client(parser)
 
 
@@ -134,6 +138,7 @@ def _add_consensus(commands: "Commands[Parser]") -> None:
         'gitbridge consensus "Is 2027 a prime number?"',
         "gitbridge consensus --providers openai,grok,claude --method quorum - < q.txt",
         "gitbridge consensus --method judge --judge claude 'Which design is better?'",
+        'gitbridge consensus --stream --method synthesis "What is a monad?"',
     )
     summary = "ask several models and decide between their answers"
     parser = add(commands, "consensus", summary, examples)
@@ -171,6 +176,12 @@ def _add_consensus(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--budget", metavar="USD", type=values.number, help="the most it may all cost"
     )
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="tell on stderr how it goes, print the answer as it is written",
+    )
+    add_thread(parser)
     add_client(parser)
 
 

@@ -3,7 +3,14 @@
 from actors.messages.routing import PRIORITIES
 from actors.messages.tasks import TASK_STATES
 from daemon.cli import values
-from daemon.cli.arguments import Commands, Parser, add, add_client, add_strategy
+from daemon.cli.arguments import (
+    Commands,
+    Parser,
+    add,
+    add_client,
+    add_strategy,
+    add_thread,
+)
 
 
 def add_tasks(commands: "Commands[Parser]") -> None:
@@ -49,6 +56,7 @@ def _add_submit(actions: "Commands[Parser]") -> None:
     parser.add_argument("--delay", metavar="S", type=values.number, help=words)
     parser.add_argument("--run-at", metavar="T", help="not before this time (ISO 8601)")
     parser.add_argument("--deadline", metavar="T", help="not after this time")
+    add_thread(parser)
     words = "the same key twice is one task"
     parser.add_argument("--key", metavar="KEY", help=words)
     parser.add_argument(

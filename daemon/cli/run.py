@@ -173,6 +173,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
     from daemon.cli.events import events  # noqa: PLC0415
     from daemon.cli.reading import read  # noqa: PLC0415
     from daemon.cli.tasks import tasks  # noqa: PLC0415
+    from daemon.cli.threads import threads  # noqa: PLC0415
     from daemon.cli.top import top  # noqa: PLC0415
 
     commands = {
@@ -184,6 +185,7 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         "drain": drain,
         "feedback": feedback,
         "tasks": tasks,
+        "threads": threads,
         "events": events,
         "top": top,
     }

@@ -29,6 +29,7 @@ _SUBMIT = {
     "deadline": "deadline",
     "key": "idempotency_key",
     "max_attempts": "max_attempts",
+    "thread": "thread",
 }
 _LIST = {
     "state": "state",

@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from actors.messages.routing import RequestRecord
-from daemon.storage.records import HEADER_BYTES, decode_record, scan
+from daemon.storage.records import HEADER_BYTES, Spooled, decode_spooled, scan
 
 _DAMAGED_BYTES = 64 << 20
 
@@ -15,7 +14,7 @@ _DAMAGED_BYTES = 64 << 20
 class Entry(Struct, frozen=True):
     """One record and the bytes it was written as."""
 
-    record: RequestRecord
+    record: Spooled
     payload: bytes
 
 
@@ -88,7 +87,7 @@ def _batch(place: Place, data: bytes, limit: int) -> Batch:
         damaged += not piece.torn
     for found in result.found:
         try:
-            entries.append(Entry(decode_record(found.payload), found.payload))
+            entries.append(Entry(decode_spooled(found.payload), found.payload))
         except (msgspec.DecodeError, RecursionError):
             set_aside(place.path, found.start, found.payload)
             damaged += 1

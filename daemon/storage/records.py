@@ -1,7 +1,8 @@
 """Records in a spool segment as bytes, without I/O.
 
 A record is a 4-byte big-endian length, the CRC-32 of that length and the payload, and
-the payload: a ``RequestRecord`` as a msgpack map.
+the payload as a msgpack map: a ``RequestRecord``, or ``ThreadNotes``. Which of the two
+shows in the first byte: notes are a map of one key, the record of a request has dozens.
 """
 
 import struct
@@ -12,6 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from actors.messages.routing import RequestRecord
+from actors.messages.threads import ThreadNotes
+
+Spooled = RequestRecord | ThreadNotes
 
 MAX_PAYLOAD_BYTES = 16 << 20
 
@@ -19,9 +23,11 @@ _HEADER = struct.Struct(">II")
 HEADER_BYTES = _HEADER.size
 _RESYNC_BUDGET_BYTES = 64 << 20  # checksummed per segment while looking for a record
 _MAX_DEPTH = 32
+_ONE_KEY = 0x81  # a msgpack map of one entry
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(RequestRecord).decode
+_decode_notes = msgspec.msgpack.Decoder(ThreadNotes).decode
 
 
 class Found(Struct, frozen=True):
@@ -127,7 +133,7 @@ def _is_map(first: int) -> bool:
     return 0x80 <= first <= 0x8F or first in {0xDE, 0xDF}
 
 
-def encode_record(record: RequestRecord) -> bytes:
+def encode_record(record: Spooled) -> bytes:
     """The record as a framed entry.
 
     What cannot be written as it is (integers beyond 64 bits, lone surrogates, metadata
@@ -137,7 +143,7 @@ def encode_record(record: RequestRecord) -> bytes:
     return _encode_cleaned(record) if payload is None else frame(payload)
 
 
-def exact_payload(record: RequestRecord) -> bytes | None:
+def exact_payload(record: Spooled) -> bytes | None:
     """The record's bytes, which decode to the same record; ``None`` if it has none."""
     try:
         payload = _encode(record)
@@ -146,7 +152,9 @@ def exact_payload(record: RequestRecord) -> bytes | None:
     return payload if len(payload) <= MAX_PAYLOAD_BYTES else None
 
 
-def _encode_cleaned(record: RequestRecord) -> bytes:
+def _encode_cleaned(record: Spooled) -> bytes:
+    if isinstance(record, ThreadNotes):
+        return frame(_encode(_clean(msgspec.to_builtins(record), _MAX_DEPTH)))
     fields: dict[str, object] = {
         name: getattr(record, name) for name in record.__struct_fields__
     }
@@ -198,4 +206,11 @@ _CLEANERS: dict[type, Callable[[object, int], object]] = {
 
 def decode_record(payload: bytes) -> RequestRecord:
     """Raises ``msgspec.DecodeError`` (or ``RecursionError``) for what is no record."""
+    return _decode(payload)
+
+
+def decode_spooled(payload: bytes) -> Spooled:
+    """What was appended to the spool; raises as ``decode_record`` does."""
+    if payload[:1] == bytes((_ONE_KEY,)):
+        return _decode_notes(payload)
     return _decode(payload)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from actors.messages.routing import AttemptRecord, RequestRecord
-from daemon.storage.batches import Entry
 
 Value = str | bytes | int | float | None
 
@@ -91,8 +90,8 @@ def dollars(pico: int) -> Decimal:
     return amount
 
 
-def request_row(entry: Entry) -> tuple[Value, ...]:
-    record = entry.record
+def request_row(record: RequestRecord, payload: bytes) -> tuple[Value, ...]:
+    """For ``INSERT_REQUEST``; ``payload`` is the record as it was spooled."""
     return (
         record.request_id,
         record.decision.decision_id,
@@ -121,7 +120,7 @@ def request_row(entry: Entry) -> tuple[Value, ...]:
         record.error_message,
         _count(record.prompt_chars) or 0,
         record.simulated,
-        entry.payload,
+        payload,
     )
 
 

@@ -16,9 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.messages.routing import RequestRecord
 from daemon.storage.batches import Batch, Entry, Place
-from daemon.storage.records import encode_record, exact_payload, frame
+from daemon.storage.records import Spooled, encode_record, exact_payload, frame
 
 _SUFFIX = ".spool"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -75,7 +74,7 @@ class Spool:
         self._closed_bytes = sum(closed.size for closed in self._closed)
         self._number = _number(self._closed[-1].path) if self._closed else 0
 
-    def append(self, record: RequestRecord) -> None:
+    def append(self, record: Spooled) -> None:
         """Write the record with one system call.
 
         Raises:
@@ -165,7 +164,7 @@ class Spool:
         if self._sync:
             self._sync_to_disk()
 
-    def _remember(self, record: RequestRecord, payload: bytes | None) -> None:
+    def _remember(self, record: Spooled, payload: bytes | None) -> None:
         entries = self._entries
         if entries is None:
             return

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from actors.messages.ledger import (
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
+from actors.messages.threads import ThreadAnswer, ThreadEntry, ThreadNotes, ThreadQuery
 from actors.policy.recall import Key
 from daemon.storage import labels, queries
 from daemon.storage.batches import (
@@ -33,6 +34,7 @@ from daemon.storage.batches import (
     read_batch,
     set_aside,
 )
+from daemon.storage.records import Spooled
 from daemon.storage.rows import (
     ADD_TOTALS,
     INSERT_ATTEMPT,
@@ -150,6 +152,11 @@ class Store:
     async def labels(self) -> tuple[Label, ...]:
         return await labels.labels(self._database)
 
+    async def threads(self, query: ThreadQuery) -> ThreadAnswer:
+        from daemon.storage.threads import answer  # noqa: PLC0415 - for who uses them
+
+        return await answer(self._database, query)
+
     async def states(self) -> States:
         return await queries.states(self._database)
 
@@ -162,7 +169,18 @@ class Store:
         async def delete(connection: aiosqlite.Connection) -> int:
             return (await connection.execute(_SWEEP, (before, limit))).rowcount
 
-        deleted = await self._database.write(delete)
+        return await self._delete(delete)
+
+    async def sweep_threads(self, before: float, limit: int) -> int:
+        """Delete up to ``limit`` entries older than ``before``, and threads without."""
+        from daemon.storage import threads  # noqa: PLC0415 - see ``threads``
+
+        return await self._delete(lambda writer: threads.sweep(writer, before, limit))
+
+    async def _delete(
+        self, work: Callable[[aiosqlite.Connection], Awaitable[int]]
+    ) -> int:
+        deleted = await self._database.write(work)
         if deleted:
             await self._database.release_space()
         return deleted
@@ -251,14 +269,24 @@ class Store:
 
     async def _insert(self, entries: tuple[Entry, ...], states: States) -> None:
         """The rows are made in the connection's thread, which asks for them."""
-        seeing = [entry.record for entry in entries if entry.record.sightings]
+        records = [
+            (entry.record, entry.payload)
+            for entry in entries
+            if isinstance(entry.record, RequestRecord)
+        ]
+        seeing = [record for record, _ in records if record.sightings]
+        notes = [each for entry in entries for each in _notes(entry.record)]
 
         async def work(connection: aiosqlite.Connection) -> None:
-            if entries:
-                await _insert_records(connection, entries)
+            if records:
+                await _insert_records(connection, records)
             if seeing:
                 rows = chain.from_iterable(map(sighting_rows, seeing))
                 await connection.executemany(INSERT_SIGHTINGS, rows)
+            if notes:
+                from daemon.storage import threads  # noqa: PLC0415 - see ``threads``
+
+                await threads.insert(connection, notes)
             if states:
                 await connection.executemany(_SAVE_STATE, states.items())
 
@@ -272,12 +300,16 @@ class Store:
         return None
 
 
+def _notes(spooled: Spooled) -> tuple[ThreadEntry, ...]:
+    return spooled.thread_notes if isinstance(spooled, ThreadNotes) else ()
+
+
 async def _insert_records(
-    connection: aiosqlite.Connection, entries: tuple[Entry, ...]
+    connection: aiosqlite.Connection, records: list[tuple[RequestRecord, bytes]]
 ) -> None:
     ((before,),) = await connection.execute_fetchall("SELECT MAX(id) FROM attempts")
-    await connection.executemany(INSERT_REQUEST, map(request_row, entries))
+    await connection.executemany(INSERT_REQUEST, starmap(request_row, records))
     await connection.executemany(
-        INSERT_ATTEMPT, (row for entry in entries for row in attempt_rows(entry.record))
+        INSERT_ATTEMPT, (row for record, _ in records for row in attempt_rows(record))
     )
     await connection.execute(ADD_TOTALS, (before or 0,))

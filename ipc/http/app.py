@@ -246,6 +246,17 @@ class Connection(web.RequestHandler):
         self.peer = peer
         self.remote = remote
 
+    @override
+    def close(self) -> None:
+        """Close after the answer that is on its way, or at once where there is none.
+
+        aiohttp would let an idle connection stay open, deaf, until keep-alive ends.
+        """
+        idle = self._waiter is not None
+        super().close()
+        if idle and self.transport is not None:
+            self.transport.close()
+
     def address(self, which: str) -> str | None:
         """The IP address of one end of a TCP connection."""
         transport = self.transport

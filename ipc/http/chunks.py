@@ -3,13 +3,14 @@
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from actors.messages.chat import Delta, ToolCallDelta
 from actors.messages.routing import ErrorInfo, RouteResult
 from ipc.http import schema
 from ipc.http.errors import error_body
-from ipc.http.translate import completion_id, facts, usage_body
+from ipc.http.translate import ProgressShape, completion_id, facts, usage_body
+from ipc.subscribing import NoticeParams
 
 DONE: Final = b"data: [DONE]\n\n"
 
@@ -19,7 +20,7 @@ _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 class ChunkWriter:
     """Writes one stream: ``first``, ``delta`` any number of times, then an ending.
 
-    Every chunk names the model that serves. ``broken`` is an ending too: an error
+    Every chunk names the model that serves, once it is known. ``broken`` is an ending too: an error
     event, and no ``[DONE]``.
     """
 
@@ -46,6 +47,17 @@ class ChunkWriter:
                 tool_calls=tuple(map(_piece, delta.tool_calls)) or UNSET,
             )
         )
+
+    def serves(self, model: str) -> None:
+        """Who answers is known by now."""
+        self._model = model
+
+    def progress(self, notice: NoticeParams, shape: ProgressShape) -> bytes:
+        """How a round of consensus goes, in a shape in which clients can take it."""
+        said = schema.Progress(notice.name, notice.body, notice.at)
+        if shape == "comments":
+            return b": progress " + _ENCODER.encode(said) + b"\n\n"
+        return self._event((), schema.ProgressFacts(said))
 
     def whole(self, result: RouteResult) -> bytes:
         """The answer as one piece, where none of it was streamed."""
@@ -79,13 +91,18 @@ class ChunkWriter:
     def _chunk(self, delta: schema.DeltaBody) -> bytes:
         return self._event((schema.ChunkChoice(delta),))
 
-    def _event(self, choices: tuple[schema.ChunkChoice, ...]) -> bytes:
+    def _event(
+        self,
+        choices: tuple[schema.ChunkChoice, ...],
+        facts: schema.ProgressFacts | UnsetType = UNSET,
+    ) -> bytes:
         chunk = schema.Chunk(
             id=completion_id(self._request_id),
             created=self._created,
             model=self._model,
             choices=choices,
             usage=None if self._include_usage else UNSET,
+            x_gitbridge=facts,
         )
         return event(_ENCODER.encode(chunk))
 

@@ -21,18 +21,24 @@ from actors.messages.routing import (
     Started,
     error_info,
 )
-from ipc.methods import Service
+from ipc.following import Followed
+from ipc.methods import Peer, Service
 from ipc.stopping import stopped
+from ipc.subscribing import NoticeParams
 
 HELD_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer waits for a client that does not read."""
 
 _DELTA_BYTES: Final = 100  # about what a delta takes beside its text
+_NOTICE_BYTES: Final = 1000  # about what a notice takes at most
 _log = structlog.get_logger()
 
 
 class Flight:
     """A request from the moment it is routed.
+
+    ``follow`` is who asks, where a round of consensus is to be told as it goes: then
+    notices come among the pieces of the answer.
 
     Attributes:
         started: Who serves, known when the first content comes.
@@ -45,6 +51,7 @@ class Flight:
         request: RouteRequest,
         *,
         on_too_slow: Callable[[], None],
+        follow: Peer | None = None,
         held_bytes: int = HELD_BYTES,
     ) -> None:
         """Hand the request to the router.
@@ -55,12 +62,24 @@ class Flight:
         self.started: Started | None = None
         self.outcome: RouteResult | ErrorInfo | None = None
         self._request_id = request.request_id
-        self._held: list[Delta] = []
+        self._held: list[Delta | NoticeParams] = []
+        self._followed = follow is not None
         self._bytes = 0
         self._limit = held_bytes
         self._on_too_slow = on_too_slow
         self._news: asyncio.Future[None] | None = None  # what the handler waits for
-        if request.stream:
+        handle: RouteHandle
+        if follow is not None:
+            handle = Followed(
+                service,
+                request,
+                follow,
+                call_id=None,
+                tell=self._take_in,
+                sink=self._take_in,
+                on_start=self._start,
+            )
+        elif request.stream:
             handle = service.route(request, self._take_in, self._start)
         else:
             handle = service.route(request, None)
@@ -74,11 +93,13 @@ class Flight:
     def _start(self, started: Started) -> None:
         self.started = started
 
-    def _take_in(self, delta: Delta) -> None:
+    def _take_in(self, piece: Delta | NoticeParams) -> None:
         if self.outcome is not None:
             return
-        self._held.append(delta)
-        self._bytes += _size(delta)
+        self._held.append(piece)
+        self._bytes += (
+            _NOTICE_BYTES if isinstance(piece, NoticeParams) else _size(piece)
+        )
         self._tell()
         if self._bytes > self._limit:
             self._give_up()
@@ -112,12 +133,18 @@ class Flight:
         return self.outcome
 
     async def begun(self) -> Started | None:
-        """Wait for the first content: ``None`` when it ended before any."""
-        while self.outcome is None and (self.started is None or not self._held):
+        """Wait for the first content: ``None`` when it ended before any.
+
+        Of a round that is followed its first notice is enough, and nobody serves yet.
+        """
+        while self.outcome is None and not self._may_begin():
             await self._changed()
         return self.started
 
-    async def deltas(self) -> list[Delta]:
+    def _may_begin(self) -> bool:
+        return bool(self._held) and (self._followed or self.started is not None)
+
+    async def pieces(self) -> list[Delta | NoticeParams]:
         """Wait for more of the answer; empty when there is no more."""
         while not self._held and self.outcome is None:
             await self._changed()

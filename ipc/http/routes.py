@@ -7,11 +7,10 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from actors.errors import GitBridgeError, InvalidRequest, NotPermitted, UnknownModel
-from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult, Started
+from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult
 from ipc import fields
 from ipc.events import Receive
 from ipc.http import schema, translate, webhooks
-from ipc.http.chunks import ChunkWriter
 from ipc.http.dashboard import page
 from ipc.http.errors import JSON, HttpError, Reply, error_reply
 from ipc.http.exchange import (
@@ -24,7 +23,7 @@ from ipc.http.exchange import (
 from ipc.http.flight import Flight
 from ipc.http.live import Broadcast, topics
 from ipc.http.rpc import answer
-from ipc.http.whole import SERVER
+from ipc.http.streaming import stream_answer
 from ipc.methods import METHODS, Method, Peer, Service, unknown_method
 from ipc.params import read_params
 from ipc.route import STRATEGIES
@@ -42,12 +41,6 @@ POSTED: Final = frozenset(
 """Methods with an address of their own that do not only read."""
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
-_STREAM_HEADERS: Final = {
-    "server": SERVER,
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache",
-    "x-accel-buffering": "no",
-}
 
 
 class Call(NamedTuple):
@@ -157,9 +150,16 @@ class Routes:
             return respond(
                 self._whole(asked.request, await self._outcome(call, asked.request))
             )
-        flight = self._depart(call, asked.request)
+        follow = None if asked.progress is None else call.peer
+        flight = self._depart(call, asked.request, follow)
         try:
-            return await self._stream(call, asked, flight)
+            return await stream_answer(
+                call.request,
+                asked,
+                flight,
+                created=int(self._backing.utc()),
+                last=lambda: self.draining,
+            )
         finally:
             self._arrive(flight)
 
@@ -172,10 +172,15 @@ class Routes:
         finally:
             self._arrive(flight)
 
-    def _depart(self, call: Call, request: RouteRequest) -> Flight:
+    def _depart(
+        self, call: Call, request: RouteRequest, follow: Peer | None = None
+    ) -> Flight:
         """Give a request into the router's hands, for as long as its client waits."""
         flight = Flight(
-            self._backing.service, request, on_too_slow=lambda: cut_off(call.request)
+            self._backing.service,
+            request,
+            on_too_slow=lambda: cut_off(call.request),
+            follow=follow,
         )
         self.flights.add(flight)
         return flight
@@ -191,32 +196,6 @@ class Routes:
         headers = {"content-type": JSON, **translate.result_headers(outcome)}
         body = translate.completion(outcome, int(self._backing.utc()))
         return Reply(200, headers, body)
-
-    async def _stream(
-        self, call: Call, asked: translate.Asked, flight: Flight
-    ) -> web.StreamResponse:
-        """Status and headers leave with the first content, not before."""
-        request_id = asked.request.request_id
-        served = await flight.begun()
-        if served is None:
-            outcome = await flight.ended()
-            if isinstance(outcome, ErrorInfo):
-                return respond(error_reply(outcome, request_id=request_id))
-            served = translate.started(outcome)
-        response = web.StreamResponse(
-            headers=_STREAM_HEADERS | _head(served, flight.outcome, request_id)
-        )
-        if self.draining:
-            response.force_close()
-        chunks = ChunkWriter(
-            request_id,
-            int(self._backing.utc()),
-            served.model,
-            include_usage=asked.include_usage,
-        )
-        await response.prepare(call.request)
-        await _send(response, flight, chunks)
-        return response
 
     # Models ---------------------------------------------------------------------------
 
@@ -317,32 +296,3 @@ def check_permission(peer: Peer, method: Method) -> None:
     if not peer.may(method):
         user = peer.user or "this caller"
         raise NotPermitted(f"{method.name} is for administrators, not for {user}")
-
-
-def _head(
-    served: Started, outcome: RouteResult | ErrorInfo | None, request_id: str
-) -> dict[str, str]:
-    if isinstance(outcome, RouteResult):
-        return translate.result_headers(outcome)
-    return translate.started_headers(served, request_id)
-
-
-async def _send(
-    response: web.StreamResponse, flight: Flight, chunks: ChunkWriter
-) -> None:
-    """Everything from the first chunk to the last; waits for the client to read."""
-    waiting = [chunks.first()]
-    empty = True
-    while deltas := await flight.deltas():
-        empty = False
-        waiting += map(chunks.delta, deltas)
-        await response.write(b"".join(waiting))
-        waiting.clear()
-    outcome = await flight.ended()
-    if isinstance(outcome, ErrorInfo):
-        waiting.append(chunks.broken(outcome))
-    else:
-        if empty:
-            waiting.append(chunks.whole(outcome))
-        waiting.append(chunks.end(outcome))
-    await response.write_eof(b"".join(waiting))

@@ -110,6 +110,20 @@ class Completion(Struct, frozen=True, tag_field="object", tag="chat.completion")
     x_gitbridge: "Facts | UnsetType" = UNSET
 
 
+class Progress(Struct, frozen=True):
+    """Something that happened in a round of consensus; ``at`` is UTC epoch seconds."""
+
+    name: str
+    body: object
+    at: float | None
+
+
+class ProgressFacts(Struct, frozen=True):
+    """What a chunk has under ``x_gitbridge`` that comes before the verdict."""
+
+    progress: Progress
+
+
 class ToolCallPiece(Struct, frozen=True):
     """A piece of a tool call; ``id``, ``type`` and name come once, with the first."""
 
@@ -164,7 +178,7 @@ class Chunk(Struct, frozen=True, tag_field="object", tag="chat.completion.chunk"
     model: str
     choices: tuple[ChunkChoice, ...]
     usage: UsageBody | UnsetType | None = UNSET
-    x_gitbridge: Facts | UnsetType = UNSET
+    x_gitbridge: Facts | ProgressFacts | UnsetType = UNSET
 
 
 class ErrorDetail(Struct, frozen=True):

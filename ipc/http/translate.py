@@ -5,7 +5,7 @@ are the ones that only HTTP has, the ``x-gitbridge-*`` headers, and the way back
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -29,6 +29,8 @@ REQUEST_HEADERS: Final = (
     "budget-usd",
     "stream-mode",
     "priority",
+    "progress",
+    "thread",
     "idempotency-key",
 )
 """The request headers we know, behind ``PREFIX``."""
@@ -36,11 +38,19 @@ REQUEST_HEADERS: Final = (
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
+ProgressShape = Literal["comments", "chunks"]
+PROGRESS_SHAPES: Final[tuple[ProgressShape, ...]] = get_args(ProgressShape)
+
+
 class Asked(Struct, frozen=True):
-    """A chat request, and whether its stream is to end with the usage."""
+    """A chat request, and whether its stream is to end with the usage.
+
+    ``progress``: how a round of consensus is told of in its stream, if it is.
+    """
 
     request: RouteRequest
     include_usage: bool = False
+    progress: ProgressShape | None = None
 
 
 # In -----------------------------------------------------------------------------------
@@ -120,6 +130,7 @@ def chat_asked(
         if strategy is None
         else route.parse_strategy(strategy, PREFIX + "strategy"),
         task_type=_name(extra.get("task-type"), PREFIX + "task-type"),
+        thread=_name(extra.get("thread"), PREFIX + "thread"),
         stream=stream,
         stream_mode=route.parse_stream_mode(
             extra.get("stream-mode"), PREFIX + "stream-mode"
@@ -132,7 +143,8 @@ def chat_asked(
         door="http",
         consensus=route.named_consensus(_name(given.get("model"), "model")),
     )
-    return Asked(request, _include_usage(given.get("stream_options"), stream=stream))
+    include_usage = _include_usage(given.get("stream_options"), stream=stream)
+    return Asked(request, include_usage, _progress(extra.get("progress"), request))
 
 
 def _plainly_asked(body: PlainBody, *, request_id: str, user: str | None) -> Asked:
@@ -174,6 +186,18 @@ def read_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     if "idempotency-key" in found:
         raise fields.unsupported(PREFIX + "idempotency-key", found["idempotency-key"])
     return found
+
+
+def _progress(value: str | None, request: RouteRequest) -> ProgressShape | None:
+    """As the header says; of what is no round, or not streamed, there is nothing."""
+    if value is None:
+        return None
+    for shape in PROGRESS_SHAPES:
+        if shape == value.lower():
+            told = request.stream and request.consensus is not None
+            return shape if told else None
+    wanted = "one of " + ", ".join(PROGRESS_SHAPES)
+    raise fields.wrong(PREFIX + "progress", value, wanted)
 
 
 def _number(text: str | None) -> object:
@@ -289,6 +313,8 @@ def result_headers(result: RouteResult) -> dict[str, str]:
     headers |= rate_limit_headers(result.rate_limits)
     headers["x-gitbridge-cache"] = cache_state(result)
     headers["x-gitbridge-overhead-ms"] = f"{result.overhead_s * 1000:.3f}"
+    if result.thread is not None:
+        headers["x-gitbridge-thread"] = plain(result.thread)
     if result.cost_usd is not None:
         headers["x-gitbridge-cost-usd"] = f"{result.cost_usd:f}"
     return headers

@@ -120,3 +120,8 @@ def test_the_daemon_never_imports_the_price_library() -> None:
 @pytest.mark.slow
 def test_who_asks_for_no_consensus_does_not_carry_it() -> None:
     assert not {"actors.consensus", "rapidfuzz"} & loaded_by("daemon.app")
+
+
+@pytest.mark.slow
+def test_who_configures_no_redis_does_not_carry_its_client() -> None:
+    assert not {"redis", "daemon.storage.redis"} & loaded_by("daemon.app")

@@ -168,6 +168,7 @@ FOLLOWED = {
     "health": {"interval_s", "probe", "max_latency_s"},
     "budgets": {"usd_per_day", "per_user_usd_per_day"},
     "ledger": {"retention_days"},
+    "threads": None,
     "log": {"level", "prompts"},  # prompts can only be off
     **dict.fromkeys(("routing", "retry", "breaker", "providers", "models")),
     "consensus": None,

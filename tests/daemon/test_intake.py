@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from itertools import count
 
+import anyio
 import pytest
+from typing_extensions import override
 
 from actors.errors import InvalidRequest, NotPermitted, Overloaded, QueueUnavailable
 from actors.event_router import EventRouter, EventSettings
@@ -11,8 +13,9 @@ from actors.messages.actions import EventRule
 from actors.messages.tasks import NewTask, Submitted, Task
 from actors.policy.github import signature
 from daemon.intake import Intake
-from ipc.events import Delivery, PublishParams
+from ipc.events import Delivery, PublishParams, PublishResult
 from tests.support.github_payloads import payload
+from tests.support.notes import Notes
 
 SECRET = "It's a Secret"
 
@@ -43,6 +46,7 @@ def intake(
     *rules: EventRule,
     secret: str | None = SECRET,
     repositories: tuple[str, ...] = (),
+    notes: Notes | None = None,
 ) -> Intake:
     ids = count(1)
 
@@ -57,6 +61,7 @@ def intake(
         repositories=lambda: repositories,
         new_id=new_id,
         utc=lambda: 5.0,
+        notes=notes or Notes(),
     )
 
 
@@ -78,6 +83,33 @@ async def test_a_webhook_is_kept_once() -> None:
     assert (first.task_type, first.priority) == ("code_review", "normal")
     assert first.by == "default rule 2"
     assert list(kept.tasks) == [("octo-org/hello", "github:d-1")]
+
+
+async def test_the_answer_waits_until_the_event_is_kept() -> None:
+    class Slow(Kept):
+        """A disk that takes its time."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.written = anyio.Event()
+
+        @override
+        async def submit(self, tasks: Sequence[NewTask]) -> tuple[Submitted, ...]:
+            await self.written.wait()
+            return await super().submit(tasks)
+
+    kept = Slow()
+    answered: list[PublishResult] = []
+
+    async def receive() -> None:
+        answered.append(await intake(kept).receive(delivery("pull_request")))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(receive)
+        await anyio.wait_all_tasks_blocked()
+        assert (answered, kept.tasks) == ([], {})
+        kept.written.set()
+    assert len(answered) == len(kept.tasks) == 1
 
 
 @pytest.mark.parametrize("name", ["push", "issue_comment"])
@@ -151,3 +183,16 @@ async def test_a_published_event_with_an_id_is_kept_once() -> None:
 
     assert not (await desk.publish(told, None)).duplicate
     assert (await desk.publish(told, None)).duplicate
+
+
+async def test_an_event_that_is_kept_opens_a_thread_once() -> None:
+    kept, notes = Kept(), Notes()
+    taking = intake(kept, EventRule(), notes=notes)
+    event = PublishParams(name="deploy", id="1", title="Broken", sender="eve")
+    told = [await taking.publish(event, "ada") for _ in range(2)]
+
+    (entry,) = notes.entries
+    assert {each.task_id for each in told} == {entry.thread_id}
+    assert (entry.user, entry.text) == ("ada", "Broken")
+    (task,) = kept.tasks.values()
+    assert task.spec.thread_id == entry.thread_id

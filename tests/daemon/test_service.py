@@ -10,11 +10,12 @@ from actors.messages.provider import ProbeResult
 from actors.messages.routing import Weights
 from actors.messages.whatif import WhatIf
 from actors.policy.pricing import PriceBook
-from daemon import service
+from daemon import health_check
 from daemon.feedback import FeedbackDesk
+from daemon.health_check import probe_passes
 from daemon.model_list import list_models
 from daemon.notices import Notices
-from daemon.service import HouseService, probe_passes
+from daemon.service import HouseService
 from ipc import methods, results
 from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
@@ -43,7 +44,7 @@ def service_of(house: SmallHouse, *conditions: Condition) -> HouseService:
     return HouseService(
         version="1.2.3",
         router=house.router,
-        consensus=house.router,
+        routes=house.router,
         providers=house.providers,
         provider_aliases={"chatgpt": "one"},
         ledger=MemoryLedger(house.spool.records),
@@ -134,7 +135,7 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
     doors = HouseService(
         version="1.2.3",
         router=house.router,
-        consensus=house.router,
+        routes=house.router,
         providers=house.providers,
         provider_aliases={},
         ledger=MemoryLedger(house.spool.records),
@@ -262,7 +263,7 @@ async def test_health_checks_all_or_one_by_any_of_its_names(house: SmallHouse) -
 async def test_an_unhealthy_provider_is_checked_again_before_it_is_said(
     house: SmallHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "HEALTH_BACKOFF_S", 0.0)
+    monkeypatch.setattr(health_check, "BACKOFF_S", 0.0)
     house.transports["one"].models = refusal(401, "invalid_api_key")
     found = await call(service_of(house), "health.check", provider="one", retries=1)
 

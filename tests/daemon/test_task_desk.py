@@ -61,12 +61,17 @@ class Queue:
         return all(self.store.tasks[each].ended_at is not None for each in task_ids)
 
 
+async def unusable(schema: object) -> str | None:
+    return "at $: no" if schema == {"$ref": "x"} else None
+
+
 class Desk:
     def __init__(self) -> None:
         self.queue = Queue()
         desk = TaskDesk(
             lambda: self.queue,  # type: ignore[arg-type, return-value]  # lists only
             lambda: CONFIG,
+            unusable,
             id_maker(lambda: NOW),
             lambda: NOW,
         )
@@ -121,9 +126,13 @@ async def test_consensus_and_schemas_are_taken_along() -> None:
     plain = desk.work(await desk.submit(consensus=True)).request.consensus
     assert plain is not None
     schema = {"type": "object"}
-    shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    shape: dict[str, object] = {"type": "json_schema"}
+    shape["json_schema"] = {"name": "n", "schema": schema}
     kept = await desk.submit(response_format=shape)
     assert desk.work(kept).check.schema == schema
+    shape["json_schema"] = {"name": "n", "schema": {"$ref": "x"}}
+    kept = await desk.submit(response_format=shape)
+    assert desk.work(kept).check.schema is None
 
 
 async def test_the_same_key_is_the_same_task() -> None:

@@ -10,11 +10,11 @@ from actors.messages.chat import Usage
 from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
+from actors.messages.router import QueueExit
 from actors.messages.routing import (
     AttemptRecord,
     Decision,
     Priority,
-    QueueExit,
     RequestRecord,
     Weights,
 )

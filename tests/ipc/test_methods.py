@@ -1,7 +1,5 @@
 """The table of methods, and how params are read."""
 
-import pytest
-
 from ipc.methods import (
     METHODS,
     Peer,
@@ -34,6 +32,7 @@ def test_the_table_names_every_method_once() -> None:
         "drain",
         *(f"tasks.{each}" for each in ("submit", "get", "list")),
         *(f"tasks.{each}" for each in ("cancel", "retry", "wait")),
+        *(f"threads.{each}" for each in ("list", "get", "export")),
     ]
 
 
@@ -63,8 +62,3 @@ def test_an_unknown_method_is_told_with_the_nearest() -> None:
 
     assert error.message == 'there is no method "rout"; did you mean route?'
     assert error.field == "method"
-
-
-@pytest.mark.parametrize("name", ["threads.list"])
-def test_a_method_that_comes_later_is_refused_as_such(name: str) -> None:
-    assert unknown_method(name).message == f"the method {name} is not supported yet"

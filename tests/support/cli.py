@@ -20,6 +20,7 @@ from daemon.cli.run import Entrances, run, wants_json
 from daemon.config import HealthOptions, ServeOptions
 from ipc.calls import DaemonUnreachable
 from ipc.results import DeltaParams, RouteReply
+from ipc.subscribing import NoticeParams
 
 REPLY = RouteReply(
     content="hi there",
@@ -80,15 +81,26 @@ class FakeStream:
     """Pieces, then the result or the error."""
 
     def __init__(
-        self, pieces: Sequence[str], result: object, error: GitBridgeError | None
+        self,
+        pieces: Sequence[str | NoticeParams],
+        result: object,
+        error: GitBridgeError | None,
     ) -> None:
         self._pieces = pieces
         self._error = error
         self.result = result
 
     def __iter__(self) -> Iterator[DeltaParams]:
+        for piece in self.pieces():
+            if isinstance(piece, DeltaParams):
+                yield piece
+
+    def pieces(self) -> Iterator[DeltaParams | NoticeParams]:
         for piece in self._pieces:
-            yield DeltaParams(id=1, index=0, content=piece, reasoning=None)
+            if isinstance(piece, NoticeParams):
+                yield piece
+            else:
+                yield DeltaParams(id=1, index=0, content=piece, reasoning=None)
         if self._error is not None:
             raise self._error
 
@@ -99,7 +111,7 @@ class FakeDaemon:
     def __init__(
         self,
         answers: Mapping[str, object] | None = None,
-        pieces: Sequence[str] = (),
+        pieces: Sequence[str | NoticeParams] = (),
     ) -> None:
         self._answers = answers or {}
         self._pieces = pieces

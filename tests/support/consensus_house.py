@@ -17,6 +17,7 @@ from actors.messages.chat import Delta
 from actors.messages.consensus import ConsensusAsk, ConsensusInfo
 from actors.messages.routing import ErrorInfo, RequestRecord, RouteResult, Started
 from actors.runtime import ChildSpec, SupervisorSpec
+from daemon.notices import Notices
 from tests.support.fake_transport import FakeTransport
 from tests.support.small_house import (
     EPOCH,
@@ -32,6 +33,7 @@ from tests.support.small_house import (
 class ConsensusHouse:
     house: SmallHouse
     handle: ConsensusHandle
+    notices: Notices
 
     async def ask(
         self, ask: ConsensusAsk | None = None, **given: object
@@ -79,8 +81,10 @@ async def consensus_house(
     transports: Mapping[str, FakeTransport],
     settings: ConsensusSettings | None = None,
     draw: float = 0.5,
+    board: Notices | None = None,
 ) -> AsyncIterator[ConsensusHouse]:
     async with small_house(transports, draw=draw) as house:
+        board = board or Notices(lambda: EPOCH + anyio.current_time())
         desk = Desk(
             settings or ConsensusSettings(),
             Tools(
@@ -94,9 +98,10 @@ async def consensus_house(
                 on_record=house.finished.append,
                 quality=house.desk.quality_of,
                 keeper=house.keeper,
+                notices=board,
             ),
         )
         child = ChildSpec(id="consensus", factory=lambda: ConsensusActor(desk))
         house.system.start(SupervisorSpec(id="deliberating", children=(child,)))
         handle = ConsensusHandle(house.system.ref("consensus"), desk)
-        yield ConsensusHouse(house, handle)
+        yield ConsensusHouse(house, handle, board)

@@ -22,7 +22,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def run_commands(
-    document: str, environ: dict[str, str]
+    document: str, environ: dict[str, str], cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the one block of shell commands of a page; the first that fails ends it."""
     (commands,) = blocks(document, "sh")
@@ -30,6 +30,7 @@ def run_commands(
         ["bash", "-euo", "pipefail", "-c", commands],
         check=False,
         env=environ,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=50,

@@ -7,7 +7,7 @@ know, is refused as GitHub would, and kept in ``mistakes``. Time stands still, s
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -24,8 +24,14 @@ HEADERS = {
 SINCE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
+async def _at_once(_what: str) -> None: ...
+
+
 class FakeGitHub:
-    """``refusals`` are answered first, one by one: (status, headers)."""
+    """``refusals`` are answered first, one by one: (status, headers).
+
+    ``pause`` is waited for with ``listed`` or ``posted`` before that is answered.
+    """
 
     def __init__(self) -> None:
         self.comments: list[str] = []
@@ -33,6 +39,7 @@ class FakeGitHub:
         self.mistakes: list[str] = []
         self.refusals: list[tuple[int, dict[str, str]]] = []
         self.url = ""
+        self.pause: Callable[[str], Awaitable[None]] = _at_once
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
@@ -43,8 +50,11 @@ class FakeGitHub:
         if self.mistakes:
             return web.json_response({"message": self.mistakes[-1]}, status=422)
         if request.method == "GET":
-            return self._list(request)
+            page = self._list(request)
+            await self.pause("listed")
+            return page
         self.comments.append(msgspec.json.decode(body)["body"])
+        await self.pause("posted")
         return web.json_response(self._row(len(self.comments)), status=201)
 
     def _check(self, request: web.BaseRequest, body: bytes) -> None:

@@ -143,11 +143,19 @@ class FakeService:
             await asyncio.wait_for(future, 5)
 
     def listen(
-        self, topics: Collection[Topic], on_news: Callable[[], object], peer: Peer
+        self,
+        topics: Collection[Topic],
+        on_news: Callable[[], object],
+        peer: Peer,
+        *,
+        about: str | None = None,
     ) -> Listening:
-        everything = peer.tier == "admin"
         return self.notices.listen(
-            topics, on_news, user=peer.user, everything=everything
+            topics,
+            on_news,
+            user=peer.user,
+            everything=peer.tier == "admin",
+            about=about,
         )
 
     async def call(self, method: str, params: object, peer: Peer) -> object:

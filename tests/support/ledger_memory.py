@@ -18,6 +18,7 @@ from actors.messages.lifecycle import Finding
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
+from actors.messages.threads import ThreadAnswer, ThreadList, ThreadQuery
 from actors.policy.recall import Key, seen_by
 
 
@@ -85,6 +86,9 @@ class MemoryLedger:
             if (each.provider, each.model, each.task_type)
             == (like.provider, like.model, like.task_type)
         )
+
+    async def threads(self, query: ThreadQuery) -> ThreadAnswer:
+        return ThreadList(())
 
     def load(self, key: str) -> bytes | None:
         return None

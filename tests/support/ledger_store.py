@@ -14,6 +14,13 @@ from actors.messages.ledger import (
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
+from actors.messages.threads import (
+    GetThread,
+    ThreadAnswer,
+    ThreadList,
+    ThreadPage,
+    ThreadQuery,
+)
 from actors.policy.recall import Key, seen_by
 
 
@@ -30,6 +37,7 @@ class MemoryStore:
         export_error: What the usage logs suffer from.
         damaged: Reported by the next fold.
         replaced: Reported by the next fold.
+        old_entries: How many entries of threads the next sweep finds.
         stashed: What the actor left when it ended.
     """
 
@@ -39,6 +47,8 @@ class MemoryStore:
         self.saved: dict[str, bytes] = {}
         self.folds: list[tuple[float, int]] = []
         self.sweeps: list[tuple[float, float]] = []
+        self.thread_sweeps: list[tuple[float, float]] = []
+        self.old_entries = 0
         self.fold_s = 0.0
         self.errors: list[Exception] = []
         self.broken: Exception | None = None
@@ -133,6 +143,15 @@ class MemoryStore:
         old = [record for record in self.records if record.at < before][:limit]
         self.records = [record for record in self.records if record not in old]
         return len(old)
+
+    async def threads(self, query: ThreadQuery) -> ThreadAnswer:
+        self._check()
+        return ThreadPage(None) if isinstance(query, GetThread) else ThreadList(())
+
+    async def sweep_threads(self, before: float, limit: int) -> int:
+        self.thread_sweeps.append((anyio.current_time(), before))
+        old, self.old_entries = min(self.old_entries, limit), 0
+        return old
 
     def _check(self) -> None:
         if self.broken is not None:

@@ -16,9 +16,9 @@ from actors.messages.provider import (
     ProviderRef,
     ProviderSnapshot,
 )
+from actors.messages.router import QueueExit
 from actors.messages.routing import (
     ErrorInfo,
-    QueueExit,
     RequestRecord,
     RouteHandle,
     RouteRequest,
@@ -35,6 +35,7 @@ from actors.provider import (
     SnapshotCell,
     resumes_as,
 )
+from actors.provider.shares import RateShare
 from actors.router import RouterActor, RouterHandle, RouterSettings, RouterTools
 from actors.router.desk import Desk
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
@@ -160,6 +161,7 @@ async def small_house(
     keeper: MemoryKeeper | None = None,
     draw: float = 0.5,
     prices: Mapping[str, Price] | None = None,
+    shares: RateShare | None = None,
 ) -> AsyncIterator[SmallHouse]:
     """Providers by name; one is dearer than the one before, so that order is known."""
     spool, keeper = MemorySpool(), keeper or MemoryKeeper()
@@ -210,6 +212,7 @@ async def small_house(
                 keeper=keeper,
                 on_event=events.append,
                 breaker=WatchedBreaker,
+                shares=shares,
             )
             supervisor = system.start(
                 SupervisorSpec(

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from actors.messages.routing import RequestRecord
+from daemon.storage.records import Spooled
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
 
@@ -18,7 +18,7 @@ class Stored(Struct):
     spool: Spool
     store: Store
 
-    async def fold(self, *records: RequestRecord) -> int:
+    async def fold(self, *records: Spooled) -> int:
         """Append these, and fold everything; returns how many records moved."""
         for record in records:
             self.spool.append(record)

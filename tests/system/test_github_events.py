@@ -6,19 +6,23 @@ from pathlib import Path
 from time import monotonic
 
 import aiohttp
+import anyio
 import msgspec
 import pytest
 from aiohttp import web
 
 from actors.policy.github import MARKER, signature
+from ipc.threads import ThreadsGetResult
 from tests.support.daemon_process import DaemonProcess, assert_well, prepared_daemon
 from tests.support.fake_github import TOKEN, FakeGitHub, fake_github
 from tests.support.github_payloads import payload
 from tests.support.waiting import until
+from tests.support.wire_client import wire_client
 
 pytestmark = pytest.mark.slow
 
 SECRET = "the webhook's secret"
+TITLE = "Close the file on every path"
 ANSWER = "The handle is closed on every path now."
 
 
@@ -101,14 +105,42 @@ async def deliver(daemon: DaemonProcess) -> tuple[int, dict[str, object], float]
             return response.status, await response.json(), monotonic() - began
 
 
+async def assert_one_thread(daemon: DaemonProcess, task_id: str) -> None:
+    """From the event to the comment, who said what is one thread."""
+    async with wire_client(daemon.socket) as client:
+
+        async def read() -> ThreadsGetResult:
+            found = await client.call("threads.get", {"thread": task_id})
+            return msgspec.convert(found.result, ThreadsGetResult, strict=False)
+
+        with anyio.fail_after(20.0):
+            while (await read()).entries[-1].kind != "action":  # noqa: ASYNC110 - it is another process
+                await anyio.sleep(0.02)
+        found = await read()
+        listed = await client.call("threads.list")
+    assert len(msgspec.convert(listed.result["threads"], list[object])) == 1
+    entries = [(each.kind, each.who) for each in found.entries]
+    wanted = {
+        ("event", "mona"),
+        ("decision", "event_router"),
+        ("question", "caller"),
+        ("decision", "router"),
+        ("ballot", "left/left-1"),
+        ("ballot", "right/right-1"),
+        ("verdict", "consensus"),
+        ("action", "post_comment"),
+    }
+    assert wanted <= set(entries), entries
+    assert (entries[0], entries[-1][0]) == (("event", "mona"), "action")
+    assert (found.thread.state, found.thread.title) == ("done", TITLE)
+
+
 @pytest.mark.parametrize("killed", [False, True])
 async def test_a_pull_request_gets_its_comment(tmp_path: Path, killed: bool) -> None:
     async with models() as said, fake_github() as github:
         with prepared_daemon(tmp_path, config(said, github)) as daemon:
-            daemon.environ |= {
-                "GITBRIDGE_WEBHOOK_SECRET": SECRET,
-                "GITHUB_TOKEN": TOKEN,
-            }
+            daemon.environ["GITBRIDGE_WEBHOOK_SECRET"] = SECRET
+            (tmp_path / ".env").write_text(f"GITHUB_TOKEN={TOKEN}\n")
             await daemon.start()
             status, told, _ = await deliver(daemon)
             assert (status, told["duplicate"], told["by"]) == (202, False, "rule 1")
@@ -120,8 +152,11 @@ async def test_a_pull_request_gets_its_comment(tmp_path: Path, killed: bool) -> 
             assert (status, again["duplicate"]) == (202, True)
             assert again["task_id"] == told["task_id"]
             assert took_s < 1.0, "GitHub waits ten"
+            await assert_one_thread(daemon, str(told["task_id"]))
             assert await daemon.stop() == 0
             assert_well(daemon)
+            assert TOKEN not in daemon.everything_said()
+            assert SECRET not in daemon.everything_said()
 
     assert github.mistakes == []
     assert {"left-1", "right-1"} <= set(said.asked)

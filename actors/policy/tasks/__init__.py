@@ -1,6 +1,5 @@
 """Decisions about durable work: pure, like all of ``policy``.
 
 ``shares`` which priority fills which free place · ``backoff`` when a failed attempt is
-tried again · ``schema`` whether a value has the shape that was asked for · ``checks``
-whether an answer is what was asked for · ``remedies`` what follows when it is not.
+tried again · ``checks`` whether an answer is what was asked for · ``remedies`` what follows when it is not.
 """

@@ -6,13 +6,15 @@ import msgspec
 
 from actors.messages.routing import RouteResult
 from actors.messages.work import Check
-from actors.policy.tasks.schema import mismatch
 
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n```\s*\Z", re.DOTALL)
 
 
 def fault(check: Check, result: RouteResult) -> str | None:
-    """What is wrong with an answer, in words for whoever gave it; ``None``: nothing."""
+    """What is wrong with an answer, in words for whoever gave it; ``None``: nothing.
+
+    Whether its JSON is as the schema wants is not looked at here: see ``json_text``.
+    """
     content = result.content or ""
     found = _cut(check, result)
     if not content.strip() and not result.tool_calls:
@@ -23,7 +25,7 @@ def fault(check: Check, result: RouteResult) -> str | None:
         return f"the answer does not match {check.pattern}"
     if check.schema is None and not check.required:
         return None
-    return _json_fault(check, content)
+    return _json_fault(check, json_text(result))
 
 
 def _cut(check: Check, result: RouteResult) -> str | None:
@@ -34,10 +36,16 @@ def _cut(check: Check, result: RouteResult) -> str | None:
     return None
 
 
-def _json_fault(check: Check, content: str) -> str | None:
+def json_text(result: RouteResult) -> str:
+    """The JSON in an answer, which may stand between fences."""
+    content = result.content or ""
     fenced = _FENCE.match(content)
+    return fenced[1] if fenced else content
+
+
+def _json_fault(check: Check, text: str) -> str | None:
     try:
-        value: object = msgspec.json.decode(fenced[1] if fenced else content)
+        value: object = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         return f"the answer is not JSON: {error}"
     if check.required:
@@ -46,5 +54,4 @@ def _json_fault(check: Check, content: str) -> str | None:
         absent = [key for key in check.required if key not in value]
         if absent:
             return f"the answer lacks {', '.join(absent)}"
-    found = None if check.schema is None else mismatch(value, check.schema)
-    return None if found is None else f"the answer is not as its schema wants: {found}"
+    return None

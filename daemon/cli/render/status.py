@@ -6,6 +6,7 @@ from actors.messages.lifecycle import Condition
 from actors.messages.provider import ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import Weights
 from daemon.cli.render.budgets import budgets
+from daemon.cli.render.peers import peers
 from daemon.cli.render.table import Cell, Paint, Row, Tone, one_line, table
 from daemon.cli.render.units import (
     UNKNOWN,
@@ -50,6 +51,8 @@ def status(result: StatusResult, paint: Paint) -> str:
         lines += ["", f"tasks: {', '.join(there)}"]
     if result.budgets:
         lines += ["", budgets(result.budgets, paint)]
+    if result.peers:
+        lines += ["", peers(result.peers, paint)]
     if result.conditions:
         lines += ["", *(_condition(each, paint) for each in result.conditions)]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """What changes tasks when somebody asks for it, each within one transaction."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actors.messages.routing import Priority
 from actors.messages.tasks import (
@@ -31,6 +31,10 @@ _NEXT_LANE = (
 _HEAD = (
     "SELECT tag, seq FROM tasks WHERE queue = ? AND lane = ? ORDER BY tag, seq LIMIT 1"
 )
+# By the index of leases: there are never many.
+_IN_WORK = (
+    "SELECT lane, COUNT(*) FROM tasks WHERE lease_until IS NOT NULL GROUP BY lane"
+)
 
 
 def submit(table: TaskTable, tasks: Sequence[NewTask]) -> tuple[Submitted, ...]:
@@ -49,9 +53,21 @@ def _submit(table: TaskTable, spec: NewTask) -> Submitted:
 def claim(table: TaskTable, ask: ClaimAsk) -> tuple[Task, ...]:
     tidying.wake(table, ask.now, _AT_ONCE)
     tidying.end_leases(table, ask.now, _AT_ONCE)
+    if len(tidying.expire(table, ask.now, _AT_ONCE)) == _AT_ONCE:
+        return ()  # first the rest of them
     claiming = _Claiming(table, ask)
     taken = (claiming.fill(slot) for slot in ask.slots)
     return tuple(task for task in taken if task is not None)
+
+
+def _room(table: TaskTable, lanes: Mapping[str, int]) -> dict[str, int]:
+    """How many more of each limited lane may be taken."""
+    room = dict(lanes)
+    if room:
+        for lane, tasks in table.connection.execute(_IN_WORK):
+            if lane in room:
+                room[lane] -= tasks
+    return room
 
 
 class _Claiming:
@@ -64,9 +80,8 @@ class _Claiming:
     def __init__(self, table: TaskTable, ask: ClaimAsk) -> None:
         self._table = table
         self._ask = ask
-        self._room = dict(ask.room)
+        self._room = _room(table, ask.lanes)
         self._heads: dict[Priority, list[tuple[float, int, str]]] = {}
-        self._left = _AT_ONCE  # of those whose deadline has passed
 
     def fill(self, slot: Sequence[Priority]) -> Task | None:
         for priority in slot:
@@ -77,24 +92,17 @@ class _Claiming:
 
     def _take(self, priority: Priority) -> Task | None:
         heads = self._heads_of(priority)
-        while heads and self._left:
+        while heads:
             _, seq, lane = heads[0]
             if not self._has_room(lane):
                 heapq.heappop(heads)
                 continue
-            row = self._table.by_seq(seq)
-            task = self._begin(row)
+            task = self._begin(self._table.by_seq(seq))
             self._replace_first(heads, priority, lane)
-            if task is not None:
-                return task
+            return task
         return None
 
-    def _begin(self, row: Row) -> Task | None:
-        deadline = row.task.spec.deadline_at
-        if deadline is not None and deadline <= self._ask.now:
-            self._left -= 1
-            self._table.put(row, task_states.expired(row.task, self._ask.now))
-            return None
+    def _begin(self, row: Row) -> Task:
         self._table.serve(row)
         lane = row.task.spec.lane
         if lane in self._room:

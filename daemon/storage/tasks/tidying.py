@@ -23,7 +23,7 @@ def end_leases(table: TaskTable, now: float, limit: int) -> list[Task]:
 
 def sweep(table: TaskTable, now: float, limit: int) -> Swept:
     ended = end_leases(table, now, limit)
-    expired = _expire(table, now, limit - len(ended))
+    expired = expire(table, now, limit - len(ended))
     removed = _remove(table, now, limit - len(ended) - len(expired))
     _forget(table)
     return Swept(
@@ -35,7 +35,8 @@ def sweep(table: TaskTable, now: float, limit: int) -> Swept:
     )
 
 
-def _expire(table: TaskTable, now: float, limit: int) -> list[Task]:
+def expire(table: TaskTable, now: float, limit: int) -> list[Task]:
+    """End what waited for an attempt until after its deadline."""
     sql = "WHERE expire_at <= ? ORDER BY expire_at, seq LIMIT ?"
     return [
         table.put(row, task_states.expired(row.task, now))

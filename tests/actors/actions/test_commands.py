@@ -1,12 +1,14 @@
 """Commands of the allow-list, run for real: processes know no virtual time."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import anyio
 import pytest
 
+from actors.actions import commands
 from actors.actions.commands import MAX_OUTPUT, run_command
 from actors.errors import ActionFailed, DeadlineExceeded, InvalidRequest
 from actors.messages.actions import ActionDone, CommandRule
@@ -126,3 +128,57 @@ async def test_a_cancelled_one_is_killed_with_its_children(tmp_path: Path) -> No
     pid = int(note.read_text())
     assert os.getpid() != pid
     await until(lambda: gone(pid))
+
+
+async def test_what_an_earlier_attempt_left_running_is_ended_first(
+    tmp_path: Path,
+) -> None:
+    """Also what it started in a session of its own."""
+    note = tmp_path / "pid"
+    escaping = FAMILY.replace(
+        'time.sleep(600)"])', 'time.sleep(600)"], start_new_session=True)'
+    )
+    assert escaping != FAMILY
+    orphan = await anyio.open_process(
+        [sys.executable, "-S", "-c", escaping],
+        env={"GITBRIDGE_TASK_ID": "T1"},
+        start_new_session=True,
+    )
+    bystander = await anyio.open_process(
+        [sys.executable, "-S", "-c", "import time; time.sleep(600)"],
+        env={"GITBRIDGE_TASK_ID": "T11"},
+    )
+    async with orphan, bystander:
+        assert orphan.stdin is not None
+        await orphan.stdin.send(str(note).encode())
+        await orphan.stdin.aclose()
+        await until(lambda: note.exists() and bool(note.read_text()))
+        done = await run_command("it", python("print(1)"), "", "T1")
+
+        assert done.detail == "1"
+        assert gone(orphan.pid)
+        assert gone(int(note.read_text()))
+        assert not gone(bystander.pid)
+        bystander.kill()
+
+
+async def test_an_earlier_attempt_that_cannot_be_ended_is_not_joined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = await anyio.open_process(
+        [sys.executable, "-S", "-c", "import time; time.sleep(600)"],
+        env={"GITBRIDGE_TASK_ID": "T1"},
+    )
+    async with left:
+        await until(lambda: _task_of(left.pid) == "T1")
+        monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: None)
+        monkeypatch.setattr(commands, "ORPHANS_S", 0.2)
+        with pytest.raises(ActionFailed, match="still runs"):
+            await run_command("it", python("print(1)"), "", "T1")
+        left.kill()
+
+
+def _task_of(pid: int) -> str:
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    found = (each for each in variables if each.startswith("GITBRIDGE_TASK_ID="))
+    return next(found, "").partition("=")[2]

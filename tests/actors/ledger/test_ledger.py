@@ -5,9 +5,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from typing_extensions import override
 
 from actors.errors import InvalidRequest, LedgerNotOpen, LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
+from actors.messages.threads import ListThreads, ThreadList
 from actors.runtime import ActorSystem, SupervisorSpec
 from tests.support.ledger_store import MemoryStore
 from tests.support.records import record
@@ -362,18 +364,53 @@ async def test_the_retention_time_may_change_and_is_followed_an_hour_later() -> 
     store.records = [record(n, at=WALL - n * 86_400) for n in range(10)]
     async with house(store) as ledger:
         await anyio.sleep(1800.0)
-        ledger.handle.retain(7)
-        ledger.handle.retain(7)
+        ledger.handle.retain(7, None)
+        ledger.handle.retain(7, None)
         await anyio.sleep(3500.0)
         assert store.sweeps == []
         await anyio.sleep(200.0)
         assert {before for _, before in store.sweeps} == {WALL - 7 * 86_400}
-        ledger.handle.retain(None)
+        ledger.handle.retain(None, None)
         swept = len(store.sweeps)
         await anyio.sleep(86_400.0)
 
         assert len(store.sweeps) == swept
         assert [r.request_id for r in store.records] == [f"r{n}" for n in range(8)]
+
+
+async def test_old_entries_of_threads_are_deleted_by_a_time_of_their_own() -> None:
+    store = MemoryStore()
+    store.old_entries = 5
+    async with house(store, LedgerSettings(thread_days=2, sweep_batch=3)) as ledger:
+        await anyio.sleep(3600.0 + 10.0)
+        assert {before for _, before in store.thread_sweeps} == {WALL - 2 * 86_400}
+        assert len(store.thread_sweeps) == 2  # one more soon, for there was something
+        ledger.handle.retain(None, 1)
+        await anyio.sleep(3700.0)
+        assert store.thread_sweeps[-1][1] == WALL - 86_400
+
+        assert store.sweeps == []
+
+
+async def test_a_sweep_of_requests_that_fails_holds_up_no_other() -> None:
+    class Failing(MemoryStore):
+        @override
+        async def sweep(self, before: float, limit: int) -> int:
+            raise OSError("disk")
+
+    store = Failing()
+    async with house(store, LedgerSettings(retention_days=1, thread_days=1)):
+        await anyio.sleep(3700.0)
+
+        assert len(store.thread_sweeps) == 1
+
+
+async def test_threads_are_asked_for_once_everything_is_folded() -> None:
+    async with house() as ledger:
+        ledger.spool(1)
+        assert await ledger.handle.threads(ListThreads(limit=1)) == ThreadList(())
+
+        assert [r.request_id for r in ledger.store.records] == ["r1"]
 
 
 async def test_nothing_is_deleted_without_a_retention_time() -> None:

@@ -141,8 +141,29 @@ def test_settling_twice_or_what_was_never_reserved_counts_nothing() -> None:
     taken(book, "1", "0.4")
     book.settle("1", CENT)
 
-    assert book.settle("1", CENT) == 0
+    assert book.settle("1", CENT) is None
     assert used(book) == {("daemon", None): "0.01+0.0"}
+
+
+def test_what_nothing_limits_counts_as_what_it_cost_or_as_not_known() -> None:
+    book = Budgets(BudgetLimits(tokens={"ci": Decimal(1)}))
+    for key in ("1", "2", "3"):
+        assert book.reserve(key, "ann", None, NOON) is None
+
+    assert book.settle("1", None) is None
+    assert book.settle("2", None, called=False) == 0
+    assert book.settle("3", CENT) == CENT
+
+
+def test_what_is_spent_while_nothing_is_limited_for_a_while_counts_afterwards() -> None:
+    book = budgets("1")
+    book.configure(BudgetLimits())
+
+    assert book.active
+    book.reserve("1", "ann", Decimal("0.3"), NOON)
+    book.settle("1", Decimal("0.2"))
+    book.configure(BudgetLimits(daemon=Decimal(1)))
+    assert used(book) == {("daemon", None): "0.2+0"}
 
 
 def test_a_tokens_budget_stands_in_place_of_each_users() -> None:

@@ -8,6 +8,7 @@ from actors.messages.actions import EventRule, PostComment
 from actors.messages.events import Event
 from actors.policy.classify import (
     PLACEHOLDERS,
+    SURE,
     fill,
     fits,
     plan_for,
@@ -151,6 +152,22 @@ def test_the_classifier_is_asked_where_rules_are_silent() -> None:
         0.8,
     )
     assert asked == ["It crashes\non start"]
+
+
+@pytest.mark.parametrize(
+    ("score", "by", "task_type"),
+    [
+        (SURE, "classifier", "security"),
+        (SURE - 1e-9, "classifier, unsure", "general"),
+    ],
+)
+def test_an_unsure_guess_is_not_taken(score: float, by: str, task_type: str) -> None:
+    plan = plan_for(replace(EVENT, labels=()), (), lambda _: ("security", score))
+
+    assert plan is not None
+    assert (plan.by, plan.task_type, plan.score) == (by, task_type, score)
+    assert plan.priority == ("high" if by == "classifier" else "normal")
+    assert plan.prompt.startswith("Say in" if by != "classifier" else "Assess")
 
 
 def test_the_classifier_is_not_asked_about_everything() -> None:

@@ -14,7 +14,11 @@ from actors.messages.chat import (
     Tool,
     ToolCall,
 )
-from actors.policy.tokens import estimate_prompt_tokens, upper_bound_prompt_tokens
+from actors.policy.tokens import (
+    estimate_prompt_tokens,
+    prompt_chars,
+    upper_bound_prompt_tokens,
+)
 
 KINDS = ["openai", "xai", "anthropic", "compatible", "mistral", "deepseek"]
 TOOL = Tool(name="weather", parameters={"type": "object", "properties": {}})
@@ -126,3 +130,13 @@ def test_a_lone_surrogate_breaks_nothing() -> None:
 
     assert estimate_prompt_tokens(request, "openai") > 0
     assert upper_bound_prompt_tokens(request, "openai") > 0
+
+
+def test_characters_of_a_prompt_are_those_of_its_texts() -> None:
+    messages = (
+        Message("system", "abc"),
+        Message("user", (TextPart("de"), ImagePart("https://x.example/y.png"))),
+        Message("assistant", None),
+    )
+
+    assert prompt_chars(messages) == 5

@@ -13,7 +13,7 @@ from actors.messages.provider import (
     ProviderRef,
     ProviderSnapshot,
 )
-from actors.messages.routing import QueueExit
+from actors.messages.router import QueueExit
 from actors.policy.waiting_line import Shed
 from actors.router.gate import HOUSE, MAX_RETRY_AFTER_S, Answer, Gate
 from actors.runtime import Backend, current_backend

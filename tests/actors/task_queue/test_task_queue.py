@@ -311,8 +311,18 @@ class Answers:
         self.on_end(error_info(InvalidRequest("cancelled")))
 
 
+class Lists:
+    """A ``SchemaCheck`` of one schema: lists."""
+
+    async def mismatch(self, schema: object, text: str) -> str | None:
+        assert schema == {"type": "array"}
+        return None if text.startswith("[") else 'at $: {} is not of type "array"'
+
+
 def performing(router: Answers) -> RequestPerformer:
-    return RequestPerformer(router, lambda _: ("openai", "grok"), lambda: "id", utc)
+    return RequestPerformer(
+        router, lambda _: ("openai", "grok"), Lists(), lambda: "id", utc
+    )
 
 
 def asking(task_id: str, check: Check | None = None, **given: object) -> NewTask:
@@ -346,6 +356,17 @@ async def test_a_bad_answer_is_repaired_then_asked_for_elsewhere() -> None:
         assert [each.provider for each in router.asked] == [None, "openai", "grok"]
         assert len(router.asked[1].chat.messages) == 3
         assert len(router.asked[2].chat.messages) == 1
+
+
+async def test_an_answer_that_its_schema_does_not_hold_is_repaired() -> None:
+    router = Answers(("{}", "openai"), ("```\n[1]\n```", "openai"))
+    async with place(performing(router)) as it:
+        await it.handle.submit([asking("a", Check(schema={"type": "array"}))])
+        assert await it.handle.wait(["a"], 10.0)
+        assert it.state("a") == "done"
+        told = router.asked[1].chat.messages[-1].content
+        assert isinstance(told, str)
+        assert 'its schema does not hold at $: {} is not of type "array"' in told
 
 
 async def test_when_no_answer_will_do_it_has_failed() -> None:

@@ -72,8 +72,7 @@ def test_the_example_shows_every_key_there_is() -> None:
         )
         for key in origins
     }
-    # A model for one task type is rarely wanted, and there is no Redis backend yet.
-    rare = {"routing.tasks.NAME.model", "queue.url"}
+    rare = {"routing.tasks.NAME.model"}  # a model for one task type
 
     assert {k for k in not_shown if not _covered(k, shown)} == rare
 

@@ -2,8 +2,10 @@
 
 from msgspec.structs import replace
 
+from actors.errors import ProviderError
 from actors.messages.consensus import Ballot, ConsensusInfo
 from ipc.results import FunctionReply, ToolCallReply
+from ipc.subscribing import NoticeParams
 from tests.support.cli import REPLY, FakeDaemon, Machine
 
 INFO = ConsensusInfo(
@@ -21,6 +23,53 @@ INFO = ConsensusInfo(
     ),
 )
 DECIDED = replace(REPLY, consensus=INFO)
+
+
+ASKED = NoticeParams(
+    id=1,
+    topic="consensus",
+    name="member_asked",
+    body={"request_id": "r", "decision_id": "d", "user": None, "member": "a/x"},
+)
+FINISHED = NoticeParams(id=1, topic="consensus", name="round_finished", body={})
+
+
+def streaming(*pieces: str | NoticeParams, reply: object = DECIDED) -> Machine:
+    return Machine(FakeDaemon({"consensus": reply}, pieces))
+
+
+def test_streamed_it_tells_how_it_goes_beside_the_answer() -> None:
+    typed = streaming(ASKED, FINISHED, "hi ", "there")
+
+    assert typed.type("consensus", "--stream", "hello") == 0
+    assert typed.screen.out == "hi there\n"
+    assert typed.screen.err.startswith("a/x is asked\n")
+    assert "1 of 2 answered" in typed.screen.err
+    assert typed.daemon is not None
+    assert typed.daemon.calls == [("consensus", {"prompt": "hello", "stream": True})]
+
+
+def test_a_streamed_answer_that_came_whole_is_printed_all_the_same() -> None:
+    typed = streaming(ASKED)
+
+    assert typed.type("consensus", "--stream", "hello") == 0
+    assert typed.screen.out == "hi there\n"
+
+
+def test_a_stream_that_breaks_off_ends_its_line_and_fails() -> None:
+    typed = streaming("half", reply=ProviderError("it broke off"))
+
+    assert typed.type("consensus", "--stream", "hello") == 1
+    assert typed.screen.out == "half\n"
+    assert "it broke off" in typed.screen.err
+
+
+def test_streamed_json_is_still_one_document() -> None:
+    typed = streaming(ASKED, "hi there")
+
+    assert typed.type("consensus", "--stream", "hello", "--json") == 0
+    assert isinstance(typed.screen.document, dict)
+    assert typed.screen.err == ""
 
 
 def machine(reply: object = DECIDED) -> Machine:

@@ -38,7 +38,6 @@ def test_the_help_lists_every_command_and_the_exit_codes(
     ("argv", "said"),
     [
         (["nonsense"], "got 'nonsense', wanted one of serve, ask"),
-        (["threads", "list"], "gitbridge: threads is not supported yet"),
         (["ask"], "the following arguments are required: PROMPT"),
         (["ask", "x", "--strategy", "cheap"], "got 'cheap', wanted one of cost, perf"),
         (["ask", "x", "--max-tokens", "0"], "got '0', wanted a whole number from 1"),

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from actors.messages.threads import ThreadEntry, ThreadNotes
 from daemon.storage.records import (
     MAX_PAYLOAD_BYTES,
     decode_record,
+    decode_spooled,
     encode_record,
     frame,
     scan,
@@ -186,3 +188,39 @@ def test_text_that_is_no_text_anywhere_does_not_lose_the_record() -> None:
     written = decode_record(payload_of(encode_record(odd)))
 
     assert written == msgspec.structs.replace(odd, error_message="?", user="?")
+
+
+entries = st.builds(
+    ThreadEntry,
+    thread_id=st.text(max_size=9),
+    kind=st.sampled_from(["question", "ballot"]),
+    who=st.text(max_size=9),
+    text=st.none() | st.text(max_size=50),
+    cost_usd=st.none() | st.decimals(0, 9, places=12),
+    data=st.dictionaries(
+        st.text(max_size=5),
+        st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=9),
+        max_size=3,
+    ),
+)
+
+
+@given(st.lists(entries, max_size=20).map(tuple))
+def test_notes_of_threads_are_known_from_records(
+    noted: tuple[ThreadEntry, ...],
+) -> None:
+    notes = ThreadNotes(noted)
+    (payload,) = found(encode_record(notes))
+
+    assert decode_spooled(payload) == notes
+    (other,) = found(encode_record(record(1)))
+    assert decode_spooled(other) == record(1)
+
+
+def test_notes_that_are_no_unicode_are_cleaned() -> None:
+    noted = ThreadEntry(thread_id="t", kind="note", who="ada", text="half \ud800 pair")
+    (payload,) = found(encode_record(ThreadNotes((noted,))))
+
+    notes = decode_spooled(payload)
+    assert isinstance(notes, ThreadNotes)
+    assert notes.thread_notes[0].text == "half ? pair"

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from actors.messages.chat import Usage
-from daemon.storage.batches import Entry
 from daemon.storage.rows import attempt_rows, dollars, pico_dollars, request_row
 from tests.support.records import attempt, record
 
@@ -56,7 +55,7 @@ def test_numbers_that_cannot_be_true_are_unknown_and_break_no_insert() -> None:
     huge = attempt("a", usage=Usage(2**70, -(2**70), 5))
     nan = msgspec.structs.replace(huge, started_at=float("nan"))
     (row,) = attempt_rows(record(1, attempts=(nan,)))
-    whole = request_row(Entry(record(1, at=float("nan")), b""))
+    whole = request_row(record(1, at=float("nan")), b"")
 
     assert row[7] == 0.0
     assert row[9:12] == (None, None, 5)

@@ -4,12 +4,13 @@ import errno
 import fcntl
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from daemon.storage.batches import Batch, Place, read_batch, set_aside
+from actors.messages.routing import RequestRecord
+from daemon.storage.batches import Batch, Entry, Place, read_batch, set_aside
 from daemon.storage.records import encode_record, frame
 from daemon.storage.spool import Spool
 from tests.support.records import record
@@ -50,11 +51,15 @@ def batches(spool: Spool, limit: int = 100) -> Iterator[Batch]:
 
 
 def folded(spool: Spool, limit: int = 100) -> list[str]:
-    return [
-        entry.record.request_id
-        for batch in batches(spool, limit)
-        for entry in batch.entries
-    ]
+    return ids(entry for batch in batches(spool, limit) for entry in batch.entries)
+
+
+def ids(entries: Iterable[Entry]) -> list[str]:
+    return [each.request_id for each in requests(entries)]
+
+
+def requests(entries: Iterable[Entry]) -> list[RequestRecord]:
+    return [e.record for e in entries if isinstance(e.record, RequestRecord)]
 
 
 def segments(folder: Path) -> list[str]:
@@ -173,7 +178,7 @@ def test_a_short_write_that_cannot_be_taken_back_is_a_torn_tail(
     spool.append(record(3))
     found = list(batches(spool))
 
-    assert [e.record.request_id for b in found for e in b.entries] == ["r1", "r3"]
+    assert ids(e for b in found for e in b.entries) == ["r1", "r3"]
     assert sum(batch.damaged for batch in found) == 0
 
 
@@ -273,7 +278,7 @@ def test_damage_in_the_middle_is_counted_and_set_aside(
     second = Spool(folder)
     found = list(batches(second))
 
-    assert [e.record.request_id for b in found for e in b.entries] == ["r0", "r2"]
+    assert ids(e for b in found for e in b.entries) == ["r0", "r2"]
     assert sum(batch.damaged for batch in found) == 1
     (aside,) = (folder / "damaged").iterdir()
     assert aside.read_bytes() == data[RECORD : 2 * RECORD]
@@ -365,7 +370,7 @@ def test_what_is_remembered_is_what_is_on_disk(spool: Spool) -> None:
     assert following is not None
     rest = read_batch(following, 3)
     assert rest is not None
-    assert [e.record.request_id for e in rest.entries] == ["r3", "r4"]
+    assert ids(rest.entries) == ["r3", "r4"]
     assert rest.last
 
 
@@ -379,7 +384,10 @@ def test_a_record_written_approximately_is_read_back(spool: Spool) -> None:
 
     assert place.entries is None
     assert batch is not None
-    assert [e.record.user for e in batch.entries] == ["ada", "half ? of a pair"]
+    assert [each.user for each in requests(batch.entries)] == [
+        "ada",
+        "half ? of a pair",
+    ]
 
 
 def test_no_more_is_remembered_than_is_good(

@@ -16,6 +16,7 @@ from ipc.http import HttpAccess, HttpDoor
 from ipc.http.app import Connection
 from ipc.http.chunks import ChunkWriter
 from ipc.methods import Peer
+from ipc.peers import Credentials
 from ipc.stopping import draining
 from tests.support.door import drained
 from tests.support.fake_service import FakeService, route_result
@@ -209,12 +210,30 @@ async def test_kept_connections_follow_who_may_do_what(opened: OpenDoor) -> None
     await wire.reader.readuntil(b"}")
     assert b" 200 " in await kept(wire, "strategy.set")
 
-    opened.door.identify_anew(lambda _: Peer(door="internal", user="ann"))
+    def demoted(who: Credentials | None) -> Peer:
+        assert who is not None
+        return Peer(door="internal", user="ann", pid=who.pid, uid=who.uid, gid=who.gid)
+
+    opened.door.identify_anew(demoted)
     assert b" 403 " in await kept(wire, "strategy.set")
 
     opened.door.identify_anew(lambda _: None)
-    await wire.rest()
+    with anyio.fail_after(5):  # at once, not when keep-alive ends
+        await wire.rest()
     assert (await opened.ask("GET", "/health", tcp=True)).status == 200
+    wire.close()
+
+
+async def test_an_answer_on_its_way_is_finished_before_its_connection_is_closed(
+    opened: OpenDoor,
+) -> None:
+    opened.service.hold = True
+    wire = await opened.say("POST", CHAT, chat())
+    await opened.service.arrived(1)
+    opened.door.identify_anew(lambda _: None)
+    opened.service.answer(opened.service.handles[0])
+    with anyio.fail_after(5):
+        assert (await wire.rest()).startswith(b"HTTP/1.1 200 ")
     wire.close()
 
 

@@ -59,11 +59,11 @@ async def test_deltas_come_in_order_and_then_no_more() -> None:
     handle.send("a", "b")
 
     assert await waiting == SERVED
-    assert await flight.deltas() == [Delta("a"), Delta("b")]
+    assert await flight.pieces() == [Delta("a"), Delta("b")]
     handle.send("c")
     handle.finish(route_result("abc"))
-    assert await flight.deltas() == [Delta("c")]
-    assert await flight.deltas() == []
+    assert await flight.pieces() == [Delta("c")]
+    assert await flight.pieces() == []
     assert await flight.ended() == route_result("abc")
 
 
@@ -85,7 +85,7 @@ async def test_who_serves_may_stay_unknown_until_the_answer_is_whole() -> None:
     handle.finish(route_result("a"))
 
     assert await waiting is None
-    assert await flight.deltas() == [Delta("a")]
+    assert await flight.pieces() == [Delta("a")]
 
 
 async def test_leaving_stops_the_upstream_call() -> None:
@@ -131,8 +131,8 @@ async def test_a_request_that_is_cut_ends_at_once_and_stays_so() -> None:
 
     assert handle.cancelled
     assert await flight.begun() == SERVED
-    assert await flight.deltas() == [Delta("a")]
-    assert await flight.deltas() == []
+    assert await flight.pieces() == [Delta("a")]
+    assert await flight.pieces() == []
     assert kind_of(await flight.ended()) == "interrupted"
 
 
@@ -142,7 +142,7 @@ async def test_a_client_that_does_not_read_is_given_up() -> None:
     given_up = []
     handle.send("x" * 9_000)
     given_up.append(handle.cancelled)
-    await flight.deltas()
+    await flight.pieces()
     handle.send("x" * 9_000)
     given_up.append(handle.cancelled)
 

@@ -144,6 +144,27 @@ def test_a_wrong_type_names_the_field(body: dict[str, Any], field: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        ({"model": "consensus", "stream": True}, "chunks"),
+        ({"model": "consensus:quorum", "stream": True}, "chunks"),
+        ({"model": "consensus"}, None),
+        ({"model": "auto", "stream": True}, None),
+        ({"stream": True}, None),
+    ],
+)
+def test_only_a_round_that_is_streamed_is_told_of(
+    body: dict[str, Any], shape: str | None
+) -> None:
+    document = msgspec.json.encode({"messages": MESSAGES, **body})
+    asked = translate.chat_asked(
+        document, [("x-gitbridge-progress", "Chunks")], request_id="r1", user=None
+    )
+
+    assert asked.progress == shape
+
+
+@pytest.mark.parametrize(
     ("header", "value"),
     [
         ("deadline-s", "soon"),
@@ -156,6 +177,7 @@ def test_a_wrong_type_names_the_field(body: dict[str, Any], field: str) -> None:
         ("stream-mode", "slow"),
         ("stream-mode", "fast"),
         ("priority", "urgent"),
+        ("progress", "events"),
         ("provider", ""),
         ("task-type", "\udcff"),
         ("idempotency-key", "k1"),

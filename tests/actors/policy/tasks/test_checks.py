@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from actors.messages.chat import ToolCall
 from actors.messages.work import Check
-from actors.policy.tasks.checks import fault
+from actors.policy.tasks.checks import fault, json_text
 from tests.support.fake_service import route_result
 
 
@@ -22,7 +22,7 @@ from tests.support.fake_service import route_result
         (Check(required=("a",)), "[1]", "no JSON object"),
         (Check(required=("a",)), "sorry", "not JSON"),
         (Check(schema={"type": "array"}), "[]", None),
-        (Check(schema={"type": "array"}), "{}", "$ is no array"),
+        (Check(schema={"type": "array"}), "[", "not JSON"),
     ],
 )
 def test_contents(check: Check, content: str, said: str | None) -> None:
@@ -41,3 +41,11 @@ def test_cut_answers() -> None:
 def test_a_tool_call_is_an_answer() -> None:
     called = replace(route_result(""), tool_calls=(ToolCall("1", "look"),))
     assert fault(Check(), called) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(None, ""), ("[1]", "[1]"), ("```json\n[1]\n```\n", "[1]")],
+)
+def test_the_json_of_an_answer(content: str | None, text: str) -> None:
+    assert json_text(replace(route_result(), content=content)) == text

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -16,25 +16,14 @@ from daemon.storage.redis.link import LinkChange, RedisLink
 from daemon.storage.redis.scripts import Script, packaged
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.redis_sets import ask, cluster, sentinel_set, tls_server
+from tests.support.waiting import until
 
 COUNT = Script("count", "return redis.call('INCRBY', KEYS[1], ARGV[1])")
 TIMEOUT_S = 0.3
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    with redis_server(tmp_path / "redis") as running:
-        yield running
-
-
 def link_to(url: str, timeout_s: float = TIMEOUT_S) -> RedisLink:
     return RedisLink(parse_redis_url(url), timeout_s=timeout_s)
-
-
-async def until(true: Callable[[], bool], within_s: float = 10.0) -> None:
-    with anyio.fail_after(within_s):
-        while not true():  # noqa: ASYNC110 - a program outside has no events
-            await anyio.sleep(0.01)
 
 
 async def counted(link: RedisLink, key: str = "n", by: int = 1) -> object:

@@ -1,0 +1,18 @@
+"""Whoever takes notes of threads, in memory."""
+
+from actors.messages.threads import ThreadEntry
+
+
+class Notes:
+    """A ``ThreadRecorder``; ``entries`` are as they were noted, nothing filled in."""
+
+    def __init__(self) -> None:
+        self.entries: list[ThreadEntry] = []
+
+    def note(self, *entries: ThreadEntry) -> None:
+        self.entries += entries
+
+    @property
+    def told(self) -> list[tuple[str, str, str | None]]:
+        """Kind, who and to whom, of each."""
+        return [(each.kind, each.who, each.to) for each in self.entries]
