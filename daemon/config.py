@@ -252,6 +252,15 @@ class LedgerConfig(Struct, frozen=True, kw_only=True):
     retention_days: Annotated[float, Meta(gt=0)] | None = None
 
 
+class CacheConfig(Struct, frozen=True, kw_only=True):
+    """Answers that are given again. ``shared``: to everybody, not only to who asked."""
+
+    enabled: bool = False
+    ttl_s: SomeSeconds = 3_600.0
+    max_bytes: Annotated[int, Meta(ge=1_000, le=1 << 40)] = 32 * 1024 * 1024
+    shared: bool = False
+
+
 class BudgetsConfig(Struct, frozen=True, kw_only=True):
     """US dollars a UTC day, of the daemon and of each user. ``None``: no limit."""
 
@@ -307,6 +316,7 @@ class Config(Struct, frozen=True, kw_only=True):
     providers: dict[str, ProviderConfig] = {}
     models: dict[str, AliasConfig] = {}
     consensus: ConsensusConfig = ConsensusConfig()
+    cache: CacheConfig = CacheConfig()
     budgets: BudgetsConfig = BudgetsConfig()
     ledger: LedgerConfig = LedgerConfig()
     queue: QueueConfig = QueueConfig()

@@ -26,7 +26,6 @@ STRATEGY_SPELLINGS = {
     "roundrobin": "round_robin",
 }
 
-_SECTIONS_TO_COME = ("cache",)
 _VALUES_TO_COME: dict[str, Callable[[object], bool]] = {
     "prompts": lambda value: value is True,
 }
@@ -43,10 +42,6 @@ def strategy_name(text: str) -> str:
 def take_out_features_to_come(data: dict[str, object]) -> list[Problem]:
     """Remove and report what is in the contract but does not exist yet."""
     problems = []
-    for section in _SECTIONS_TO_COME:
-        if section in data:
-            del data[section]
-            problems.append(Problem(f"[{section}]", None, NOT_YET))
     for path, table in _with_values_to_come(data):
         for key, refused in _VALUES_TO_COME.items():
             if key in table and refused(table[key]):

@@ -342,6 +342,7 @@ def _http_door(
                 *house.vitals.figures(),
                 *house.tasks.figures(),
                 *house.budgeting.figures(),
+                *house.caching.figures(),
                 *house.sharing.figures(),
             ),
         ),

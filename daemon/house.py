@@ -31,6 +31,7 @@ from daemon.assembly import (
     router_settings,
 )
 from daemon.budgeting import Budgeting, open_budgeting
+from daemon.caching import Caching
 from daemon.conditions import ConditionWatch
 from daemon.config import Config
 from daemon.credentials import Credential
@@ -92,6 +93,7 @@ class House:
     router: RouterHandle
     routes: RouteRef
     desk: Desk
+    caching: Caching
     consensus: Deliberation
     threads: ThreadBook
     tasks: Tasks
@@ -153,6 +155,7 @@ class House:
             self.consensus.configure(config)
             self.tasks.configure(config)
             self.budgeting.configure(config)
+            self.caching.configure(config)
             self.provider_aliases.clear()
             self.provider_aliases.update(config.provider_aliases)
             self.threads.told = config.threads
@@ -253,12 +256,15 @@ async def open_house(
         consensus = Deliberation(
             system, config, router, desk, aliases, notices=events.notices
         )
-        routes = Threaded(Either(router, consensus), threads)
+        asked = Either(router, consensus)
+        caching = Caching(system, config, asked, desk, simulated=bool(simulated))
+        routes = Threaded(caching, threads)
         tasks.connect(system, routes, desk, threads)
         sharing.connect(Around(fleet.providers, router.in_flight, tasks.in_work))
         yield House(
             router=router,
             routes=routes,
+            caching=caching,
             desk=desk,
             consensus=consensus,
             threads=threads,

@@ -52,6 +52,7 @@ class RequestLine(Struct, frozen=True, gc=False):
     door: str
     stream: bool
     simulated: bool
+    reused: str | None
 
 
 class RequestLog:
@@ -139,4 +140,5 @@ def _line(record: RequestRecord, level: str, timestamp: str) -> RequestLine:
         record.door,
         record.stream,
         record.simulated,
+        None if record.reused is None else record.reused.kind,
     )

@@ -17,6 +17,7 @@ from msgspec import Struct
 from actors.messages.consensus import ConsensusInfo
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ProviderSnapshot
+from actors.messages.reuse import Reused
 from actors.messages.router import QueueExit
 from actors.messages.routing import (
     AttemptRecord,
@@ -189,6 +190,12 @@ class Telemetry:
         self.consensus = Family(
             "consensus_rounds_total", "Rounds of consensus.", ("method", "outcome")
         )
+        self.cache_hits = Family(
+            "cache_hits_total", "Requests that were given another's answer.", ("kind",)
+        )
+        self.cache_saved = Family(
+            "cache_saved_usd_total", "What such answers had cost, where known.", ()
+        )
         self.tasks = Family("tasks_total", "Tasks that came into a state.", ("state",))
         self.task_attempts = Family(
             "task_attempts_total",
@@ -214,8 +221,11 @@ class Telemetry:
         """Count one finished request and its attempts."""
         who = _asked(record)
         self.requests.add((*who, record.task_type or "", record.outcome))
-        self.duration.observe(who, record.latency_s)
         self.overhead.observe((), record.overhead_s)
+        if record.reused is not None:  # and says nothing of how fast a provider is
+            self._on_reused(record.reused, record.outcome == "ok")
+            return
+        self.duration.observe(who, record.latency_s)
         if record.time_to_first_token_s is not None:
             self.first_token.observe(who, record.time_to_first_token_s)
         if record.consensus is not None:
@@ -224,6 +234,13 @@ class Telemetry:
         for attempt in record.attempts:
             self._on_attempt(attempt, previous)
             previous = attempt
+
+    def _on_reused(self, reused: Reused, answered: bool) -> None:
+        if not answered:
+            return
+        self.cache_hits.add((reused.kind,))
+        if reused.saved_usd is not None:
+            self.cache_saved.add((), reused.saved_usd)
 
     def _on_attempt(
         self, attempt: AttemptRecord, previous: AttemptRecord | None

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 
 from actors.messages.chat import ChatRequest, Message
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
+from actors.messages.reuse import CacheUse
 from actors.messages.routing import (
     PRIORITIES,
     Door,
@@ -37,7 +38,8 @@ _CHAT_PARAMS: Final = (
 )
 MIN_BUDGET_USD: Final = Decimal("1e-12")
 MAX_BUDGET_USD: Final = Decimal("1e12")
-_NOT_YET: Final = ("cache", "idempotency_key", "hedge")
+CACHE_USES: Final[tuple[CacheUse, ...]] = get_args(CacheUse)
+_NOT_YET: Final = ("hedge",)
 
 
 class AskParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,6 +133,10 @@ def route_request(
         door=door,
         consensus=ask,
         thread=_name(params.thread, "thread"),
+        cache=parse_cache(params.cache),
+        idempotency_key=None
+        if params.idempotency_key is None
+        else fields.short_name(params.idempotency_key, "idempotency_key"),
     )
 
 
@@ -226,6 +232,18 @@ def parse_stream_mode(value: object, field: str = "stream_mode") -> StreamMode |
         if mode == value:
             return mode
     raise fields.wrong(field, value, "one of " + ", ".join(STREAM_MODES))
+
+
+def parse_cache(value: object, field: str = "cache") -> CacheUse | None:
+    """What it wants of the response cache; true and false are on and off."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    for use in CACHE_USES:
+        if use == value:
+            return use
+    raise fields.wrong(field, value, "one of " + ", ".join(CACHE_USES))
 
 
 def parse_priority(value: object, field: str = "priority") -> Priority:

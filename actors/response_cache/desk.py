@@ -196,4 +196,5 @@ def _record(
         simulated=result.simulated if result else False,
         metadata=request.metadata,
         parent_id=request.parent_id,
+        thread=request.thread,
     )

@@ -189,6 +189,15 @@ EXAMPLE = """\
 # members are named, here or in a request.
 #replace = true
 
+[cache]
+# Whether an answer is given again to who asks the same; see docs/cache.md.
+#enabled = true
+#ttl_s = 3600
+# In memory, of answers and their keys together.
+#max_bytes = 33554432
+# To every user, not only to the one who asked first.
+#shared = false
+
 [budgets]
 # US dollars a UTC day, of the daemon and of each user; by default nothing is limited.
 #usd_per_day = 50

@@ -32,6 +32,7 @@ REQUEST_HEADERS: Final = (
     "progress",
     "thread",
     "idempotency-key",
+    "cache",
 )
 """The request headers we know, behind ``PREFIX``."""
 
@@ -142,6 +143,8 @@ def chat_asked(
         user=user,
         door="http",
         consensus=route.named_consensus(_name(given.get("model"), "model")),
+        cache=route.parse_cache(extra.get("cache"), PREFIX + "cache"),
+        idempotency_key=_name(extra.get("idempotency-key"), PREFIX + "idempotency-key"),
     )
     include_usage = _include_usage(given.get("stream_options"), stream=stream)
     return Asked(request, include_usage, _progress(extra.get("progress"), request))
@@ -164,7 +167,7 @@ def read_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The ``x-gitbridge-*`` headers by what follows the prefix.
 
     Raises:
-        InvalidRequest: One is not known, comes twice, or is not supported yet.
+        InvalidRequest: One is not known, or comes twice.
     """
     found: dict[str, str] = {}
     for name, value in headers:
@@ -183,8 +186,6 @@ def read_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         if key in found:
             raise fields.wrong(lowered, value, "this header once")
         found[key] = unicode_text(value.strip(), lowered)
-    if "idempotency-key" in found:
-        raise fields.unsupported(PREFIX + "idempotency-key", found["idempotency-key"])
     return found
 
 
@@ -311,7 +312,6 @@ def result_headers(result: RouteResult) -> dict[str, str]:
     """
     headers = started_headers(started(result), result.request_id)
     headers |= rate_limit_headers(result.rate_limits)
-    headers["x-gitbridge-cache"] = cache_state(result)
     headers["x-gitbridge-overhead-ms"] = f"{result.overhead_s * 1000:.3f}"
     if result.thread is not None:
         headers["x-gitbridge-thread"] = plain(result.thread)
@@ -328,7 +328,7 @@ def started_headers(served: Started, request_id: str) -> dict[str, str]:
         "x-gitbridge-model": plain(served.model),
         "x-gitbridge-decision": plain(served.decision_id),
         "x-gitbridge-attempts": str(served.attempts),
-        "x-gitbridge-cache": "miss",
+        "x-gitbridge-cache": "hit" if served.cached else "miss",
         "x-gitbridge-simulated": "true" if served.simulated else "false",
     }
 
@@ -341,6 +341,7 @@ def started(result: RouteResult) -> Started:
         decision_id=result.decision_id,
         attempts=len(result.attempts),
         simulated=result.simulated,
+        cached=result.cached,
     )
 
 

@@ -122,7 +122,7 @@ def test_every_mistake_is_reported_at_once() -> None:
     [log]
     prompts = true
     [cache]
-    enabled = true
+    enabled = "yes"
     [providers.grok]
     kind = "xay"
     timeouts = { idle_s = "60" }
@@ -130,7 +130,7 @@ def test_every_mistake_is_reported_at_once() -> None:
     found = refusal(text)
 
     assert "has 7 mistakes" in found
-    assert "[cache]: is not supported yet" in found
+    assert 'cache.enabled: got "yes", wanted true or false (file)' in found
     assert "log.prompts: got true, is not supported yet" in found
     assert 'server.lisen: got "x", unknown key; did you mean listen?' in found
     assert "server.drain_s: got -1, wanted a number of at least 0 (file)" in found

@@ -19,11 +19,6 @@ def refusals(text: str) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("section", ["cache"])
-def test_sections_to_come_are_refused_as_such(section: str) -> None:
-    assert refusals(f"[{section}]") == [f"[{section}]: is not supported yet"]
-
-
 @pytest.mark.parametrize(
     ("text", "key"),
     [

@@ -101,8 +101,6 @@ def test_there_is_a_prompt_or_messages_but_not_both() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("cache", True),
-        ("idempotency_key", "k"),
         ("hedge", 0.1),
     ],
 )
@@ -110,8 +108,23 @@ def test_what_does_not_exist_yet_is_refused_as_such(field: str, value: object) -
     assert "not supported yet" in refused(field, prompt="x", **{field: value}).message
 
 
-def test_not_wanting_a_cache_is_no_mistake() -> None:
-    assert routed(prompt="x", cache=False) == routed(prompt="x")
+@pytest.mark.parametrize(
+    ("said", "use"),
+    [
+        (None, None),
+        (True, "on"),
+        (False, "off"),
+        ("on", "on"),
+        ("off", "off"),
+        ("refresh", "refresh"),
+    ],
+)
+def test_what_is_wanted_of_the_cache(said: object, use: str | None) -> None:
+    assert routed(prompt="x", cache=said).cache == use
+
+
+def test_a_request_has_a_name_that_its_repeats_share() -> None:
+    assert routed(prompt="x", idempotency_key="k").idempotency_key == "k"
 
 
 @pytest.mark.parametrize(
@@ -124,6 +137,11 @@ def test_not_wanting_a_cache_is_no_mistake() -> None:
         ("priority", "urgent"),
         ("priority", "High"),
         ("stream_mode", "slow"),
+        ("cache", "yes"),
+        ("cache", 1),
+        ("idempotency_key", ""),
+        ("idempotency_key", "k" * 201),
+        ("idempotency_key", 7),
         ("deadline_s", 0),
         ("deadline_s", "soon"),
         ("budget_usd", -1),

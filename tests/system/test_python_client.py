@@ -19,9 +19,7 @@ TEXT = (ROOT / PAGE).read_text()
 
 # Params whose features do not exist yet, and those the client sets itself.
 NOT_FOR_CALLERS = {
-    "cache",
     "hedge",
-    "idempotency_key",
     "priority",
     "prompt",
     "stream",

@@ -1,0 +1,148 @@
+"""The response cache, started when a request first has to do with it."""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors.messages.provider import DeltaSink
+from actors.messages.routing import (
+    RouteHandle,
+    RouteRef,
+    RouteRequest,
+    StartSink,
+)
+from actors.router.desk import Desk as Routing
+from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
+from daemon.config import Config
+from daemon.storage.answers import MemoryAnswers
+from daemon.telemetry import Figure
+
+if TYPE_CHECKING:
+    from actors.response_cache import CacheSettings, Desk, ResponseCacheHandle
+
+REPEATS_BYTES = 16 * 1024 * 1024
+"""Memory for the answers of idempotency keys."""
+
+
+class Caching:
+    """A ``RouteRef``: what has to do with the cache goes there, all else straight on.
+
+    Args:
+        system: Where the actor lives, under a supervisor of its own.
+        config: As loaded.
+        routes: Who answers what has to be asked.
+        routing: The router's desk, whose tools it shares.
+        simulated: Whether pretend providers stand in for others.
+    """
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        config: Config,
+        routes: RouteRef,
+        routing: Routing,
+        *,
+        simulated: bool,
+    ) -> None:
+        self._system = system
+        self._routes = routes
+        self._routing = routing
+        self._simulated = simulated
+        self._config = config
+        self._answers = MemoryAnswers(config.cache.max_bytes)
+        self._handle: ResponseCacheHandle | None = None
+        self._desk: Desk | None = None
+
+    def configure(self, config: Config) -> None:
+        """Go by this from now on; what is kept stays, as far as it has room."""
+        self._config = config
+        self._answers.entries.resize(config.cache.max_bytes)
+        if self._handle is not None:
+            self._handle.configure(self._settings())
+
+    def route(
+        self,
+        request: RouteRequest,
+        sink: DeltaSink | None = None,
+        on_start: StartSink | None = None,
+    ) -> RouteHandle:
+        if not self._concerned(request):
+            return self._routes.route(request, sink, on_start)
+        if self._handle is None:
+            self._handle = self._start()
+        return self._handle.route(request, sink, on_start)
+
+    def _concerned(self, request: RouteRequest) -> bool:
+        if request.idempotency_key is not None:
+            return True
+        return self._config.cache.enabled and request.cache != "off"
+
+    def figures(self) -> tuple[Figure, ...]:
+        """For whoever scrapes; nothing while it was never used."""
+        if self._desk is None:
+            return ()
+        entries = self._answers.entries
+        misses, evicted = self._desk.misses, entries.evicted
+        return (
+            Figure("cache_entries", "Answers that are kept.", len(entries)),
+            Figure("cache_bytes", "What they take.", entries.size_bytes),
+            Figure(
+                "cache_misses_total", "Looked for, and not there.", misses, "counter"
+            ),
+            Figure("cache_evictions_total", "Gone to make room.", evicted, "counter"),
+        )
+
+    def _start(self) -> "ResponseCacheHandle":
+        from actors import response_cache  # noqa: PLC0415 - who never asks need not carry it
+
+        tools, routing = self._routing.tools, self._routing
+        self._desk = desk = response_cache.Desk(
+            self._settings(),
+            response_cache.CacheTools(
+                routes=self._routes,
+                answers=self._answers,
+                repeats=MemoryAnswers(REPEATS_BYTES),
+                spool=tools.spool,
+                utc=tools.utc,
+                new_id=tools.new_id,
+                on_record=tools.on_record,
+                strategy=lambda: (routing.strategy, routing.weights),
+            ),
+        )
+        child = ChildSpec(
+            id="response_cache",
+            factory=lambda: response_cache.ResponseCacheActor(desk),
+        )
+        self._system.start(SupervisorSpec(id="caching", children=(child,)))
+        return response_cache.ResponseCacheHandle(
+            self._system.ref("response_cache"), desk
+        )
+
+    def _settings(self) -> "CacheSettings":
+        from actors.response_cache import CacheSettings  # noqa: PLC0415 - see above
+
+        told = self._config.cache
+        return CacheSettings(
+            enabled=told.enabled,
+            ttl_s=told.ttl_s,
+            shared=told.shared,
+            scope=scope_of(self._config, simulated=self._simulated),
+            deadline_s=self._config.routing.deadline_s,
+        )
+
+
+def scope_of(config: Config, *, simulated: bool) -> str:
+    """What the configuration says about who answers, and how: 64 hexadecimal digits.
+
+    Daemons of the same configuration have the same.
+    """
+    told = (
+        config.providers,
+        config.models,
+        config.routing.tasks,
+        config.consensus,
+        simulated,
+    )
+    written = msgspec.json.encode(told, order="sorted")
+    return hashlib.sha256(written).hexdigest()
