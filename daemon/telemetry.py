@@ -223,7 +223,7 @@ class Telemetry:
         self.requests.add((*who, record.task_type or "", record.outcome))
         self.overhead.observe((), record.overhead_s)
         if record.reused is not None:  # and says nothing of how fast a provider is
-            self._on_reused(record.reused, record.outcome == "ok")
+            self._on_reused(record.reused, record.outcome)
             return
         self.duration.observe(who, record.latency_s)
         if record.time_to_first_token_s is not None:
@@ -235,8 +235,8 @@ class Telemetry:
             self._on_attempt(attempt, previous)
             previous = attempt
 
-    def _on_reused(self, reused: Reused, answered: bool) -> None:
-        if not answered:
+    def _on_reused(self, reused: Reused, outcome: str) -> None:
+        if outcome != "ok":
             return
         self.cache_hits.add((reused.kind,))
         if reused.saved_usd is not None:

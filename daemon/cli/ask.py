@@ -22,6 +22,8 @@ _FLAGS = {
     "budget": "budget_usd",
     "priority": "priority",
     "thread": "thread",
+    "cache": "cache",
+    "idempotency_key": "idempotency_key",
 }
 
 

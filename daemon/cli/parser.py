@@ -3,6 +3,7 @@
 from typing import get_args
 
 from actors.messages.consensus import ConsensusMethod
+from actors.messages.reuse import CacheUse
 from actors.messages.routing import PRIORITIES
 from daemon.cli import values
 from daemon.cli.arguments import (
@@ -130,6 +131,12 @@ def _add_ask(commands: "Commands[Parser]") -> None:
         help="who goes first where requests wait for a place (normal)",
     )
     add_thread(parser)
+    parser.add_argument(
+        "--cache", choices=get_args(CacheUse), help="whether a kept answer will do (on)"
+    )
+    parser.add_argument(
+        "--idempotency-key", metavar="KEY", help="a name that repeats of it share"
+    )
     add_client(parser)
 
 

@@ -71,14 +71,15 @@ def tokens(prompt: int | None, completion: int | None) -> str:
 def explain(record: Explanation, paint: Paint) -> str:
     """``gitbridge explain``: why there, what was tried, what it cost."""
     decision = record.decision
+    unranked = record.consensus is not None or record.reused is not None
     parts = [
         _heading(record, paint),
         _decision(decision, paint),
         verdict(record.consensus, paint) if record.consensus else "",
-        "" if record.consensus else _candidates(decision.candidates, paint),
+        "" if unranked else _candidates(decision.candidates, paint),
         _excluded(decision, paint),
         _completeness(record, paint),
-        "" if record.consensus else _attempts(record.attempts, paint),
+        "" if unranked else _attempts(record.attempts, paint),
         _cost(record),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -249,6 +250,10 @@ def _attempt_note(attempt: AttemptRecord) -> str:
 
 
 def _cost(record: RequestRecord) -> str:
+    if record.reused is not None:
+        saved = record.reused.saved_usd
+        instead = "what is not known" if saved is None else money(saved)
+        return f"cost {money(record.cost_usd)} in place of {instead}"
     used = tokens(record.usage.prompt_tokens, record.usage.completion_tokens)
     if record.cost_usd is not None:
         return f"cost {money(record.cost_usd)} ({record.cost_source}), tokens {used}"
@@ -314,6 +319,8 @@ def answer_summary(reply: RouteReply, paint: Paint) -> str:
         parts.append(f"finish reason {reply.finish_reason}")
     if reply.dropped:
         parts.append(f"left out {', '.join(reply.dropped)}")
+    if reply.cached:
+        parts.append("cached")
     if reply.simulated:
         parts.append("simulated")
     parts.append(f"decision {reply.decision_id}")
