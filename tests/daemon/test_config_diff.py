@@ -166,6 +166,7 @@ FOLLOWED = {
     "server": {"socket_mode", "drain_s", "max_requests", "max_waiting"},
     "access": {"admin_users", "admin_groups", "user_groups", "open_loopback", "tokens"},
     "health": {"interval_s", "probe", "max_latency_s"},
+    "cache": {"enabled", "ttl_s", "max_bytes", "shared"},
     "budgets": {"usd_per_day", "per_user_usd_per_day"},
     "ledger": {"retention_days"},
     "threads": None,

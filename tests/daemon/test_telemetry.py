@@ -10,6 +10,7 @@ from actors.messages.chat import Usage
 from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import BreakerTransition, ModelSnapshot, ProviderSnapshot
+from actors.messages.reuse import Reused
 from actors.messages.router import QueueExit
 from actors.messages.routing import (
     AttemptRecord,
@@ -310,3 +311,16 @@ def test_a_request_that_nobody_answered_is_nobodys() -> None:
         'gitbridge_requests_total{provider="none",model="none",task_type="general",'
         'outcome="provider_error"} 1'
     ) in lines(telemetry)
+
+
+def test_what_is_given_again_says_nothing_of_how_fast_a_provider_is() -> None:
+    metrics = Telemetry()
+    saved = Reused(kind="cached", request_id="r0", saved_usd=Decimal("0.25"))
+    metrics.on_record(record(reused=saved))
+    metrics.on_record(record(reused=replace(saved, kind="joined", saved_usd=None)))
+    metrics.on_record(record(reused=replace(saved, kind="joined"), outcome="cancelled"))
+
+    assert metrics.cache_hits.values == {("cached",): 1, ("joined",): 1}
+    assert metrics.cache_saved.values == {(): Decimal("0.25")}
+    assert metrics.duration.counts == {}
+    assert sum(metrics.requests.values.values()) == 3

@@ -116,9 +116,11 @@ async def test_one_call_is_billed_for_all_doors_and_ways(
             metrics = await scraped.text()
         assert 'gitbridge_cache_hits_total{kind="cached"} 4' in metrics
         assert f"gitbridge_cache_saved_usd_total {4 * bills(providers):f}" in metrics
-    assert_well(daemon)
-    lines = daemon.logs("request_finished")
-    assert [each["reused"] for each in lines] == [None] + ["cached"] * 4
+        await daemon.wait_for_log("request_finished", count=5)
+        lines = daemon.logs("request_finished")
+        assert [each["reused"] for each in lines] == [None] + ["cached"] * 4
+        await daemon.stop()
+        assert_well(daemon)
 
 
 async def test_fifty_at_once_are_one_call(

@@ -7,6 +7,7 @@ import pytest
 
 from actors.messages.chat import Usage
 from actors.messages.ledger import HistoryEntry, UsageRow
+from actors.messages.reuse import Reused
 from actors.messages.routing import (
     AttemptRecord,
     AttemptSummary,
@@ -293,3 +294,29 @@ def test_an_explanation_tells_hedges_and_when_they_begin() -> None:
 
     assert "a hedge after 1.50 s without answer" in shown
     assert "hedge" in shown.splitlines()[-3]
+
+
+@pytest.mark.parametrize(
+    ("saved", "cost"),
+    [
+        (Decimal("0.25"), "cost $0 in place of $0.25"),
+        (None, "cost $0 in place of what is not known"),
+    ],
+)
+def test_an_explanation_of_an_answer_that_was_given_again_lists_nobody(
+    saved: Decimal | None, cost: str
+) -> None:
+    reused = Reused(kind="cached", request_id="r0", age_s=3.0, saved_usd=saved)
+    reason = "from the cache: the answer of request r0, 3 s ago"
+    decision = msgspec.structs.replace(record(1).decision, candidates=(), reason=reason)
+    text = explained(changed(record(1, attempts=()), reused=reused, decision=decision))
+
+    assert reason in text
+    assert cost in text
+    assert "nobody" not in text
+
+
+def test_the_line_under_a_kept_answer_says_so() -> None:
+    reply = msgspec.structs.replace(REPLY, cached=True)
+
+    assert "cached" in rendered.answer_summary(reply, no_colours)
