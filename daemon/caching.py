@@ -76,7 +76,8 @@ class Caching:
     def _concerned(self, request: RouteRequest) -> bool:
         if request.idempotency_key is not None:
             return True
-        return self._config.cache.enabled and request.cache != "off"
+        wanted = request.cache != "off" and not request.durable
+        return self._config.cache.enabled and wanted
 
     def figures(self) -> tuple[Figure, ...]:
         """For whoever scrapes; nothing while it was never used."""
