@@ -5,18 +5,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar, cast
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
 from actors.messages.routing import RouteRequest
 from actors.messages.tasks import NewTask, Submitted, Task, TaskPage, TaskQuery
-from actors.messages.work import Check, RequestOutcome, RequestWork
+from actors.messages.work import Check, RequestWork
 from daemon.config import QueueConfig, TaskTypeConfig
+from daemon.task_views import view
 from ipc import fields, tasks
 from ipc.methods import Peer
 from ipc.params import read_params
-from ipc.results import route_reply
 from ipc.route import AskParams, ConsensusParams, RouteParams, route_request
 from ipc.times import parse_since
 
@@ -84,13 +84,7 @@ class TaskDesk:
         if asked.tasks is None:
             batch_id, several = None, [await self._new_task(asked, peer, None)]
         else:
-            if replace(asked, tasks=None) != tasks.TaskSubmitParams():
-                raise fields.wrong("tasks", asked.tasks, "all params in the tasks")
-            batch_id = self._new_id()
-            several = [
-                await self._of_batch(index, each, peer, batch_id)
-                for index, each in enumerate(asked.tasks)
-            ]
+            batch_id, several = await self._new_batch(asked, asked.tasks, peer)
         kept = await self._queue().submit(several)
         rows = [
             tasks.SubmittedTask(s.task.task_id, s.task.state, s.existing) for s in kept
@@ -98,6 +92,22 @@ class TaskDesk:
         return tasks.TaskSubmitResult(
             task_id=rows[0].task_id, batch_id=batch_id, tasks=tuple(rows)
         )
+
+    async def _new_batch(
+        self, asked: tasks.TaskSubmitParams, documents: Sequence[object], peer: Peer
+    ) -> tuple[str, list[NewTask]]:
+        key = asked.idempotency_key
+        if replace(asked, tasks=None, idempotency_key=None) != (
+            tasks.TaskSubmitParams()
+        ):
+            wanted = "all params but idempotency_key in the tasks"
+            raise fields.wrong("tasks", asked.tasks, wanted)
+        batch_id = self._new_id() if key is None else _batch_id(key, peer)
+        several = [
+            await self._of_batch(index, each, peer, batch_id)
+            for index, each in enumerate(documents)
+        ]
+        return batch_id, several if key is None else _keyed(batch_id, several)
 
     async def _of_batch(
         self, index: int, document: object, peer: Peer, batch_id: str
@@ -264,6 +274,29 @@ class TaskDesk:
         return seen
 
 
+def _batch_id(key: object, peer: Peer) -> str:
+    """The same for the same key of the same caller: it names the batch again."""
+    plain = fields.short_name(key, "idempotency_key")
+    whose = msgspec.json.encode([peer.user, plain])
+    return f"batch-{hashlib.sha256(whose).hexdigest()[:32]}"
+
+
+def _keyed(batch_id: str, several: Sequence[NewTask]) -> list[NewTask]:
+    """Each with a key of its place, and a digest of all: another batch is refused."""
+    own = next((place for place, each in enumerate(several) if each.key), None)
+    if own is not None:
+        raise fields.wrong(
+            f"tasks[{own}].idempotency_key",
+            several[own].key,
+            "a key for the batch, or keys for its tasks",
+        )
+    whole = hashlib.sha256(msgspec.msgpack.encode([e.payload for e in several]))
+    return [
+        replace(each, key=f"{batch_id}/{place}", digest=whole.digest())
+        for place, each in enumerate(several)
+    ]
+
+
 def _may_see(task: Task, peer: Peer) -> bool:
     return peer.tier == "admin" or task.spec.user == peer.user
 
@@ -319,45 +352,3 @@ def _moment(value: float | str | None, field: str, now: float) -> float | None:
         return parse_since(value, now)
     except InvalidRequest as error:
         raise fields.wrong(field, value, wanted) from error
-
-
-def view(task: Task, *, whole: bool = True) -> tasks.TaskView:
-    """A task as callers see it; ``whole``: with its result."""
-    spec = task.spec
-    result: object = UNSET
-    refused: tuple[str, ...] = ()
-    if whole and task.result is not None:
-        result, refused = _result(task, task.result)
-    return tasks.TaskView(
-        task_id=spec.task_id,
-        kind=spec.kind,
-        type=spec.type,
-        state=task.state,
-        priority=spec.priority,
-        created_at=spec.created_at,
-        run_at=task.run_at,
-        updated_at=task.updated_at,
-        started_at=task.started_at,
-        ended_at=task.ended_at,
-        deadline_at=spec.deadline_at,
-        attempts=task.attempts,
-        max_attempts=spec.max_attempts,
-        user=spec.user,
-        batch_id=spec.batch_id,
-        parent_id=spec.parent_id,
-        thread_id=spec.thread_id,
-        title=spec.title,
-        worker=task.worker,
-        progress=task.progress,
-        cancel_wanted=task.cancel_wanted,
-        error=None if task.error is None else tasks.task_error(task.error),
-        result=result,
-        refused=refused,
-    )
-
-
-def _result(task: Task, data: bytes) -> tuple[object, tuple[str, ...]]:
-    if task.spec.kind != "request":
-        return msgspec.msgpack.decode(data), ()
-    outcome = msgspec.msgpack.decode(data, type=RequestOutcome)
-    return route_reply(outcome.result), outcome.refused

@@ -37,7 +37,8 @@ class TaskSubmitParams(AskParams, frozen=True, kw_only=True):
     ``consensus`` is true, or an object with the params of ``consensus``. ``run_at`` and
     ``deadline`` are epoch seconds or ISO 8601; ``delay_s`` counts from now, and
     ``deadline_s`` limits each attempt. ``tasks`` submits several at once, each an object
-    of these params: all of them are kept, or none.
+    of these params: all of them are kept, or none; ``idempotency_key`` beside it is that
+    of the batch.
     """
 
     consensus: object = None

@@ -11,7 +11,7 @@ from actors.messages.tasks import ClaimAsk, Task
 from actors.runtime import Actor, Reply
 from actors.task_queue.desk import Desk
 from actors.task_queue.messages import CancelWork, Give, QueueMessage, Ring
-from actors.task_queue.work import Work
+from actors.task_queue.work import Work, interrupted
 
 log = structlog.get_logger(actor="task_queue")
 
@@ -24,7 +24,7 @@ RENEWALS = 3
 
 
 class TaskQueueActor(Actor[QueueMessage]):
-    """One life of it. What an earlier life had claimed comes back by its lease."""
+    """One life of it. What an earlier life had in work is given back first."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -33,6 +33,7 @@ class TaskQueueActor(Actor[QueueMessage]):
         self._giving: list[Reply] = []
         self._closed = False
         self._sweep_at = 0.0  # loop time
+        self._left = list(desk.held.values())
 
     @override
     def on_start(self) -> None:
@@ -86,6 +87,7 @@ class TaskQueueActor(Actor[QueueMessage]):
     async def _round(self) -> float:
         """Sweep when it is time, claim what fits; how long to wait for more."""
         now = self.context.now()
+        await self._give_back_left()
         if now >= self._sweep_at:
             await self._sweep()
             self._sweep_at = now + self._desk.settings.sweep_s
@@ -96,6 +98,15 @@ class TaskQueueActor(Actor[QueueMessage]):
         if claimed:
             return 0.0  # there may be more
         return await self._until_due(now)
+
+    async def _give_back_left(self) -> None:
+        """Nobody works on what an earlier life held: it need not wait for its lease."""
+        tools = self._desk.tools
+        while self._left:
+            task = self._left[-1]
+            await tools.store.finish(interrupted(task, tools.utc()))
+            self._left.pop()
+            self._desk.held.pop(task.task_id, None)
 
     async def _until_due(self, now: float) -> float:
         tools = self._desk.tools
@@ -130,6 +141,7 @@ class TaskQueueActor(Actor[QueueMessage]):
     def _start(self, task: Task) -> None:
         work = Work(self._desk, task)
         self._works[task.task_id] = work
+        self._desk.held[task.task_id] = task
         self._desk.working += 1
         self.context.spawn(self._carry(work), name="work")
         if self._closed:
@@ -138,6 +150,8 @@ class TaskQueueActor(Actor[QueueMessage]):
     async def _carry(self, work: Work) -> None:
         try:
             await work.run()
+            if self._desk.held.get(work.task.task_id) is work.task:
+                del self._desk.held[work.task.task_id]
         finally:
             if self._works.get(work.task.task_id) is work:
                 del self._works[work.task.task_id]

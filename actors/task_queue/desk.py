@@ -48,12 +48,17 @@ class QueueTools:
 
 @dataclass(slots=True)
 class Desk:
-    """Settings may be replaced at any time."""
+    """Settings may be replaced at any time.
+
+    ``held`` are the tasks in work here, as they were claimed; a life of the actor that
+    is cut short leaves them there for the next.
+    """
 
     settings: QueueSettings
     tools: QueueTools
     shares: Shares = field(default_factory=Shares)
     working: int = 0  # tasks, here
+    held: dict[str, Task] = field(default_factory=dict)
     trouble: QueueUnavailable | None = None
     stats: QueueStats = field(default_factory=QueueStats)  # some seconds old
 

@@ -1,6 +1,7 @@
 """What the doors hold of the queue."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import anyio
 
@@ -21,7 +22,34 @@ from actors.task_queue.messages import CancelWork, Give, QueueMessage, Ring
 LOOK_S = 2.0
 """How often to look at tasks that are waited for: news of others may be lost."""
 
+LOOK_ROWS = 50
+"""At how many of them at once: a large batch is not read again and again."""
+
 GIVE_S = 8.0
+
+
+class _Waiter:
+    """``left`` has not ended as far as is known; ``told`` of them may have."""
+
+    def __init__(self, task_ids: Sequence[str]) -> None:
+        self.left = dict.fromkeys(task_ids)
+        self.told = list(self.left)
+        self.news = anyio.Event()
+
+    def hear(self, task_id: str) -> None:
+        if task_id in self.left:
+            self.told.append(task_id)
+            self.news.set()
+
+    def look_at(self) -> list[str]:
+        """Those that may have ended; where none is told of, the longest unseen."""
+        found = self.told or list(islice(self.left, LOOK_ROWS))
+        self.told = []
+        self.news = anyio.Event()
+        for each in found:  # to the end of the line
+            if each in self.left:
+                self.left[each] = self.left.pop(each)
+        return found
 
 
 class TaskQueueHandle:
@@ -42,7 +70,7 @@ class TaskQueueHandle:
         self._ref = ref
         self._store = store
         self._utc = utc
-        self._news: set[anyio.Event] = set()
+        self._waiters: set[_Waiter] = set()
         store.listen(self._heard)
 
     async def submit(self, tasks: Sequence[NewTask]) -> tuple[Submitted, ...]:
@@ -74,20 +102,23 @@ class TaskQueueHandle:
 
     async def wait(self, task_ids: Sequence[str], timeout_s: float) -> bool:
         """Wait until all of them have ended; whether they have, in time."""
-        left = set(task_ids)
-        with anyio.move_on_after(timeout_s):
-            while True:
-                news = anyio.Event()
-                self._news.add(news)
-                try:
-                    left = {each for each in left if not await self._ended(each)}
-                    if not left:
-                        break
-                    with anyio.move_on_after(LOOK_S):
-                        await news.wait()
-                finally:
-                    self._news.discard(news)
-        return not left
+        waiter = _Waiter(task_ids)
+        self._waiters.add(waiter)
+        try:
+            with anyio.move_on_after(timeout_s):
+                while waiter.left:
+                    await self._look(waiter)
+        finally:
+            self._waiters.discard(waiter)
+        return not waiter.left
+
+    async def _look(self, waiter: _Waiter) -> None:
+        for task_id in waiter.look_at():
+            if await self._ended(task_id):
+                waiter.left.pop(task_id, None)
+        if waiter.left:
+            with anyio.move_on_after(LOOK_S):
+                await waiter.news.wait()
 
     async def give_back(self) -> None:
         """Claim nothing more and give back what is in work; others may have it then."""
@@ -103,7 +134,7 @@ class TaskQueueHandle:
 
     def _heard(self, change: TaskChange) -> None:
         if change.state in FINAL:
-            for news in self._news:
-                news.set()
+            for waiter in self._waiters:
+                waiter.hear(change.task_id)
         elif change.state in {"queued", "waiting"}:
             self._ref.tell(Ring())

@@ -5,8 +5,13 @@ from typing import Final, Literal
 import anyio
 import structlog
 
-from actors.errors import GitBridgeError, InternalError, QueueUnavailable
-from actors.messages.routing import ErrorInfo
+from actors.errors import (
+    GitBridgeError,
+    InternalError,
+    Interrupted,
+    QueueUnavailable,
+)
+from actors.messages.routing import ErrorInfo, error_info
 from actors.messages.tasks import Ending, Lease, Performed, Task
 from actors.policy.tasks.backoff import Again, after_failure
 from actors.task_queue.desk import Desk
@@ -19,6 +24,17 @@ KEEP_TRIES: Final = 8
 """How often to try to write down an end; then the lease runs out and it is redone."""
 
 UNPERFORMED_S: Final = 10.0
+
+
+def interrupted(task: Task, now: float) -> Ending:
+    """The end of an attempt that our own failure has cut short: another, if there is one."""
+    return Ending(
+        lease=Lease(task.task_id, task.token),
+        now=now,
+        state="waiting" if task.attempts < task.spec.max_attempts else "dead",
+        run_at=now,
+        error=error_info(Interrupted("The queue failed while it was in work.")),
+    )
 
 
 class Work:

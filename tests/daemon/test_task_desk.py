@@ -87,6 +87,11 @@ class Desk:
         assert isinstance(found, TaskSubmitResult)
         return found
 
+    async def batch(self, peer: Peer = ANN, **params: object) -> TaskSubmitResult:
+        found = await self.call("submit", peer, **params)
+        assert isinstance(found, TaskSubmitResult)
+        return found
+
     def spec(self, kept: TaskSubmitResult) -> NewTask:
         return self.queue.store.tasks[kept.task_id].spec
 
@@ -167,6 +172,33 @@ async def test_what_is_wrong_is_refused(params: dict[str, object], field: str) -
         await desk.submit(ANN, **params)
     assert refused.value.field == field
     assert desk.queue.store.tasks == {}
+
+
+async def test_the_same_key_is_the_same_batch() -> None:
+    desk = Desk()
+    two = [{"prompt": "one"}, {"prompt": "two"}]
+    first = await desk.batch(tasks=two, idempotency_key="k")
+    again = await desk.batch(tasks=two, idempotency_key="k")
+    assert (again.batch_id, again.task_id) == (first.batch_id, first.task_id)
+    assert [each.existing for each in first.tasks] == [False, False]
+    assert [each.existing for each in again.tasks] == [True, True]
+    assert (await desk.batch(BOB, tasks=two, idempotency_key="k")).batch_id != (
+        first.batch_id
+    )
+    for other in (two[:1], [*two, {"prompt": "three"}], two[::-1]):
+        with pytest.raises(InvalidRequest) as refused:
+            await desk.batch(tasks=other, idempotency_key="k")
+        assert refused.value.field == "key"
+    assert len(desk.queue.store.tasks) == 4
+
+
+async def test_a_batch_has_one_key_or_its_tasks_have() -> None:
+    desk = Desk()
+    keyed = [{"prompt": "one"}, {"prompt": "two", "idempotency_key": "a"}]
+    with pytest.raises(InvalidRequest) as refused:
+        await desk.batch(tasks=keyed, idempotency_key="k")
+    assert refused.value.field == "tasks[1].idempotency_key"
+    assert len((await desk.batch(tasks=keyed)).tasks) == 2
 
 
 async def test_a_batch_is_kept_wholly_or_not_at_all() -> None:

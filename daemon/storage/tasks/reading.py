@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -16,6 +17,20 @@ from actors.messages.tasks import (
     TaskQuery,
 )
 from daemon.storage.tasks.table import PRIORITY_NUMBERS, Row, Value, by_id, rows
+
+# Most tasks are in one of these: a walk by anything else passes by fewer others.
+_COMMON_STATES = frozenset(("queued", "done"))
+# What is likeliest to be rare comes first; by the first of them that is asked for.
+_WALKS = (
+    {"batch_id"},
+    {"parent_id"},
+    {"user", "type"},
+    {"user"},
+    {"type"},
+    {"tenant"},
+    {"kind"},
+    {"state"},
+)
 
 _Kind = tuple[int, TaskKind, str]
 
@@ -84,30 +99,43 @@ def _before(cursor: str | None) -> int | None:
 def _where(
     query: TaskQuery, state: str | None, before: int | None
 ) -> tuple[str, list[Value]]:
-    priorities = tuple(PRIORITY_NUMBERS[each] for each in query.priorities)
+    alone: dict[str, Value] = {
+        "state": state,
+        "tenant": query.tenant,
+        "user": query.user,
+        "batch_id": query.batch_id,
+        "parent_id": query.parent_id,
+    }
+    several: dict[str, Sequence[Value]] = {
+        "kind": query.kinds,
+        "type": query.types,
+        "priority": [PRIORITY_NUMBERS[each] for each in query.priorities],
+    }
+    asked: dict[str, tuple[Value, ...]] = {
+        name: (v,) for name, v in alone.items() if v is not None
+    }
+    asked |= {name: tuple(v) for name, v in several.items() if v}
+    walk = _walk(asked.keys(), state)
     tests: list[str] = []
     values: list[Value] = []
-    for test, value in (
-        ("state = ?", state),
-        ("seq < ?", before),
-        ("tenant = ?", query.tenant),
-        ("user = ?", query.user),
-        ("batch_id = ?", query.batch_id),
-        ("parent_id = ?", query.parent_id),
-        ("created_at >= ?", query.since),
-    ):
+    for name, wanted in asked.items():
+        # With a sign before it SQLite leaves its index alone.
+        column = name if name in walk else f"+{name}"
+        tests.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+        values += wanted
+    for test, value in (("seq < ?", before), ("created_at >= ?", query.since)):
         if value is not None:
             tests.append(test)
             values.append(value)
-    for column, several in (
-        ("kind", query.kinds),
-        ("type", query.types),
-        ("priority", priorities),
-    ):
-        if several:
-            tests.append(f"{column} IN ({', '.join('?' * len(several))})")
-            values += several
     return ("WHERE " + " AND ".join(tests) if tests else ""), values
+
+
+def _walk(asked: Collection[str], state: str | None) -> Collection[str]:
+    """The columns whose index is walked; SQLite does not know what is rare."""
+    apart = {"batch_id", "parent_id"}.isdisjoint(asked)
+    if apart and state is not None and state not in _COMMON_STATES:
+        return {"state"}
+    return next((walk for walk in _WALKS if walk.issubset(asked)), ())
 
 
 def stats(connection: sqlite3.Connection, now: float) -> QueueStats:

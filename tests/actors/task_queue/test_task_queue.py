@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 import msgspec
 import pytest
+from typing_extensions import override
 
 from actors.errors import (
     GitBridgeError,
@@ -15,7 +16,14 @@ from actors.errors import (
     ProviderServerError,
 )
 from actors.messages.routing import EndSink, RouteRequest, error_info
-from actors.messages.tasks import NewTask, Performed, Performer, Task, TaskQuery
+from actors.messages.tasks import (
+    ClaimAsk,
+    NewTask,
+    Performed,
+    Performer,
+    Task,
+    TaskQuery,
+)
 from actors.messages.work import Check, RequestOutcome, RequestWork
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from actors.task_queue import (
@@ -105,6 +113,87 @@ async def place(
         child = ChildSpec(id="task_queue", factory=lambda: TaskQueueActor(desk))
         system.start(SupervisorSpec(id="queueing", children=(child,)))
         yield Place(store, TaskQueueHandle(system.ref("task_queue"), store, utc), desk)
+
+
+class Faulty(MemoryTasks):
+    """``bugs`` claims fail as only a bug makes them fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bugs = 0
+        self.looked = 0
+
+    @override
+    async def claim(self, ask: ClaimAsk) -> tuple[Task, ...]:
+        if self.bugs:
+            self.bugs -= 1
+            raise RuntimeError("a bug in the store")
+        return await super().claim(ask)
+
+    @override
+    async def get(self, task_id: str) -> Task | None:
+        self.looked += 1
+        return await super().get(task_id)
+
+
+@pytest.mark.parametrize(("most", "state"), [(5, "done"), (1, "dead")])
+async def test_a_crash_of_the_queue_gives_back_what_was_in_work(
+    most: int, state: str
+) -> None:
+    worker, store = Laborer(takes_s=5.0), Faulty()
+    async with place(worker, QueueSettings(lease_s=3600.0), store) as it:
+        await it.handle.submit([task("a", max_attempts=most)])
+        await anyio.sleep(1.0)
+        store.bugs = 1
+        await it.handle.submit([task("b")])
+        assert await it.handle.wait(["a", "b"], 60.0)
+        assert it.state("a") == state
+        assert it.store.tasks["a"].attempts == min(most, 2)
+        assert worker.cut == ["a"]
+        assert it.desk.held == {}
+        assert it.desk.working == 0
+
+
+async def test_a_crash_while_the_store_is_away_gives_back_once_it_is_there() -> None:
+    worker, store = Laborer(takes_s=5.0), Faulty()
+    async with place(worker, QueueSettings(lease_s=3600.0), store) as it:
+        await it.handle.submit([task("a")])
+        await anyio.sleep(1.0)
+        store.bugs = 1
+        await it.handle.submit([task("b")])
+        store.away = True
+        await anyio.sleep(20.0)
+        assert it.state("a") == "running"
+        store.away = False
+        assert await it.handle.wait(["a", "b"], 60.0)
+        assert it.state("a") == "done"
+
+
+async def test_waiting_for_a_batch_reads_each_task_a_few_times_only() -> None:
+    worker, store = Laborer(takes_s=1.0), Faulty()
+    names = [f"t{number}" for number in range(400)]
+    async with place(worker, QueueSettings(concurrency=8), store) as it:
+        await it.handle.submit([task(each) for each in names])
+        assert await it.handle.wait(names, 600.0)
+    assert len(names) <= store.looked <= 4 * len(names)
+
+
+async def test_a_task_that_ends_unheard_is_seen_all_the_same() -> None:
+    async with place(Laborer(takes_s=3600.0)) as it:
+        names = [f"t{number}" for number in range(120)]
+        await it.handle.submit([task(each, run_at=utc() + 9e9) for each in names])
+        ended: list[bool] = []
+
+        async def wait() -> None:
+            ended.append(await it.handle.wait(names, 60.0))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await anyio.sleep(1.0)
+            for each in names:  # by another daemon, whose news is lost
+                kept = it.store.tasks[each]
+                it.store.tasks[each] = msgspec.structs.replace(kept, state="done")
+        assert ended == [True]
 
 
 async def test_a_task_is_worked_at_once() -> None:

@@ -1,9 +1,10 @@
 """What is the SQLite store's own: its file, its threads and its commits."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -14,7 +15,7 @@ from typing_extensions import override
 from actors.errors import InvalidRequest, QueueUnavailable
 from actors.messages.tasks import TaskQuery
 from daemon.storage.migrations import scripts
-from daemon.storage.tasks import sqlite
+from daemon.storage.tasks import reading, sqlite
 from daemon.storage.tasks.sqlite import SqliteTasks
 from tests.support.tasks import NOW, ids, new
 
@@ -76,6 +77,41 @@ async def test_the_first_read_and_the_first_write_make_one_database(
     (kept,), found = await asyncio.gather(store.submit((new(1),)), store.get("nobody"))
 
     assert (kept.task.task_id, found) == ("t1", None)
+
+
+RARE: tuple[tuple[TaskQuery, int], ...] = (
+    (TaskQuery(types=("rare",)), 1),
+    (TaskQuery(types=("nothing",)), 0),
+    (TaskQuery(kinds=("event",)), 1),
+    (TaskQuery(user="ann"), 1),
+    (TaskQuery(user="ann", types=("common",)), 1),
+    (TaskQuery(user="ci", types=("rare",)), 1),
+    (TaskQuery(types=("rare",), states=("queued",)), 1),
+    (TaskQuery(types=("common",), states=("cancelled",)), 1),
+    (TaskQuery(user="ci", states=("cancelled", "dead")), 1),
+    (TaskQuery(batch_id="b"), 2),
+    (TaskQuery(batch_id="b", types=("common",), states=("cancelled",)), 1),
+    (TaskQuery(batch_id="b", user="ci", states=("queued",)), 1),
+)
+
+
+@pytest.mark.parametrize(("query", "count"), RARE)
+async def test_a_list_of_what_is_rare_passes_by_nothing_else(
+    store: SqliteTasks, tmp_path: Path, query: TaskQuery, count: int
+) -> None:
+    several = [replace(new(n), type="common", user="ci") for n in range(5000)]
+    several[0] = replace(several[0], type="rare", kind="event", batch_id="b")
+    several[1] = replace(several[1], user="ann")
+    several[2] = replace(several[2], batch_id="b")
+    await store.submit(several)
+    await store.cancel("t2", NOW)
+    steps: list[int] = []
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as connection:
+        connection.set_progress_handler(lambda: steps.append(1), 1)
+        found = reading.find(connection, query)
+
+    assert len(found.tasks) == count
+    assert len(steps) < 500, "a walk over all of them takes ten times as many"
 
 
 async def test_a_file_that_is_no_database_is_said_to_be_unavailable(
