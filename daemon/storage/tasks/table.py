@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from actors.messages.routing import PRIORITIES, ErrorInfo, Priority
-from actors.messages.tasks import NewTask, Task, TaskChange, TaskState
+from actors.messages.routing import PRIORITIES, Priority
+from actors.messages.tasks import NewTask, Task, TaskChange
 from actors.policy import task_states
-from actors.policy.task_states import IN_QUEUE, IN_WORK
+from actors.policy.task_states import IN_QUEUE
+from daemon.storage.tasks.status import encode_spec, part_of, status_of, task_of
 
 Value = str | bytes | int | float | None
 
@@ -43,23 +42,6 @@ ON CONFLICT (priority, kind, type, part) DO UPDATE SET tasks = tasks + excluded.
 """
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What changes about a task, apart from its result."""
-
-    state: TaskState
-    run_at: float
-    updated_at: float
-    attempts: int = 0
-    token: int = 0
-    worker: str | None = None
-    lease_until: float | None = None
-    started_at: float | None = None
-    ended_at: float | None = None
-    cancel_wanted: bool = False
-    progress: str | None = None
-    error: ErrorInfo | None = None
-
-
 class Row(NamedTuple):
     """A task and its place: ``ready`` to be claimed, or waiting for the time to be."""
 
@@ -67,11 +49,6 @@ class Row(NamedTuple):
     tag: float
     ready: bool
     task: Task
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_spec = msgspec.msgpack.Decoder(NewTask).decode
-_status = msgspec.msgpack.Decoder(Status).decode
 
 
 def rows(
@@ -89,45 +66,7 @@ def by_id(connection: sqlite3.Connection, task_id: str) -> Row | None:
 
 def _row(found: tuple[int, float, int | None, bytes, bytes, bytes | None]) -> Row:
     seq, tag, queue, spec, status, result = found
-    return Row(seq, tag, queue is not None, _task(_spec(spec), _status(status), result))
-
-
-def _task(spec: NewTask, status: Status, result: bytes | None) -> Task:
-    return Task(
-        spec=spec,
-        state=status.state,
-        run_at=status.run_at,
-        updated_at=status.updated_at,
-        attempts=status.attempts,
-        token=status.token,
-        worker=status.worker,
-        lease_until=status.lease_until,
-        started_at=status.started_at,
-        ended_at=status.ended_at,
-        cancel_wanted=status.cancel_wanted,
-        progress=status.progress,
-        result=result,
-        error=status.error,
-    )
-
-
-def _status_of(task: Task) -> bytes:
-    return _encode(
-        Status(
-            state=task.state,
-            run_at=task.run_at,
-            updated_at=task.updated_at,
-            attempts=task.attempts,
-            token=task.token,
-            worker=task.worker,
-            lease_until=task.lease_until,
-            started_at=task.started_at,
-            ended_at=task.ended_at,
-            cancel_wanted=task.cancel_wanted,
-            progress=task.progress,
-            error=task.error,
-        )
-    )
+    return Row(seq, tag, queue is not None, task_of(spec, status, result))
 
 
 def _places(task: Task, *, ready: bool) -> tuple[Value, ...]:
@@ -141,17 +80,8 @@ def _places(task: Task, *, ready: bool) -> tuple[Value, ...]:
         task.spec.deadline_at if in_queue else None,
         task_states.remove_at(task),
         task.run_at if task.state == "queued" else None,
-        _status_of(task),
+        status_of(task),
     )
-
-
-def _part(task: Task, *, ready: bool) -> str | None:
-    """Which count of ``depths`` it is in."""
-    if task.state in IN_WORK:
-        return "in_work"
-    if task.state == "queued":
-        return "queued" if ready else "scheduled"
-    return task.state if task.state in ("waiting", "dead") else None
 
 
 class TaskTable:
@@ -185,7 +115,9 @@ class TaskTable:
         seq = self.connection.execute(
             _INSERT, (*about, *_places(task, ready=ready))
         ).lastrowid
-        self.connection.execute("INSERT INTO specs VALUES (?, ?)", (seq, _encode(spec)))
+        self.connection.execute(
+            "INSERT INTO specs VALUES (?, ?)", (seq, encode_spec(spec))
+        )
         self._count(task, 1, ready=ready)
         self._changes.append(task_states.change_of(task))
         return task
@@ -248,7 +180,7 @@ class TaskTable:
             )
 
     def _count(self, task: Task, number: int, *, ready: bool) -> None:
-        part, spec = _part(task, ready=ready), task.spec
+        part, spec = part_of(task, ready=ready), task.spec
         if part is not None:
             priority = str(PRIORITY_NUMBERS[spec.priority])  # INTEGER in the table
             self._moved[priority, spec.kind, spec.type, part] += number
