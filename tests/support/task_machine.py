@@ -103,8 +103,8 @@ class TaskMachine(RuleBasedStateMachine):
         """The store, with what was kept before."""
         raise NotImplementedError
 
-    async def unmake(self) -> None:
-        """What is to be done once it is closed."""
+    async def unmake(self, *, for_good: bool) -> None:
+        """What is to be done once it is closed; ``for_good``: nothing need be kept."""
 
     async def _opened(self) -> TaskStore:
         store = await self.make()
@@ -115,7 +115,7 @@ class TaskMachine(RuleBasedStateMachine):
     @override
     def teardown(self) -> None:
         self.runner.run(self.store.close())
-        self.runner.run(self.unmake())
+        self.runner.run(self.unmake(for_good=True))
         self.runner.close()
 
     def both(self, work: Callable[[TaskStore], Awaitable[T]]) -> T | None:
@@ -213,6 +213,10 @@ class TaskMachine(RuleBasedStateMachine):
         self.both(lambda store: store.cancel(task_id, self.now))
 
     @rule(task_id=st.sampled_from(IDS))
+    def get(self, task_id: str) -> None:
+        self.both(lambda store: store.get(task_id))
+
+    @rule(task_id=st.sampled_from(IDS))
     def retry(self, task_id: str) -> None:
         self.both(lambda store: store.retry(task_id, self.now))
 
@@ -235,12 +239,9 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule()
     def open_again(self) -> None:
-        if self.keeps:
-            self.runner.run(self.store.close())
-            self.store = self.runner.run(self._opened())
-
-    keeps = True
-    """Whether what it keeps outlives it."""
+        self.runner.run(self.store.close())
+        self.runner.run(self.unmake(for_good=False))
+        self.store = self.runner.run(self._opened())
 
     # ---- what must hold
 
@@ -248,12 +249,8 @@ class TaskMachine(RuleBasedStateMachine):
     def agree(self) -> None:
         assert self.heard == self.told
         self.both(lambda store: store.stats(self.now))
-        for task_id in IDS:
-            self._got(task_id)
+        self._page(TaskQuery(limit=100))
         self._nothing_due_is_forgotten()
-
-    def _got(self, task_id: str) -> None:
-        self.both(lambda store: store.get(task_id))
 
     def _nothing_due_is_forgotten(self) -> None:
         """``next_due`` is never later than when there is something to do."""

@@ -1,7 +1,7 @@
 """Durable tasks in a database of their own, behind ``actors.messages.tasks.TaskStore``.
 
 ``commits`` transactions in a thread, those that wait together in one · ``table`` tasks as
-rows, and the books kept beside them · ``changing`` what writes: submit, claim, finish
+rows (``status`` in msgpack), and the books kept beside them · ``changing`` what writes: submit, claim, finish
 and the rest · ``tidying`` what time alone changes · ``reading`` what only reads ·
 ``sqlite`` all of it as the store.
 

@@ -1,6 +1,7 @@
 -- Lease what is due: of the first priority that has any in a lane with room, the smallest
 -- tag. ARGV[1] msgpack: {now, until_, worker, slots = {{priority}}, lanes = {lane = most},
--- taken, limit, leases = whether leases that ran out were seen to}
+-- limit, leases = whether leases that ran out were seen to}; ARGV[2] is what is written
+-- down of the claim
 -- Returns {"tidy"}: first see to leases that ran out and deadlines that passed; or
 -- {"taken", {row}}.
 local ask = cmsgpack.unpack(ARGV[1])
@@ -84,7 +85,7 @@ local function take(priority, it)
   if not virtual or tonumber(virtual) < it.tag then
     call('HSET', base .. 'virtual', priority, it.exact)
   end
-  call('HSET', key, 'state', 'leased', 'ready', 0, 'taken', ask.taken,
+  call('HSET', key, 'state', 'leased', 'ready', 0, 'taken', ARGV[2],
     'entry', deliver(priority, id))
   call('HINCRBY', key, 'version', 1)
   if room[it.lane] then room[it.lane] = room[it.lane] - 1 end

@@ -1,6 +1,7 @@
 -- Change tasks that are as they were seen, and keep new ones: all of it, or nothing.
 -- ARGV[1]  msgpack: {checks = {{id, version}}, commands = {{name, key, ...}},
---          counts = {{hash, field, by}}, new = {task}}
+--          counts = {{hash, field, by}}, new = {task}}; where a value is {n} it is
+--          ARGV[n], for msgpack in here knows no bytes
 -- Returns  {"changed"}: one is not as it was seen · {"there", {{place in new, row}}}: some
 --          are kept already, by id or key · {"misfit", place, place of the first}: two new
 --          ones have one id or key for different things · {"kept", {seq, or minus the
@@ -11,6 +12,13 @@ for _, check in ipairs(ask.checks) do
   if call('HGET', base .. 't:' .. check[1], 'version') ~= check[2] then
     return {'changed'}
   end
+end
+
+local function bytes(values)
+  for at, value in ipairs(values) do
+    if type(value) == 'table' then values[at] = ARGV[value[1]] end
+  end
+  return values
 end
 
 local there, same, by_id, by_key = {}, {}, {}, {}
@@ -40,7 +48,7 @@ for _, command in ipairs(ask.commands) do
   if command[1] == 'XCLAIM' then  -- somebody may have dropped the group
     redis.pcall(unpack(command))
   else
-    call(unpack(command))
+    call(unpack(bytes(command)))
   end
 end
 for _, each in ipairs(ask.counts) do count(each[1], each[2], each[3]) end
@@ -58,7 +66,7 @@ local function keep(new)
   local seq = call('INCR', base .. 'seq')
   local tag = next_tag(new)
   local member = string.format('%016d:', seq) .. new.id
-  call('HSET', base .. 't:' .. new.id, 'seq', seq, 'tag', tag, unpack(new.fields))
+  call('HSET', base .. 't:' .. new.id, 'seq', seq, 'tag', tag, unpack(bytes(new.fields)))
   if new.key then call('HSET', base .. 'keys', new.key, new.id) end
   for _, set in ipairs(new.listed) do call('ZADD', base .. set, seq, new.id) end
   for _, timed in ipairs(new.timed) do call('ZADD', base .. timed[1], timed[2], member) end

@@ -1,7 +1,7 @@
 """Lists of tasks, by walking the narrowest one that has all of them."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final, cast
+from collections.abc import Awaitable
+from typing import Final, Protocol, cast
 
 import msgspec
 
@@ -15,14 +15,22 @@ FIND: Final = packaged("task_common", "task_find")
 LOOKS: Final = 1000
 """How many tasks one script looks at: it takes some milliseconds."""
 
-Run = Callable[..., Awaitable[object]]
+
+class Run(Protocol):
+    """Runs a script with these arguments."""
+
+    def __call__(
+        self, script: Script, *args: bytes | str | int
+    ) -> Awaitable[object]: ...
+
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Walk:
-    """Finds tasks. ``run`` runs a script with arguments."""
+    """Finds tasks."""
 
-    def __init__(self, run: Callable[..., Awaitable[object]]) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
 
     async def find(self, query: TaskQuery) -> TaskPage:
@@ -83,7 +91,7 @@ def _tests(query: TaskQuery) -> bytes:
                 place[name]: value for name, value in one.items() if value is not None
             },
             "several": {
-                place[name]: dict.fromkeys(values, True)  # noqa: FBT003 - a set in Lua
+                place[name]: dict.fromkeys(values, True)
                 for name, values in several.items()
                 if values
             },

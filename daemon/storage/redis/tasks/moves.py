@@ -5,7 +5,7 @@ of them may fail: a script that fails half way has done the first half.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,7 +17,8 @@ from daemon.storage.redis.tasks.rows import Row, first_fields, group_of, key_of
 from daemon.storage.tasks.status import part_of, status_of
 
 Part = str | bytes | int
-Command = Sequence[Part]
+Sent = str | int | tuple[int]
+"""A part as it is sent: bytes go by themselves, and are named by their number."""
 
 GROUP = "gitbridge"
 Places = dict[tuple[str, str], str]
@@ -51,9 +52,7 @@ def _timed(task: Task, *, ready: bool) -> dict[str, float]:
 
 def _places(row: Row, task: Task, *, ready: bool) -> Places:
     member, spec = row.member, task.spec
-    found = {
-        (name, member): repr(at) for name, at in _timed(task, ready=ready).items()
-    }
+    found = {(name, member): repr(at) for name, at in _timed(task, ready=ready).items()}
     found[f"state:{task.state}", task.task_id] = str(row.seq)
     if ready and task.state in IN_QUEUE:
         found[f"ready:{spec.priority}:{spec.lane}", member] = row.tag
@@ -74,20 +73,21 @@ class Change:
 
     base: str
     checks: list[tuple[str, str]] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
+    commands: list[tuple[Sent, ...]] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     new: list[dict[str, object]] = field(default_factory=list)
+    _bytes: list[bytes] = field(default_factory=list)
 
-    def encoded(self) -> bytes:
+    def encoded(self) -> tuple[bytes, ...]:
+        """``ARGV``."""
         counts = [(*key, by) for key, by in self.counts.items() if by]
-        return _encode(
-            {
-                "checks": self.checks,
-                "commands": self.commands,
-                "counts": counts,
-                "new": self.new,
-            }
-        )
+        told = {
+            "checks": self.checks,
+            "commands": self.commands,
+            "counts": counts,
+            "new": self.new,
+        }
+        return (_encode(told), *self._bytes)
 
     def put(self, row: Row, task: Task, *, ready: bool = False) -> None:
         """Bring it into another state; ``ready`` counts for one that is in the queue."""
@@ -125,12 +125,12 @@ class Change:
                 "id": spec.task_id,
                 "key": key_of(spec),
                 "tenant": spec.tenant,
-                "digest": spec.digest,
+                "digest": spec.digest.hex(),
                 "weight": repr(spec.weight),
                 "priority": spec.priority,
                 "lane": spec.lane,
                 "ready": ready,
-                "fields": first_fields(spec, ready=ready),
+                "fields": self._sent(first_fields(spec, ready=ready)),
                 "listed": [*_lists(spec), f"state:{task.state}"],
                 "timed": [(name, repr(at)) for name, at in timed.items()],
                 "counts": [(*each, 1) for each in _counts(task, ready=ready)],
@@ -138,7 +138,14 @@ class Change:
         )
 
     def _do(self, command: str, name: str, *rest: Part) -> None:
-        self.commands.append((command, f"{self.base}:{name}", *rest))
+        self.commands.append((command, f"{self.base}:{name}", *self._sent(rest)))
+
+    def _sent(self, parts: Iterable[Part]) -> tuple[Sent, ...]:
+        return tuple(self._number(p) if isinstance(p, bytes) else p for p in parts)
+
+    def _number(self, value: bytes) -> tuple[int]:
+        self._bytes.append(value)
+        return (len(self._bytes) + 1,)
 
     def _leave(self, places: Iterable[tuple[str, str]]) -> None:
         for name, member in places:

@@ -1,13 +1,15 @@
 """What the tasks' scripts answer, taken apart."""
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from msgspec.structs import replace
 
 from actors.messages.routing import PRIORITIES
 from actors.messages.tasks import LaneDepth, QueueStats, TaskKind
 from daemon.storage.redis.tasks.rows import Fields, Row, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 class Committed(NamedTuple):

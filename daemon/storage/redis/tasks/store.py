@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
 import msgspec
-from msgspec.structs import replace
 
 from actors.errors import InvalidRequest, QueueUnavailable
 from actors.messages.routing import PRIORITIES
@@ -34,7 +33,7 @@ from daemon.storage.redis.tasks.replies import (
     rows_of,
     stats_of,
 )
-from daemon.storage.redis.tasks.rows import Row, row_of, taken_by
+from daemon.storage.redis.tasks.rows import Row, taken_by
 
 AT_ONCE: Final = 500
 """How much of what became due is seen to at once: it takes some 10 ms then."""
@@ -131,7 +130,7 @@ class RedisTasks:
             encoded = change.encoded()
         except (UnicodeError, OverflowError) as error:
             raise InvalidRequest(f"this cannot be kept: {error}") from error
-        answer = committed(await self._run(COMMIT, encoded))
+        answer = committed(await self._run(COMMIT, *encoded))
         if answer.outcome == "misfit":
             second, first = answer.misfit
             task_states.same(task_states.kept(new[first]), new[second])
@@ -143,7 +142,8 @@ class RedisTasks:
         leases = False
         for _ in range(TRIES):
             outcome, *rest = cast(
-                "Sequence[object]", await self._run(CLAIM, _claim(ask, leases=leases))
+                "Sequence[object]",
+                await self._run(CLAIM, _claim(ask, leases=leases), taken_by(ask)),
             )
             if outcome == b"taken":
                 tasks = tuple(row.task for row in found_of(rest[0]))
@@ -212,9 +212,7 @@ class RedisTasks:
     # ---- callers
 
     async def cancel(self, task_id: str, now: float) -> Task | None:
-        return await self._change(
-            task_id, lambda task: task_states.unwanted(task, now)
-        )
+        return await self._change(task_id, lambda task: task_states.unwanted(task, now))
 
     async def retry(self, task_id: str, now: float) -> Task | None:
         return await self._change(
@@ -365,7 +363,6 @@ def _claim(ask: ClaimAsk, *, leases: bool) -> bytes:
             "worker": ask.worker,
             "slots": ask.slots,
             "lanes": dict(ask.lanes),
-            "taken": taken_by(ask),
             "limit": AT_ONCE,
             "leases": leases,
         }
