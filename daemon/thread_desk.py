@@ -1,16 +1,18 @@
 """The methods about threads: what callers ask, as the ledger takes it, and back."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, cast
 
-import msgspec
+import anyio.to_thread
 
 from actors.errors import InvalidRequest
 from actors.messages.ledger import LedgerRef
 from actors.messages.threads import (
     GetThread,
+    ListRounds,
     ListThreads,
-    StoredEntry,
+    RoundList,
     ThreadList,
     ThreadPage,
 )
@@ -21,7 +23,8 @@ from ipc.times import parse_since
 MAX_EXPORTED: Final = 2000
 """Entries of a thread that one document has at most."""
 
-_JSON: Final = msgspec.json.Encoder(decimal_format="number")
+MAX_READ: Final = 10_000
+"""Entries that a picture is made of at most, the newest ones."""
 
 Answer = Callable[[object, Peer], Awaitable[object]]
 
@@ -78,23 +81,59 @@ class ThreadDesk:
         assert page.summary is not None
         return threads.ThreadsGetResult(
             page.summary,
-            tuple(map(row, page.entries)),
+            tuple(map(threads.entry_row, page.entries)),
             str(page.entries[-1].seq) if page.more and page.entries else None,
         )
 
+    # ---- documents and pictures
+
     async def _export(self, params: object, peer: Peer) -> threads.ThreadsExportResult:
+        from daemon import thread_export  # noqa: PLC0415 - when somebody wants one
+
         asked = cast("threads.ThreadsExportParams", params)
-        page = await self._page(asked.thread, peer, user=asked.user, limit=MAX_EXPORTED)
-        assert page.summary is not None
-        whole = threads.ThreadsGetResult(
-            page.summary, tuple(map(row, page.entries)), None
-        )
+        made: Callable[[], tuple[str, bool]]
+        if asked.thread is None:
+            found = await self._rounds(asked, peer)
+            made = partial(thread_export.of_all, asked, found.entries)
+        else:
+            page = await self._exported(asked.thread, asked, peer)
+            made = partial(thread_export.of_one, asked, page)
+        # A long one takes a while, in which others want to be answered.
+        content, more = await anyio.to_thread.run_sync(made)
         return threads.ThreadsExportResult(
             format=asked.format,
             content_type=threads.CONTENT_TYPES[asked.format],
-            content=_JSON.encode(whole).decode(),
-            more=page.more,
+            content=content,
+            more=more,
         )
+
+    async def _rounds(
+        self, asked: threads.ThreadsExportParams, peer: Peer
+    ) -> RoundList:
+        everybody = peer.tier == "admin"
+        found = await self._ledger.threads(
+            ListRounds(
+                limit=MAX_READ,
+                user=asked.user if everybody else peer.user,
+                everybody=everybody,
+                since=parse_since(asked.since, self._utc()),
+                task_type=asked.task_type,
+            )
+        )
+        return cast("RoundList", found)
+
+    async def _exported(
+        self, name: str, asked: threads.ThreadsExportParams, peer: Peer
+    ) -> ThreadPage:
+        """The beginning for a document; for a picture all of it, if it is not too long."""
+        read = partial(self._page, name, peer, user=asked.user, limit=MAX_EXPORTED)
+        page = await read()
+        drawn = asked.format == "svg" or asked.shows == "agreement"
+        while drawn and page.more and page.entries:
+            after = await read(after=page.entries[-1].seq)
+            entries = (*page.entries, *after.entries)[-MAX_READ:]
+            page = ThreadPage(page.summary, entries, after.more)
+        return page
 
     async def _page(
         self, name: str, peer: Peer, *, user: str | None, limit: int, after: int = 0
@@ -118,9 +157,3 @@ class ThreadDesk:
                 wanted="the name of a thread of yours, from threads.list",
             )
         return page
-
-
-def row(stored: StoredEntry) -> threads.ThreadEntryRow:
-    """An entry as callers see it."""
-    fields = msgspec.structs.asdict(stored.entry)
-    return msgspec.convert({**fields, "seq": stored.seq}, threads.ThreadEntryRow)

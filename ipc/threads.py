@@ -3,14 +3,27 @@
 from decimal import Decimal
 from typing import Annotated, Final, Literal, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert, structs
 
-from actors.messages.threads import Detail, EntryKind, ThreadState, ThreadSummary
+from actors.messages.threads import (
+    Detail,
+    EntryKind,
+    StoredEntry,
+    ThreadState,
+    ThreadSummary,
+)
+from ipc import fields
 
-ExportFormat = Literal["json"]
-
+ExportFormat = Literal["json", "markdown", "mermaid", "svg"]
+Picture = Literal["flow", "agreement"]
 EXPORT_FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
-CONTENT_TYPES: Final[dict[ExportFormat, str]] = {"json": "application/json"}
+PICTURES: Final[tuple[Picture, ...]] = get_args(Picture)
+CONTENT_TYPES: Final[dict[ExportFormat, str]] = {
+    "json": "application/json",
+    "markdown": "text/markdown; charset=utf-8",
+    "mermaid": "text/vnd.mermaid; charset=utf-8",
+    "svg": "image/svg+xml; charset=utf-8",
+}
 
 MAX_WORDS: Final = 10
 """Further words of a query are left out."""
@@ -89,11 +102,64 @@ class ThreadsGetResult(Struct, frozen=True):
 class ThreadsExportParams(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """One thread as a document."""
+    """One thread, or, without ``thread``, who agreed with whom in all of them.
 
-    thread: Name
+    ``picture`` is what is drawn as SVG: how it was decided (``flow``), or who agreed
+    with whom (``agreement``, which may also be had as JSON or Markdown). ``task_type``
+    and ``since`` narrow what is counted where no thread is named.
+    """
+
+    thread: Name | None = None
     format: ExportFormat = "json"
+    picture: Picture | None = None
     user: str | None = None
+    task_type: str | None = None
+    since: float | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.thread is None and self.picture == "flow":
+            raise fields.wrong("picture", self.picture, "agreement, or a thread")
+        if self.format == "mermaid" and (
+            self.thread is None or self.picture == "agreement"
+        ):
+            raise fields.wrong("format", self.format, "json, markdown or svg")
+        if self.thread is not None:
+            for name in ("task_type", "since"):
+                if getattr(self, name) is not None:
+                    raise fields.wrong(name, getattr(self, name), "no thread beside it")
+
+    @property
+    def shows(self) -> Picture:
+        """What is wanted; without a thread there is only one thing."""
+        return self.picture or ("agreement" if self.thread is None else "flow")
+
+
+class AgreementMember(Struct, frozen=True):
+    """``won`` counts the rounds whose verdict was its answer."""
+
+    name: str
+    asked: int
+    answered: int
+    won: int
+
+
+class AgreementPair(Struct, frozen=True):
+    """``same`` of the ``both`` rounds in which both answered they said the same."""
+
+    one: str
+    other: str
+    same: int
+    both: int
+
+
+class AgreementReport(Struct, frozen=True):
+    """Who agreed with whom, as JSON; ``left_out`` more answered less often."""
+
+    about: str
+    rounds: int
+    members: tuple[AgreementMember, ...]
+    pairs: tuple[AgreementPair, ...]
+    left_out: int
 
 
 class ThreadsExportResult(Struct, frozen=True, kw_only=True):
@@ -134,6 +200,12 @@ ROWS: Final = (
         "export",
         ThreadsExportParams,
         ThreadsExportResult,
-        "A thread as a document.",
+        "A thread as a document or a picture.",
     ),
 )
+
+
+def entry_row(stored: StoredEntry) -> ThreadEntryRow:
+    """An entry as callers see it."""
+    said = structs.asdict(stored.entry)
+    return convert({**said, "seq": stored.seq}, ThreadEntryRow)

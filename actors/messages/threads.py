@@ -151,8 +151,8 @@ class ThreadPage(Struct, frozen=True):
     more: bool = False
 
 
-class ListBallots(Struct, frozen=True, kw_only=True):
-    """Query: the newest ballots of all rounds. Answered with a ``BallotList``.
+class ListRounds(Struct, frozen=True, kw_only=True):
+    """Query: the newest ballots and verdicts of all threads, for a ``RoundList``.
 
     Filters as in ``ListThreads``.
     """
@@ -164,14 +164,14 @@ class ListBallots(Struct, frozen=True, kw_only=True):
     task_type: str | None = None
 
 
-class BallotList(Struct, frozen=True):
-    """Ballots, the oldest first."""
+class RoundList(Struct, frozen=True):
+    """Ballots and verdicts without their texts, the oldest first."""
 
-    ballots: tuple[ThreadEntry, ...]
+    entries: tuple[ThreadEntry, ...]
 
 
-ThreadQuery = ListThreads | GetThread | ListBallots
-ThreadAnswer = ThreadList | ThreadPage | BallotList
+ThreadQuery = ListThreads | GetThread | ListRounds
+ThreadAnswer = ThreadList | ThreadPage | RoundList
 
 
 class ThreadRecorder(Protocol):

@@ -3,7 +3,7 @@
 from actors.messages.threads import ENTRY_KINDS, THREAD_STATES
 from daemon.cli import values
 from daemon.cli.arguments import Commands, Parser, add, add_client
-from ipc.threads import EXPORT_FORMATS
+from ipc.threads import EXPORT_FORMATS, PICTURES
 
 
 def add_threads(commands: "Commands[Parser]") -> None:
@@ -46,16 +46,27 @@ def _add_list(actions: "Commands[Parser]") -> None:
 
 
 def _add_export(actions: "Commands[Parser]") -> None:
-    examples = ("gitbridge threads export 01JD... > thread.json",)
-    parser = add(actions, "export", "a thread as a document, on stdout", examples)
-    _add_which(parser)
+    examples = (
+        "gitbridge threads export 01JD... --format markdown > thread.md",
+        "gitbridge threads export 01JD... --format svg > how-it-was-decided.svg",
+        "gitbridge threads export --format svg --since 30d > who-agreed.svg",
+    )
+    summary = "a thread, or who agreed with whom, as a document or picture on stdout"
+    parser = add(actions, "export", summary, examples)
+    _add_which(parser, nargs="?", more="; without one: who agreed in all of them")
     parser.add_argument(
         "--format", choices=EXPORT_FORMATS, default="json", help="default json"
     )
+    words = "how it was decided (the default), or who agreed with whom"
+    parser.add_argument("--picture", choices=PICTURES, help=words)
+    words = "without a thread: only those of this type"
+    parser.add_argument("--task-type", metavar="T", help=words)
+    words = "without a thread: spoken in since, as for usage"
+    parser.add_argument("--since", metavar="T", help=words)
     add_client(parser)
 
 
-def _add_which(parser: Parser) -> None:
-    words = "its name, or the id that an answer or a task gave it"
-    parser.add_argument("thread", metavar="THREAD", help=words)
+def _add_which(parser: Parser, nargs: str | None = None, more: str = "") -> None:
+    words = f"its name, or the id that an answer or a task gave it{more}"
+    parser.add_argument("thread", metavar="THREAD", nargs=nargs, help=words)
     parser.add_argument("--user", metavar="U", help="whose; for administrators")

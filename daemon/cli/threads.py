@@ -9,7 +9,7 @@ from daemon.exits import EXIT_OK
 from ipc.threads import ThreadsExportResult, ThreadsGetResult, ThreadsListResult
 
 _LIST = ("query", "state", "kind", "task_type", "since", "user", "limit", "cursor")
-_EXPORT = ("thread", "format", "user")
+_EXPORT = ("thread", "format", "picture", "user", "task_type", "since")
 
 PAGE = 500
 

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
 from actors.messages.threads import (
-    BallotList,
     GetThread,
-    ListBallots,
+    ListRounds,
     ListThreads,
+    RoundList,
     StoredEntry,
     ThreadAnswer,
     ThreadEntry,
@@ -95,9 +95,9 @@ SELECT seq, text, entry FROM (
 WHERE before < ? ORDER BY seq
 """
 _LAST = "SELECT COALESCE(MAX(seq), 0) FROM thread_entries WHERE thread = ?"
-_BALLOTS = """
+_ROUNDS = """
 SELECT e.entry FROM thread_entries e JOIN threads t ON t.id = e.thread
-WHERE e.kind = 'ballot' AND
+WHERE e.kind IN ('ballot', 'verdict') AND
 """
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -134,8 +134,8 @@ async def answer(database: Database, query: ThreadQuery) -> ThreadAnswer:
             return await _list(database, query)
         case GetThread():
             return await _get(database, query)
-        case ListBallots():
-            return await _ballots(database, query)
+        case ListRounds():
+            return await _rounds(database, query)
 
 
 async def _list(database: Database, query: ListThreads) -> ThreadList:
@@ -174,15 +174,15 @@ async def _get(database: Database, query: GetThread) -> ThreadPage:
     return ThreadPage(summary, entries, msgspec.convert(last, int) > reached)
 
 
-async def _ballots(database: Database, query: ListBallots) -> BallotList:
+async def _rounds(database: Database, query: ListRounds) -> RoundList:
     where, values = _all_of(_common(query))
     rows = await database.read(
-        f"{_BALLOTS} {where} ORDER BY e.seq DESC LIMIT ?", (*values, query.limit)
+        f"{_ROUNDS} {where} ORDER BY e.seq DESC LIMIT ?", (*values, query.limit)
     )
-    return BallotList(await in_thread(_decoded, rows))
+    return RoundList(await in_thread(_decoded, rows))
 
 
-def _common(query: ListThreads | ListBallots) -> list[Condition]:
+def _common(query: ListThreads | ListRounds) -> list[Condition]:
     conditions: list[Condition] = []
     if not query.everybody or query.user is not None:
         conditions.append(("t.user = ?", (query.user or "",)))

@@ -20,7 +20,14 @@ from daemon.storage.store import Store
 from daemon.thread_desk import ThreadDesk
 from ipc.methods import METHODS, Peer
 from ipc.params import read_params
-from ipc.threads import ThreadsExportResult, ThreadsGetResult, ThreadsListResult
+from ipc.threads import (
+    AgreementMember,
+    AgreementPair,
+    AgreementReport,
+    ThreadsExportResult,
+    ThreadsGetResult,
+    ThreadsListResult,
+)
 from tests.support.ledger_memory import MemoryLedger
 
 ADA = Peer(door="json", user="ada")
@@ -164,5 +171,109 @@ async def test_what_cannot_be_asked(
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
         await call(ledger, ADA, method, **params)
+
+    assert caught.value.field == field
+
+
+BALLOTS = (
+    entry("r", "b1", kind="ballot", who="one/m", request_id="x", data={"group": 0}),
+    entry("r", "b2", kind="ballot", who="two/m", request_id="x", data={"group": 0}),
+    entry(
+        "r", "b3", kind="verdict", who="consensus", request_id="x", data={"winner": 0}
+    ),
+)
+
+
+async def exported(ledger: Ledger, peer: Peer, **params: object) -> ThreadsExportResult:
+    found = await call(ledger, peer, "export", **params)
+    assert isinstance(found, ThreadsExportResult)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("params", "kind", "begins", "holds"),
+    [
+        ({"format": "markdown"}, "text/markdown", "# Thread `r`", "## Ballot: `one/m`"),
+        ({"format": "mermaid"}, "text/vnd.mermaid", "sequenceDiagram", "one/m"),
+        ({"format": "svg"}, "image/svg+xml", "<svg ", "How it was decided: r"),
+        (
+            {"format": "svg", "picture": "agreement"},
+            "image/svg+xml",
+            "<svg ",
+            "Who agreed with whom: r",
+        ),
+        (
+            {"format": "markdown", "picture": "agreement"},
+            "text/markdown",
+            "# Who agreed with whom: `r`",
+            "| 1/1 |",
+        ),
+    ],
+)
+async def test_documents_and_pictures_of_a_thread(
+    ledger: Ledger, params: dict[str, object], kind: str, begins: str, holds: str
+) -> None:
+    await ledger.keep(*BALLOTS)
+    found = await exported(ledger, ADA, thread="r", **params)
+
+    assert found.content_type.startswith(kind)
+    assert found.content.startswith(begins)
+    assert holds in found.content
+
+
+async def test_who_agreed_in_all_threads_that_one_may_see(ledger: Ledger) -> None:
+    await ledger.keep(
+        *BALLOTS,
+        entry("s", "b4", user="bob", kind="ballot", who="three/m", request_id="y"),
+    )
+    own = await exported(ledger, ADA)
+    report = msgspec.json.decode(own.content, type=AgreementReport)
+
+    assert report == AgreementReport(
+        about="all threads",
+        rounds=1,
+        members=(
+            AgreementMember("one/m", 1, 1, 1),
+            AgreementMember("two/m", 1, 1, 1),
+        ),
+        pairs=(AgreementPair("two/m", "one/m", 1, 1),),
+        left_out=0,
+    )
+    everybody = (await exported(ledger, ROOT, format="svg")).content
+    assert "2 rounds of consensus, 3 members" in everybody
+    typed = await exported(ledger, ADA, task_type="x", since="1h", format="markdown")
+    assert "# Who agreed with whom: `all threads of type x`" in typed.content
+
+
+async def test_a_picture_is_made_of_the_whole_thread(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.thread_desk.MAX_EXPORTED", 2)
+    await ledger.keep(*(entry("long", f"n{n}", who=f"w{n}") for n in range(7)))
+    picture = await exported(ledger, ADA, thread="long", format="svg")
+    document = await exported(ledger, ADA, thread="long", format="markdown")
+
+    assert "question: w6" in picture.content
+    assert not picture.more
+    assert document.more
+    assert "w1" in document.content
+    assert "w2`" not in document.content.partition("\n\n## ")[2]
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"picture": "flow"}, "picture"),
+        ({"format": "mermaid"}, "format"),
+        ({"thread": "a", "format": "mermaid", "picture": "agreement"}, "format"),
+        ({"thread": "a", "since": "1h"}, "since"),
+        ({"thread": "a", "task_type": "x"}, "task_type"),
+    ],
+)
+async def test_what_does_not_go_together(
+    ledger: Ledger, params: dict[str, object], field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await exported(ledger, ADA, **params)
 
     assert caught.value.field == field

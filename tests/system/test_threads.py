@@ -1,6 +1,7 @@
 """Threads through a real daemon: recorded, kept over ``kill -9``, and read again."""
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import aiohttp
 import msgspec
@@ -170,3 +171,7 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
     assert "Summarise the plan" in done.stdout
     exported = msgspec.json.decode((tmp_path / "plan-b.json").read_bytes())
     assert exported["thread"]["thread_id"] == "plan-b"
+    for name in ("how-it-was-decided", "who-agreed", "who-agreed-in-all-threads"):
+        assert ET.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")
+    assert (tmp_path / "plan-b.md").read_text().startswith("# Thread `plan-b`")
+    assert (tmp_path / "plan-b.mmd").read_text().startswith("sequenceDiagram\n")

@@ -156,6 +156,27 @@ def test_export_prints_the_document_alone() -> None:
     assert (typed.screen.out, typed.screen.err) == ('{"a":1}\n', "")
 
 
+def test_export_passes_everything_on() -> None:
+    typed = machine(export=document(format="svg", content="<svg/>"))
+    flags = "--format svg --picture agreement --task-type t --since 7d --user u"
+    assert typed.type("threads", "export", *flags.split()) == 0
+    assert params(typed) == {
+        "format": "svg",
+        "picture": "agreement",
+        "task_type": "t",
+        "since": "7d",
+        "user": "u",
+    }
+    assert typed.screen.out == "<svg/>\n"
+
+
+def test_a_document_that_is_no_json_is_in_one_with_json() -> None:
+    typed = machine(export=document(format="svg", content="<svg/>"))
+    assert typed.type("threads", "export", "t", "--format", "svg", "--json") == 0
+    assert isinstance(typed.screen.document, dict)
+    assert typed.screen.document["content"] == "<svg/>"
+
+
 def test_export_says_where_it_is_not_the_whole_thread() -> None:
     typed = machine(export=document(more=True))
     assert typed.type("threads", "export", "plan-b") == 0

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from actors.errors import InvalidRequest
 from actors.messages.threads import (
-    BallotList,
     GetThread,
-    ListBallots,
+    ListRounds,
     ListThreads,
+    RoundList,
     ThreadEntry,
     ThreadList,
     ThreadNotes,
@@ -310,7 +310,7 @@ async def test_a_page_holds_only_so_much_text_but_always_something(
     assert [e.entry.text and e.entry.text[0] for e in rest.entries] == ["c"]
 
 
-async def test_ballots_of_all_threads(stored: Stored) -> None:
+async def test_ballots_and_verdicts_of_all_threads(stored: Stored) -> None:
     await keep(
         stored,
         entry("a", kind="ballot", who="one", request_id="r1", at=10.0),
@@ -320,13 +320,13 @@ async def test_ballots_of_all_threads(stored: Stored) -> None:
 
     async def who(**query: object) -> list[str]:
         asked = {"limit": 10, "everybody": True, **query}
-        found = await stored.store.threads(msgspec.convert(asked, ListBallots))
-        assert isinstance(found, BallotList)
-        return [each.who for each in found.ballots]
+        found = await stored.store.threads(msgspec.convert(asked, ListRounds))
+        assert isinstance(found, RoundList)
+        return [each.who for each in found.entries]
 
-    assert await who() == ["one", "two"]
+    assert await who() == ["one", "ada", "two"]
     assert await who(limit=1) == ["two"]
-    assert await who(everybody=False, user="ada") == ["one"]
+    assert await who(everybody=False, user="ada") == ["one", "ada"]
     assert await who(task_type="x") == ["two"]
 
 
@@ -416,3 +416,17 @@ async def test_retention_is_exact_and_bounded(
         assert set(await names(stored, words=(word,))) == left
     finally:
         await store.close()
+
+
+async def test_without_an_index_every_text_is_looked_through(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "daemon.storage.threads._MAKE_INDEX",
+        "CREATE VIRTUAL TABLE IF NOT EXISTS thread_words USING absent(text)",
+    )
+    await keep(stored, entry("a", "An apple a day"), entry("b", "Pears"))
+
+    assert await names(stored, words=("apple", "DAY")) == ["a"]
+    assert await names(stored, words=("pear",)) == ["b"]
+    assert await stored.store.sweep_threads(1000.0, 10) == 2
