@@ -1,11 +1,15 @@
 """The response cache, started when a request first has to do with it."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from actors.messages.provider import DeltaSink
+from actors.messages.reuse import AnswerStore
 from actors.messages.routing import (
     RouteHandle,
     RouteRef,
@@ -15,14 +19,13 @@ from actors.messages.routing import (
 from actors.router.desk import Desk as Routing
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
 from daemon.config import Config
+from daemon.ids import utc
 from daemon.storage.answers import MemoryAnswers
 from daemon.telemetry import Figure
 
 if TYPE_CHECKING:
     from actors.response_cache import CacheSettings, Desk, ResponseCacheHandle
-
-REPEATS_BYTES = 16 * 1024 * 1024
-"""Memory for the answers of idempotency keys."""
+    from daemon.storage.repeats import SqliteRepeats
 
 
 class Caching:
@@ -33,6 +36,7 @@ class Caching:
         config: As loaded.
         routes: Who answers what has to be asked.
         routing: The router's desk, whose tools it shares.
+        repeats: Keeps the answers of idempotency keys.
         simulated: Whether pretend providers stand in for others.
     """
 
@@ -42,12 +46,14 @@ class Caching:
         config: Config,
         routes: RouteRef,
         routing: Routing,
+        repeats: AnswerStore,
         *,
         simulated: bool,
     ) -> None:
         self._system = system
         self._routes = routes
         self._routing = routing
+        self._repeats = repeats
         self._simulated = simulated
         self._config = config
         self._answers = MemoryAnswers(config.cache.max_bytes)
@@ -103,7 +109,7 @@ class Caching:
             response_cache.CacheTools(
                 routes=self._routes,
                 answers=self._answers,
-                repeats=MemoryAnswers(REPEATS_BYTES),
+                repeats=self._repeats,
                 spool=tools.spool,
                 utc=tools.utc,
                 new_id=tools.new_id,
@@ -131,6 +137,50 @@ class Caching:
             scope=scope_of(self._config, simulated=self._simulated),
             deadline_s=self._config.routing.deadline_s,
         )
+
+
+class Repeats:
+    """An ``AnswerStore`` for idempotency keys, opened when there is a first one.
+
+    Args:
+        state: The state folder.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._opened: SqliteRepeats | None = None
+
+    async def get(self, key: bytes) -> bytes | None:
+        """See ``AnswerStore``."""
+        return await self._store().get(key)
+
+    async def put(self, key: bytes, value: bytes, ttl_s: float) -> None:
+        """See ``AnswerStore``."""
+        await self._store().put(key, value, ttl_s)
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        if self._opened is not None:
+            await self._opened.close()
+
+    def _store(self) -> "SqliteRepeats":
+        if self._opened is None:
+            from daemon.storage.repeats import (  # noqa: PLC0415 - for those who use it
+                SqliteRepeats,
+            )
+
+            self._opened = SqliteRepeats(self._state, utc)
+        return self._opened
+
+
+@asynccontextmanager
+async def open_repeats(state: Path) -> AsyncIterator[Repeats]:
+    """Leave it after the actors that use it."""
+    repeats = Repeats(state)
+    try:
+        yield repeats
+    finally:
+        await repeats.close()
 
 
 def scope_of(config: Config, *, simulated: bool) -> str:

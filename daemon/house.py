@@ -31,7 +31,7 @@ from daemon.assembly import (
     router_settings,
 )
 from daemon.budgeting import Budgeting, open_budgeting
-from daemon.caching import Caching
+from daemon.caching import Caching, open_repeats
 from daemon.conditions import ConditionWatch
 from daemon.config import Config
 from daemon.credentials import Credential
@@ -211,6 +211,7 @@ async def open_house(
         connections = Connections(lambda name: AiohttpTransport(provider=name))
         stack.push_async_callback(connections.aclose)
         sharing = await stack.enter_async_context(open_sharing(config, state))
+        repeats = await stack.enter_async_context(open_repeats(state))
         tasks = Tasks(config, state, events.telemetry, events.notices)
         stack.push_async_callback(tasks.close)  # when the actors have ended
         system = await stack.enter_async_context(
@@ -256,8 +257,10 @@ async def open_house(
         consensus = Deliberation(
             system, config, router, desk, aliases, notices=events.notices
         )
-        asked = Either(router, consensus)
-        caching = Caching(system, config, asked, desk, simulated=bool(simulated))
+        caching = Caching(
+            *(system, config, Either(router, consensus), desk, repeats),
+            simulated=bool(simulated),
+        )
         routes = Threaded(caching, threads)
         tasks.connect(system, routes, desk, threads)
         sharing.connect(Around(fleet.providers, router.in_flight, tasks.in_work))

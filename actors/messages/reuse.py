@@ -40,4 +40,4 @@ class AnswerStore(Protocol):
         """What is kept there; ``None``: nothing, or no more."""
 
     async def put(self, key: bytes, value: bytes, ttl_s: float) -> None:
-        """Keep it for so long, in place of what was there."""
+        """Keep it for so long, in place of what was there; for no time: forget it."""

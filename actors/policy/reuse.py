@@ -51,11 +51,13 @@ class Kept(Struct, frozen=True):
         asked: The fingerprint of what was asked.
         at: When it was answered, or began to be; UTC epoch seconds.
         result: ``None``: it had begun, and what came of it was never written down.
+        request_id: Of the request that had begun.
     """
 
     asked: bytes
     at: float
     result: RouteResult | None = None
+    request_id: str = ""
 
 
 _encode_kept = msgspec.msgpack.Encoder().encode

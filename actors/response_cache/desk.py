@@ -102,22 +102,37 @@ class Desk:
         """What is known of an idempotency key."""
         return read_kept(await self.tools.repeats.get(key))
 
+    async def mark(self, call: SharedCall, key: bytes) -> None:
+        """Write down that it begins: whoever comes after a ``kill -9`` knows of it."""
+        begun = Kept(call.asked, self.tools.utc(), request_id=call.request.request_id)
+        written = write_kept(begun)
+        assert written is not None
+        await self.tools.repeats.put(key, written, REPEAT_TTL_S)
+
     async def settle(self, call: SharedCall) -> None:
         """Keep what came of it; only then is it found no more."""
-        result = call.outcome
-        if call.settling or not isinstance(result, RouteResult):
+        if call.settled or call.going:
             return
-        call.settling = True
+        call.settled = True
         try:
-            await self._keep(call, result)
+            if isinstance(call.outcome, RouteResult):
+                await self._keep(call, call.outcome)
+            else:
+                await self._forget(call)
         finally:
             self.drop(call)
+
+    async def _forget(self, call: SharedCall) -> None:
+        for key in tuple(call.keys):
+            if self.keyed.get(key) in {call, None}:  # else it is another's by now
+                await self.tools.repeats.put(key, b"", 0.0)
 
     async def _keep(self, call: SharedCall, result: RouteResult) -> None:
         tools = self.tools
         written = write_kept(Kept(call.asked, tools.utc(), result))
         if written is None:
             log.warning("answer_not_kept", request_id=result.request_id)
+            await self._forget(call)
             return
         if call.keep and worth_keeping(result):
             await tools.answers.put(call.asked, written, self.settings.ttl_s)

@@ -21,6 +21,7 @@ from actors.messages.routing import (
     error_info,
 )
 from actors.policy.reuse import (
+    Kept,
     cache_use,
     fingerprint,
     given_again,
@@ -110,9 +111,11 @@ class CachedRun:
         """What was answered before: to this key, or to the same question."""
         if self._key is not None and self._key not in self._desk.keyed:
             repeated = await self._desk.find_repeated(self._key)
-            if repeated is not None and repeated.result is not None:
+            if repeated is not None and self._key not in self._desk.keyed:
                 self._check(repeated.asked)
-                return self._give("repeated", repeated.result, repeated.at)
+                if repeated.result is not None:
+                    return self._give("repeated", repeated.result, repeated.at)
+                self._tell_unsure(repeated)
         if self._use != "on":
             return None
         found = await self._desk.find(self._asked)
@@ -123,6 +126,15 @@ class CachedRun:
                 return None
             await self._desk.keep_repeated(self._key, found)
         return self._give("cached", found.result, found.at)
+
+    def _tell_unsure(self, begun: Kept) -> None:
+        """The first was under way when a daemon was killed: it is asked anew."""
+        log.warning(
+            "repeat_unsure",
+            request_id=self._request.request_id,
+            first_request_id=begun.request_id,
+            began_at=begun.at,
+        )
 
     def _check(self, asked: bytes) -> None:
         same_as_before(self._request.idempotency_key or "", asked, self._asked)
@@ -154,8 +166,14 @@ class CachedRun:
         )
         self._call = call
         self._waiter = waiter = Waiter(self._start, self._backend, None)
-        call.begin(self._desk.tools.routes, waiter)
-        return await waiter.over
+        call.join(waiter)
+        if self._key is not None:
+            await self._desk.mark(call, self._key)
+        call.begin(self._desk.tools.routes)
+        outcome = await waiter.over
+        if isinstance(outcome, ErrorInfo) and not call.begun:
+            return self._failed(outcome, None)
+        return outcome
 
     async def _follow(self, call: SharedCall) -> RouteResult | ErrorInfo | None:
         """Wait for a call of somebody else; ``None``: look again."""

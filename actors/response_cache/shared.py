@@ -29,6 +29,8 @@ class SharedCall:
     Attributes:
         keys: The idempotency keys under which its answer is kept.
         outcome: How it ended, once it has.
+        begun: It is, or was, in the router's hands.
+        settled: What came of it is kept, or forgotten.
     """
 
     def __init__(
@@ -44,7 +46,8 @@ class SharedCall:
         self.keep = keep
         self.keys: set[bytes] = set()
         self.outcome: RouteResult | ErrorInfo | None = None
-        self.settling = False
+        self.begun = False
+        self.settled = False
         self._on_failed = on_failed
         self._waiters: list[Waiter] = []
         self._started: Started | None = None
@@ -57,13 +60,20 @@ class SharedCall:
         return self.request.deadline_s or math.inf
 
     @property
+    def going(self) -> bool:
+        """Somebody waits for it, and it has not ended."""
+        return self.outcome is None and bool(self._waiters)
+
+    @property
     def emitted(self) -> bool:
         """Some of its answer was streamed."""
         return bool(self._deltas)
 
-    def begin(self, routes: RouteRef, leader: Waiter) -> None:
-        """Have it answered."""
-        self._waiters.append(leader)
+    def begin(self, routes: RouteRef) -> None:
+        """Have it answered, unless everybody has left by now."""
+        if not self._waiters:
+            return
+        self.begun = True
         streams = self.request.stream
         handle = routes.route(
             self.request,
@@ -91,8 +101,9 @@ class SharedCall:
         if waiter not in self._waiters:
             return
         alone = len(self._waiters) == 1
-        if alone and self._handle is not None:
+        if alone:
             self._on_failed(self)
+        if alone and self._handle is not None:
             self._handle.cancel(interrupted=interrupted)
             if waiter.leads:
                 return  # the router tells how it ended, and what it cost

@@ -7,6 +7,7 @@ from actors.messages.reuse import CacheUse
 from actors.messages.routing import RouteResult
 from daemon.caching import Caching, scope_of
 from daemon.config import Config
+from daemon.storage.answers import MemoryAnswers
 from tests.support.fake_transport import FakeTransport, completion
 from tests.support.small_house import SmallHouse, ended, request, small_house
 
@@ -16,7 +17,10 @@ def config(**cache: object) -> Config:
 
 
 def caching(house: SmallHouse, told: Config) -> Caching:
-    return Caching(house.system, told, house.router, house.desk, simulated=False)
+    repeats = MemoryAnswers(10_000)
+    return Caching(
+        *(house.system, told, house.router, house.desk, repeats), simulated=False
+    )
 
 
 async def asked(front: Caching, **given: object) -> bool:
