@@ -10,14 +10,16 @@ has ended. Others notice nothing.
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 from weakref import WeakSet
 
 import anyio
 import structlog
 
-from actors.messages.lifecycle import StateKeeper
+from actors.messages.lifecycle import Finding, StateKeeper
 from actors.messages.provider import ProviderRef, ProviderSnapshot, ProviderTotals
+from actors.policy.provider_conditions import provider_findings
 from actors.provider import (
     ProviderActor,
     ProviderHandle,
@@ -36,6 +38,8 @@ from actors.runtime import (
     SupervisorSpec,
 )
 from actors.wire.base import Transport
+from daemon.ids import utc
+from daemon.model_list import retiring
 
 GRACE_S = 10.0
 """How much longer than its own total timeout a last call is waited for."""
@@ -127,6 +131,15 @@ class Fleet:
     def start(self, wanted: Mapping[str, ProviderSettings]) -> None:
         """The first providers; raises whatever keeps one from starting."""
         self._switch({name: self._start(each) for name, each in wanted.items()})
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with them, or will be."""
+        snapshots = [each.snapshot() for each in self.providers.values()]
+        today = datetime.fromtimestamp(utc(), UTC).date()
+        return (
+            *provider_findings(snapshots, anyio.current_time()),
+            *retiring(snapshots, today),
+        )
 
     async def change(
         self,

@@ -4,7 +4,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -13,11 +12,9 @@ import structlog
 from actors.errors import LedgerUnavailable
 from actors.ledger import LedgerHandle, LedgerSettings
 from actors.messages.ledger import Label
-from actors.messages.lifecycle import Finding
 from actors.messages.provider import BreakerTransition, ProbeResult, ProviderRef
 from actors.messages.routing import RouteRef
 from actors.policy.pricing import PriceBook
-from actors.policy.provider_conditions import provider_findings
 from actors.policy.quality import QualityBook
 from actors.provider import ProviderSettings, ProviderTools
 from actors.router import RouterActor, RouterHandle, RouterTools
@@ -41,7 +38,6 @@ from daemon.fleet import Change, Connections, Fleet
 from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
 from daemon.logs import DirectLog
-from daemon.model_list import retiring
 from daemon.notices import Notices
 from daemon.price_loader import PriceLoader
 from daemon.self_watch import SelfWatch, instruments
@@ -290,7 +286,7 @@ async def open_house(
                     ledger.findings,
                     loader.findings,
                     health_log.findings,
-                    lambda: _provider_findings(fleet),
+                    fleet.findings,
                     vitals.findings,
                     tasks.findings,
                     lambda: tuple(budgeting.findings()),
@@ -323,15 +319,6 @@ def _load_prices(config: Config, state: Path) -> tuple[PriceBook, PriceLoader]:
     loader = PriceLoader(prices, state, {each.server for each in enabled.values()})
     loader.load_compiled()
     return prices, loader
-
-
-def _provider_findings(fleet: Fleet) -> tuple[Finding, ...]:
-    snapshots = [each.snapshot() for each in fleet.providers.values()]
-    today = datetime.fromtimestamp(utc(), UTC).date()
-    return (
-        *provider_findings(snapshots, anyio.current_time()),
-        *retiring(snapshots, today),
-    )
 
 
 def _told(

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from openai import AsyncOpenAI
 
-from actors.errors import InvalidRequest
+from actors.errors import GitBridgeError, InvalidRequest
 from daemon.simulator import Latency, SimulatedProvider, simulate
 from ipc.calls import details
 from ipc.client import Client
@@ -24,6 +24,7 @@ from tests.support.daemon_process import (
     daemon_process,
     prepared_daemon,
 )
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -272,22 +273,56 @@ async def test_a_repeat_by_its_key_is_answered_once(
         assert calls(providers) == 2
 
 
-async def test_after_kill_nine_a_key_is_unknown_and_the_ledger_knows_what_was_paid(
+async def test_a_key_is_known_after_kill_nine(
     tmp_path: Path, providers: dict[str, SimulatedProvider]
 ) -> None:
     with prepared_daemon(tmp_path, configuration(providers, ON)) as daemon:
         await daemon.start()
         async with Client([daemon.socket]) as client:
-            await client.route("Hi.", idempotency_key="k")
-            await client.route("Hi.", idempotency_key="k")
+            first = await client.route("Hi.", idempotency_key="k")
+            await client.route("Bye.")
         await daemon.kill()
         await daemon.start()
         async with Client([daemon.socket]) as client:
-            anew = await client.route("Hi.", idempotency_key="k")
-            entries = (await client.history()).entries
-            (usage,) = (await client.usage(by="user")).rows
+            again = await client.route("Hi.", idempotency_key="k")
+            bye = await client.route("Bye.")
 
-            assert not anew.cached
-            assert len(entries) == 3
-            assert usage.cost_usd == bills(providers)
+            assert (again.content, again.cached) == (first.content, True)
+            assert not bye.cached  # the cache itself is memory
+            assert calls(providers) == 3
+        await daemon.stop()
+        assert_well(daemon)
+
+
+async def test_what_was_under_way_at_kill_nine_is_asked_anew_and_said(
+    tmp_path: Path, providers: dict[str, SimulatedProvider]
+) -> None:
+    for each in providers.values():
+        await each.change(latency=Latency(median_s=1.0))
+    with prepared_daemon(tmp_path, configuration(providers)) as daemon:
+        await daemon.start()
+        async with (
+            Client([daemon.socket]) as client,
+            anyio.create_task_group() as group,
+        ):
+
+            async def lost() -> None:
+                with pytest.raises((GitBridgeError, OSError)):
+                    await client.route("Hi.", idempotency_key="k")
+
+            group.start_soon(lost)
+            await until(lambda: calls(providers) > 0)
+            await daemon.kill()
+        await daemon.start()
+        async with Client([daemon.socket]) as client:
+            with pytest.raises(InvalidRequest, match="for something else"):
+                await client.route("Bye.", idempotency_key="k")
+            for each in providers.values():
+                await each.change(latency=Latency())
+            anew = await client.route("Hi.", idempotency_key="k")
+            again = await client.route("Hi.", idempotency_key="k")
+            unsure = await daemon.wait_for_log("repeat_unsure")
+
+            assert (anew.cached, again.cached) == (False, True)
+            assert unsure["request_id"] == anew.request_id
         await daemon.stop()

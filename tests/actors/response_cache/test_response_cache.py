@@ -4,9 +4,17 @@ from decimal import Decimal
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from actors.messages.chat import ChatRequest, Message, Tool
 from actors.messages.reuse import CacheUse
+from actors.policy.reuse import (
+    Kept,
+    fingerprint,
+    read_kept,
+    repeat_key,
+    write_kept,
+)
 from actors.response_cache import CacheSettings
 from actors.response_cache.settings import REPEAT_TTL_S
 from tests.support.cache_house import cache_house
@@ -17,6 +25,7 @@ from tests.support.fake_transport import (
     refusal,
     stream,
 )
+from tests.support.small_house import EPOCH, request
 
 OFF = CacheSettings(enabled=False)
 
@@ -499,6 +508,111 @@ async def test_a_key_joins_a_call_under_way_and_is_bound_to_it() -> None:
         again = await house.ask(idempotency_key="k")
 
     assert again.cached
+    assert house.calls() == 1
+
+
+def begun(prompt: str = "hello") -> bytes:
+    """What a daemon that was killed has left of a request under way."""
+    asked = fingerprint(request(prompt=prompt), "", shared=False)
+    written = write_kept(Kept(asked, EPOCH - 9.0, request_id="r0"))
+    assert written is not None
+    return written
+
+
+async def test_after_a_kill_it_is_asked_anew_and_said_that_nobody_knows() -> None:
+    async with cache_house(one(completion("blue")), OFF) as house:
+        await house.repeats.put(repeat_key(None, "k"), begun(), 60.0)
+        with capture_logs() as logs:
+            answer = await house.ask(idempotency_key="k")
+            again = await house.ask(idempotency_key="k")
+
+    assert not answer.cached
+    assert again.cached
+    assert logs == [
+        {
+            "event": "repeat_unsure",
+            "log_level": "warning",
+            "actor": "response_cache",
+            "request_id": answer.request_id,
+            "first_request_id": "r0",
+            "began_at": EPOCH - 9.0,
+        }
+    ]
+
+
+async def test_after_a_kill_a_key_is_still_for_what_it_was_used_for() -> None:
+    async with cache_house(one(completion()), OFF) as house:
+        await house.repeats.put(repeat_key(None, "k"), begun("other"), 60.0)
+        error = await house.begin(idempotency_key="k").error()
+
+    assert error.field == "idempotency_key"
+    assert house.calls() == 0
+
+
+async def test_what_begins_under_a_key_is_written_down_before_it_is_sent() -> None:
+    async with cache_house(one(completion(after_s=5.0)), OFF) as house:
+        asker = house.begin(idempotency_key="k", user="ann")
+        await anyio.sleep(1.0)
+        kept = read_kept(await house.repeats.get(repeat_key("ann", "k")))
+        await asker.answer()
+        await anyio.sleep(1.0)
+        after = read_kept(await house.repeats.get(repeat_key("ann", "k")))
+
+    assert kept is not None
+    assert kept.result is None
+    assert after is not None
+    assert after.result is not None
+    assert kept.request_id == after.result.request_id
+
+
+@pytest.mark.parametrize("when", ["while it is written down", "while it is asked"])
+async def test_a_key_that_is_left_by_all_is_free_again(when: str) -> None:
+    async with cache_house(one(completion(after_s=60.0)), OFF) as house:
+        house.repeats.wait_s = 2.0
+        asker = house.begin(idempotency_key="k")
+        await anyio.sleep(3.0 if when == "while it is written down" else 10.0)
+        asker.handle.cancel()
+        error = await asker.error()
+        await anyio.sleep(5.0)
+        kept = await house.repeats.get(repeat_key(None, "k"))
+
+    assert error.kind == "cancelled"
+    assert not kept
+    assert house.desk.keyed == {}
+    assert house.calls() == (0 if when == "while it is written down" else 1)
+    assert [r.outcome for r in house.house.spool.records] == ["cancelled"]
+
+
+async def test_who_joined_while_it_was_written_down_is_answered_without_the_first() -> (
+    None
+):
+    async with cache_house(one(completion("blue", after_s=5.0)), OFF) as house:
+        house.repeats.wait_s = 2.0
+        first = house.begin(idempotency_key="k")
+        await anyio.sleep(3.0)
+        second = house.begin(idempotency_key="k")
+        await anyio.sleep(0.5)
+        first.handle.cancel()
+        assert (await first.error()).kind == "cancelled"
+        answer = await second.answer()
+
+    assert answer.content == "blue"
+    assert house.calls() == 1
+
+
+async def test_one_who_leaves_early_takes_nobodys_answer_along() -> None:
+    async with cache_house(one(completion("blue", after_s=5.0)), OFF) as house:
+        first = house.begin(idempotency_key="k")
+        await anyio.sleep(1.0)
+        second = house.begin(idempotency_key="k", deadline_s=1.0)
+        assert (await second.error()).kind == "deadline_exceeded"
+        third = await house.ask(idempotency_key="k")
+        await first.answer()
+        await anyio.sleep(1.0)
+        fourth = await house.ask(idempotency_key="k")
+
+    assert third.cached
+    assert fourth.cached
     assert house.calls() == 1
 
 
