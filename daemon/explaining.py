@@ -1,10 +1,20 @@
 """Finds the record of a request, and makes its decision again where that is asked."""
 
+from typing import Final
+
+from msgspec.structs import replace
+
 from actors.errors import InvalidRequest
 from actors.messages.ledger import LedgerRef
+from actors.messages.routing import RequestRecord
 from actors.policy.recall import Forgotten
 from actors.policy.retelling import retell
 from ipc.explanation import ExplainParams, Explanation
+
+LOST: Final = (
+    "the round it was a part of is not in the ledger: it was not finished, or its record "
+    "was deleted after its time (ledger.retention_days)"
+)
 
 
 async def explain(ledger: LedgerRef, asked: ExplainParams) -> Explanation:
@@ -22,8 +32,17 @@ async def explain(ledger: LedgerRef, asked: ExplainParams) -> Explanation:
             got=asked.any_id[:100],
             wanted="an id from history",
         )
-    if not asked.all:
-        return Explanation.of(record)
+    told = await _told(ledger, record) if asked.all else Explanation.of(record)
+    if record.parent_id is None:
+        return told
+    parent = await ledger.explain(record.parent_id)
+    if parent is None:
+        return replace(told, part_of_lost=LOST)
+    return replace(told, part_of=parent.decision.decision_id)
+
+
+async def _told(ledger: LedgerRef, record: RequestRecord) -> Explanation:
+    """With everybody who was ranked, or why not."""
     if record.consensus is not None:
         reason = "a round ranks nobody: each of its ballots has a decision of its own"
         return Explanation.of(record, not_recomputed=reason)

@@ -54,8 +54,14 @@ class FeedbackDesk:
             await self._take(self._label(asked, member, peer))
             for member in await self._winners(asked, record.consensus)
         ]
-        self._on_round(record, asked.score)
-        return replace(results[0], decision_id=asked.decision_id)
+        task_type = asked.task_type or record.task_type
+        self._on_round(replace(record, task_type=task_type), asked.score)
+        return FeedbackResult(
+            decision_id=asked.decision_id,
+            score=asked.score,
+            replaced=results[0].replaced,
+            quality=tuple(row for result in results for row in result.quality),
+        )
 
     async def _take(self, label: Label) -> FeedbackResult:
         kept = await self._ledger.label(label)
@@ -66,12 +72,14 @@ class FeedbackDesk:
             decision_id=label.decision_id,
             score=label.score,
             replaced=None if kept.before is None else kept.before.score,
-            quality=_row(
-                label.provider,
-                label.model,
-                label.task_type,
-                quality,
-                simulated=label.simulated,
+            quality=(
+                _row(
+                    label.provider,
+                    label.model,
+                    label.task_type,
+                    quality,
+                    simulated=label.simulated,
+                ),
             ),
         )
 

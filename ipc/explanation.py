@@ -33,11 +33,14 @@ class Explanation(RequestRecord, frozen=True, gc=False, kw_only=True):
     ``recomputed`` says that the decision was made again from the figures it saw, came
     out the same to the last figure, and that its ``candidates`` and ``excluded`` are
     everybody. ``not_recomputed`` is why that was asked for and could not be; they are as
-    they were recorded then.
+    they were recorded then. ``part_of`` is the decision of the round of consensus that
+    asked for it; ``part_of_lost`` is why that is not known, though there was one.
     """
 
     recomputed: bool = False
     not_recomputed: str | None = None
+    part_of: str | None = None
+    part_of_lost: str | None = None
 
     @classmethod
     def of(

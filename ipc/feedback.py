@@ -33,9 +33,13 @@ class QualityRow(Struct, frozen=True, kw_only=True):
 
 
 class FeedbackResult(Struct, frozen=True, kw_only=True):
-    """What was written down; ``replaced`` is the score it had before, if any."""
+    """What was written down; ``replaced`` is the score it had before, if any.
+
+    ``quality`` is of everybody who gave the answer: one, or in a round of consensus all
+    whose answer won.
+    """
 
     decision_id: str
     score: float
     replaced: float | None
-    quality: QualityRow
+    quality: tuple[QualityRow, ...]

@@ -11,7 +11,6 @@ from actors.consensus.messages import (
     StartRound,
 )
 from actors.consensus.round import Round
-from actors.policy.voting.fitting import Fitting
 from actors.runtime import Actor, Reply
 
 PAUSE_S = 0.005
@@ -24,7 +23,7 @@ class ConsensusActor(Actor[ConsensusMessage]):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._rounds: dict[str, Round] = {}
-        self._fitting: Fitting | None = None
+        self._fitting = False
 
     @override
     def on_start(self) -> None:
@@ -46,20 +45,17 @@ class ConsensusActor(Actor[ConsensusMessage]):
                 self._fit()
 
     def _fit(self) -> None:
-        """Fit the weights to what was learned, unless that is under way."""
-        if self._fitting is None and self._desk.learned.stale:
-            self._fitting = self._desk.learned.fitting()
-            if self._fitting is not None:
-                self.context.spawn(self._climb(self._fitting), name="fit")
+        """Take in what was learned, unless that is under way."""
+        if not self._fitting and self._desk.learned.stale:
+            self._fitting = True
+            self.context.spawn(self._refit(), name="fit")
 
-    async def _climb(self, fitting: Fitting) -> None:
+    async def _refit(self) -> None:
         """A slice at a time: requests go on beside it."""
-        while not fitting.done:
-            fitting.step()
-            await anyio.sleep(PAUSE_S)
-        self._desk.learned.weights = fitting.weights()
-        self._fitting = None
-        self._fit()
+        while self._desk.learned.stale:
+            for _ in self._desk.learned.refit():
+                await anyio.sleep(PAUSE_S)
+        self._fitting = False
 
     async def _run(self, carried: Round, message: StartRound, reply: Reply) -> None:
         try:

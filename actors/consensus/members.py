@@ -1,12 +1,13 @@
 """Asking members: each a request of its own in the router's hands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.messages.provider import COST_SOURCES, CostSource
 from actors.messages.routing import ErrorInfo, RouteHandle, RouteRequest, RouteResult
 from actors.policy.compare.clusters import Answer
 
@@ -120,3 +121,18 @@ def cost_of(reply: Reply) -> Decimal | None:
             return None
         total += attempt.cost_usd
     return total
+
+
+def total_cost(replies: Sequence[Reply | None]) -> tuple[Decimal | None, CostSource]:
+    """What all cost; ``None`` as soon as one part is not known (yet).
+
+    The source is that of the least certain part, of those that failed too.
+    """
+    total, doubt = Decimal(0), 0
+    for reply in replies:
+        cost = None if reply is None else cost_of(reply)
+        if reply is None or cost is None:
+            return None, "unknown"
+        total += cost
+        doubt = max(doubt, COST_SOURCES.index(reply.cost_source))
+    return total, COST_SOURCES[doubt]

@@ -10,7 +10,7 @@ import structlog
 from msgspec.structs import replace
 
 from actors.consensus.desk import Desk
-from actors.consensus.members import Asked, cost_of
+from actors.consensus.members import Asked, total_cost
 from actors.consensus.verdict import Count
 from actors.errors import GitBridgeError
 from actors.messages.chat import Usage
@@ -20,7 +20,7 @@ from actors.messages.consensus import (
     ConsensusInfo,
     ConsensusMethod,
 )
-from actors.messages.provider import COST_SOURCES, CostSource
+from actors.messages.provider import CostSource
 from actors.messages.routing import (
     AttemptSummary,
     Decision,
@@ -181,6 +181,7 @@ class RoundEnd:
                 winner=None,
                 groups=(),
                 ballots=ballots,
+                calls=len(self._attempts()),
             )
         return ConsensusInfo(
             method=verdict.method,
@@ -191,6 +192,7 @@ class RoundEnd:
             effective_votes=self.desk.learned.effective_votes(
                 sum(each.state == "answered" for each in ballots)
             ),
+            calls=len(self._attempts()),
             winner=verdict.winner,
             groups=verdict.count.groups,
             ballots=ballots,
@@ -215,16 +217,7 @@ class RoundEnd:
         )
 
     def _cost(self) -> tuple[Decimal | None, CostSource]:
-        """The whole cost; ``None`` as soon as one part is not known (yet)."""
-        costs = [None if each is None else cost_of(each) for each in self._replies()]
-        known = [each for each in costs if each is not None]
-        if len(known) < len(costs):
-            return None, "unknown"
-        doubt = max(
-            (COST_SOURCES.index(each.cost_source) for each in self._results()),
-            default=0,
-        )
-        return sum(known, Decimal(0)), COST_SOURCES[doubt]
+        return total_cost(self._replies())
 
     def _known_cost(self) -> Decimal:
         return sum(

@@ -71,7 +71,8 @@ class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     ``effective_votes``: how many independent votes the ballots are worth, ``None``
     while the correlation of the members' errors is not known. ``kind`` is what the
     answers were compared as, ``rule`` what decided. ``stopped_early``: not everybody
-    had to be heard.
+    had to be heard. ``calls`` counts the upstream calls of everybody who was asked, judge
+    and chair included.
     """
 
     method: ConsensusMethod
@@ -83,5 +84,6 @@ class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     winner: int | None
     groups: tuple[tuple[str, ...], ...]
     ballots: tuple[Ballot, ...]
+    calls: int = 0
     stopped_early: bool = False
     judge: str | None = None

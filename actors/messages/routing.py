@@ -186,7 +186,10 @@ class AttemptSummary(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
-    """An error as data: what the doors turn into their protocol's shape."""
+    """An error as data: what the doors turn into their protocol's shape.
+
+    ``cost_source`` is that of the least certain attempt; without any nothing was spent.
+    """
 
     kind: ErrorKind
     message: str
@@ -199,6 +202,7 @@ class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
     wanted: str | None = None
     decision_id: str | None = None
     attempts: tuple[AttemptSummary, ...] = ()
+    cost_source: CostSource = "free"
     rate_limits: RateLimits | None = None
     mistakes: tuple[Mistake, ...] = ()
     ballots: tuple[Ballot, ...] = ()

@@ -217,6 +217,7 @@ class Ending:
             wanted=info.wanted,
             decision_id=self.decision.decision_id,
             attempts=self.journal.summaries(),
+            cost_source=self.cost[2],
             rate_limits=self.journal.rate_limits,
         )
 

@@ -105,7 +105,7 @@ def request_row(record: RequestRecord, payload: bytes) -> tuple[Value, ...]:
         record.task_type,
         record.user,
         record.stream,
-        len(record.attempts),
+        _calls(record),
         _number(record.latency_s),
         _number(record.overhead_s),
         record.time_to_first_token_s,
@@ -122,6 +122,11 @@ def request_row(record: RequestRecord, payload: bytes) -> tuple[Value, ...]:
         record.simulated,
         payload,
     )
+
+
+def _calls(record: RequestRecord) -> int:
+    """Upstream calls; a round's are those of its members, in their records."""
+    return record.consensus.calls if record.consensus else len(record.attempts)
 
 
 def attempt_rows(record: RequestRecord) -> list[tuple[Value, ...]]:

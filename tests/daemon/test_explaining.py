@@ -59,3 +59,21 @@ async def test_a_round_of_consensus_points_to_its_ballots() -> None:
     assert answer.consensus is not None
     assert not answer.recomputed
     assert "ballots" in (answer.not_recomputed or "")
+
+
+async def test_a_member_of_a_round_points_to_it() -> None:
+    given = {name: FakeTransport(completion()) for name in ("one", "two")}
+    async with consensus_house(given) as asking:
+        result, info = await asking.verdict("majority")
+        records = asking.house.spool.records
+        member = info.ballots[0].decision_id or ""
+        shown = await explained(records, member, whole=True)
+        orphans = [each for each in records if each.consensus is None]
+        orphan = await explained(orphans, member)
+        whole = await explained(records, result.decision_id)
+
+    assert (shown.part_of, shown.part_of_lost) == (result.decision_id, None)
+    assert shown.recomputed
+    assert orphan.part_of is None
+    assert "not in the ledger" in (orphan.part_of_lost or "")
+    assert (whole.part_of, whole.part_of_lost) == (None, None)

@@ -64,9 +64,9 @@ async def test_a_score_is_kept_with_who_answered_what_and_who_gave_it(
     assert (label.user, label.comment) == ("ada", "made it up")
     assert (result.decision_id, result.score) == (answer.decision_id, 0.25)
     assert result.replaced is None
-    assert result.quality.labels == 1
-    assert result.quality.quality == pytest.approx(0.5625)
-    assert giving.desk.rows() == (result.quality,)
+    assert result.quality[0].labels == 1
+    assert result.quality[0].quality == pytest.approx(0.5625)
+    assert giving.desk.rows() == result.quality
 
 
 async def test_a_pretended_answer_teaches_about_pretended_ones(
@@ -80,8 +80,8 @@ async def test_a_pretended_answer_teaches_about_pretended_ones(
     result = await giving.give(answer, 0.0)
 
     one, two = Target("one", "gpt-4o"), Target("two", "gpt-4o")
-    assert result.quality.simulated
-    assert giving.desk.rows() == (result.quality,)
+    assert result.quality[0].simulated
+    assert giving.desk.rows() == result.quality
     assert house.desk.quality.of(None, (one, two)) == {}
     assert house.desk.quality.of(None, (one, two), {"one"})[one] == pytest.approx(0.5)
 
@@ -97,7 +97,7 @@ async def test_it_goes_to_the_call_that_answered_after_others_failed() -> None:
 
         result = await giving.give(answer, 1.0)
 
-    assert result.quality.provider == "two"
+    assert result.quality[0].provider == "two"
 
 
 async def test_a_later_score_replaces_the_earlier(house: SmallHouse) -> None:
@@ -108,8 +108,8 @@ async def test_a_later_score_replaces_the_earlier(house: SmallHouse) -> None:
     result = await giving.give(answer, 0.0)
 
     assert result.replaced == 1.0
-    assert result.quality.labels == 1
-    assert result.quality.quality == pytest.approx(0.5)
+    assert result.quality[0].labels == 1
+    assert result.quality[0].quality == pytest.approx(0.5)
     assert len(await giving.ledger.labels()) == 1
 
 
@@ -120,7 +120,7 @@ async def test_a_task_type_said_with_the_score_counts(house: SmallHouse) -> None
 
     result = await giving.give(answer, 1.0, task_type="docs")
 
-    assert result.quality.task_type == "docs"
+    assert result.quality[0].task_type == "docs"
     assert [row.task_type for row in giving.desk.rows()] == ["docs"]
 
 
@@ -209,19 +209,22 @@ async def test_feedback_for_a_round_is_that_of_all_whose_answer_won() -> None:
     answers = ("42", "42", "43")
     transports = {f"m{n}": FakeTransport(completion(a)) for n, a in enumerate(answers)}
     async with consensus_house(transports) as voting:
-        taught: list[tuple[str, float]] = []
+        taught: list[tuple[str, str | None, float]] = []
         giving = Giving(
             voting.house,
-            lambda round_, score: taught.append((round_.request_id, score)),
+            lambda record, score: taught.append(
+                (record.request_id, record.task_type, score)
+            ),
         )
         result, _ = await voting.verdict()
-        given = await giving.give(result, 1.0)
+        given = await giving.give(result, 1.0, task_type="sums")
         labels = {label.provider for label in await giving.ledger.labels()}
-        _, info = await voting.verdict()
+        _, info = await voting.verdict(task_type="sums")
 
     assert given.decision_id == result.decision_id
-    assert taught == [(result.request_id, 1.0)]
+    assert taught == [(result.request_id, "sums", 1.0)]
     assert labels == {"m0", "m1"}
+    assert [row.provider for row in given.quality] == ["m0", "m1"]
     # The next round knows: those two were right, of the third nothing is known.
     assert [each.prior for each in info.ballots] == [0.75, 0.75, None]
 

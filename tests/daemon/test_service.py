@@ -307,7 +307,7 @@ async def test_feedback_shows_where_the_providers_are_shown(house: SmallHouse) -
     assert isinstance(given, FeedbackResult)
     assert isinstance(shown, results.ProvidersResult)
     assert isinstance(metrics, results.MetricsResult)
-    assert shown.quality == metrics.quality == (given.quality,)
+    assert shown.quality == metrics.quality == given.quality
 
 
 async def test_other_rules_are_tried_on_what_is_recorded(house: SmallHouse) -> None:

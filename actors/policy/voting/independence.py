@@ -4,7 +4,7 @@ n_eff = n / (1 + (n - 1) r), r the mean correlation of the members' errors (the 
 effect of cluster sampling): 12 models of MMLU-Pro's records are worth 2.2 votes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import combinations
 from math import sqrt
 
@@ -15,12 +15,26 @@ def error_correlation(rounds: Sequence[Mapping[str, bool]]) -> float | None:
     ``rounds`` say of each member whether it was right. ``None`` while no pair has both
     erred and not erred.
     """
+    work = correlating(rounds)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: float | None = end.value
+            return found
+
+
+def correlating(
+    rounds: Sequence[Mapping[str, bool]],
+) -> Generator[None, None, float | None]:
+    """The same in slices of work, a pair each: some 0.5 ms for 2,000 rounds."""
     members = sorted({name for each in rounds for name in each})
-    found = [
-        value
-        for one, other in combinations(members, 2)
-        if (value := _correlation(rounds, one, other)) is not None
-    ]
+    found = []
+    for one, other in combinations(members, 2):
+        yield
+        value = _correlation(rounds, one, other)
+        if value is not None:
+            found.append(value)
     return sum(found) / len(found) if found else None
 
 

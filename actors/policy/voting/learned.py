@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from actors.messages.consensus import ConsensusInfo
+from actors.policy.voting.climbing import Work
 from actors.policy.voting.fitting import MIN_LABELS, Fitting
-from actors.policy.voting.independence import effective_votes, error_correlation
+from actors.policy.voting.independence import correlating, effective_votes
 from actors.policy.voting.likelihood import Round
 from actors.policy.voting.weights import length_of
 
@@ -47,6 +48,7 @@ class Learned:
         self.weights: JointWeights | None = None
         self.stale = bool(self._rounds)
         self._new = 0
+        self._correlation: float | None = None
 
     @classmethod
     def read(cls, kept: bytes | None) -> "Learned":
@@ -81,21 +83,29 @@ class Learned:
         self._new += 1
         self.stale = self._new * REFIT_SHARE >= len(self._rounds)
 
-    def fitting(self) -> Fitting | None:
-        """A fit to begin now; ``None`` while there are too few labels."""
+    def refit(self) -> Work:
+        """Take in what was learned, in slices of a few milliseconds.
+
+        Below ``MIN_LABELS`` there are no weights.
+        """
+        rounds = tuple(self._rounds.values())
         self.stale = False
         self._new = 0
-        if len(self._rounds) < MIN_LABELS:
+        rated = [_rated(each) for each in rounds if not each.wrong]
+        if len(rated) >= MIN_RATED:
+            self._correlation = yield from correlating(rated)
+        if len(rounds) < MIN_LABELS:
             self.weights = None
-            return None
-        return Fitting(tuple(self._rounds.values()), start=self.weights)
+            return
+        fitting = Fitting(rounds, start=self.weights)
+        while not fitting.done:
+            fitting.step()
+            yield
+        self.weights = fitting.weights()
 
     def effective_votes(self, ballots: int) -> float | None:
         """How many independent votes so many ballots are worth, if that is known."""
-        rated = [_rated(each) for each in self._rounds.values() if not each.wrong]
-        if len(rated) < MIN_RATED:
-            return None
-        return effective_votes(ballots, error_correlation(rated))
+        return effective_votes(ballots, self._correlation)
 
 
 def _rated(each: Round) -> Mapping[str, bool]:

@@ -85,7 +85,7 @@ def explain(record: Explanation, paint: Paint) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _heading(record: RequestRecord, paint: Paint) -> str:
+def _heading(record: Explanation, paint: Paint) -> str:
     ids = (
         f"{paint('request', 'dim')} {record.request_id}  "
         f"{paint('decision', 'dim')} {record.decision.decision_id}"
@@ -99,6 +99,9 @@ def _heading(record: RequestRecord, paint: Paint) -> str:
     if record.stream:
         asked.append("streamed")
     lines = [ids, one_line(", ".join(asked)), _ending(record, paint)]
+    if record.part_of is not None:
+        lines.append(f"a part of the round of consensus {record.part_of}")
+    lines += _sentence(record.part_of_lost)
     if record.error_message != record.decision.reason:
         lines += _sentence(record.error_message)
     return "\n".join(lines)
@@ -263,16 +266,15 @@ def _cost(record: RequestRecord) -> str:
 
 
 def feedback(result: FeedbackResult) -> str:
-    """``gitbridge feedback``: what was written down and what it makes of the model."""
-    row = result.quality
+    """``gitbridge feedback``: what was written down and what it makes of who said it."""
     instead = f" in place of {result.replaced:g}" if result.replaced is not None else ""
-    about = f" for {one_line(row.task_type)}" if row.task_type else ""
-    labels = "1 label" if row.labels == 1 else f"{row.labels} labels"
-    return (
-        f"{result.decision_id}: {result.score:g}{instead}\n"
-        f"{name_of(row.provider, row.model)}{about}: "
-        f"quality {row.quality:.3f} by {labels}"
-    )
+    lines = [f"{result.decision_id}: {result.score:g}{instead}"]
+    for row in result.quality:
+        about = f" for {one_line(row.task_type)}" if row.task_type else ""
+        labels = "1 label" if row.labels == 1 else f"{row.labels} labels"
+        name = name_of(row.provider, row.model)
+        lines.append(f"{name}{about}: quality {row.quality:.3f} by {labels}")
+    return "\n".join(lines)
 
 
 def usage(result: UsageResult, paint: Paint) -> str:

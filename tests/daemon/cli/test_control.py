@@ -163,8 +163,11 @@ FEEDBACK = FeedbackResult(
     decision_id="d1",
     score=0.25,
     replaced=0.9,
-    quality=QualityRow(
-        provider="openai", model="gpt-4o", task_type="review", quality=0.5, labels=1
+    quality=tuple(
+        QualityRow(
+            provider=name, model="gpt-4o", task_type="review", quality=0.5, labels=1
+        )
+        for name in ("openai", "azure")
     ),
 )
 
@@ -178,6 +181,7 @@ def test_feedback_says_what_was_written_down_and_what_it_makes_of_the_model() ->
     assert typed.screen.out.splitlines() == [
         "d1: 0.25 in place of 0.9",
         "openai/gpt-4o for review: quality 0.500 by 1 label",
+        "azure/gpt-4o for review: quality 0.500 by 1 label",
     ]
 
 
@@ -207,7 +211,7 @@ def test_feedback_hands_on_task_type_and_comment() -> None:
             },
         )
     ]
-    assert typed.screen.document == msgspec.to_builtins(FEEDBACK)
+    assert typed.screen.document == msgspec.json.decode(msgspec.json.encode(FEEDBACK))
 
 
 def test_a_score_is_a_number() -> None:

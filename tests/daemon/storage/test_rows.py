@@ -5,8 +5,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from actors.messages.chat import Usage
+from actors.messages.consensus import ConsensusInfo
 from daemon.storage.rows import attempt_rows, dollars, pico_dollars, request_row
 from tests.support.records import attempt, record
 
@@ -60,3 +62,23 @@ def test_numbers_that_cannot_be_true_are_unknown_and_break_no_insert() -> None:
     assert row[7] == 0.0
     assert row[9:12] == (None, None, 5)
     assert whole[2] == 0.0
+
+
+def test_a_round_counts_the_calls_of_its_members() -> None:
+    info = ConsensusInfo(
+        method="majority",
+        kind="number",
+        rule="x",
+        agreement=1.0,
+        confidence=None,
+        effective_votes=None,
+        winner=0,
+        groups=(("a", "b"),),
+        ballots=(),
+        calls=3,
+    )
+    alone = record(1, attempts=())
+    together = replace(alone, consensus=info)
+    calls = [request_row(each, b"")[12] for each in (record(1), alone, together)]
+
+    assert calls == [1, 0, 3]

@@ -1,7 +1,11 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.policy.voting.independence import effective_votes, error_correlation
+from actors.policy.voting.independence import (
+    correlating,
+    effective_votes,
+    error_correlation,
+)
 
 
 def test_members_that_always_err_together_correlate_fully() -> None:
@@ -54,3 +58,9 @@ def test_votes_are_worth_at_least_one_and_at_most_themselves(
 
     assert worth is not None
     assert 1.0 - 1e-9 <= worth <= members + 1e-9
+
+
+def test_a_slice_is_a_pair_of_members() -> None:
+    rounds = [{"a": True, "b": False, "c": True}, {"a": False, "b": True, "c": True}]
+
+    assert len(list(correlating(rounds))) == 3

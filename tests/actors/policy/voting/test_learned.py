@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -5,7 +6,7 @@ from msgspec.structs import replace
 
 from actors.messages.consensus import Ballot, ConsensusInfo
 from actors.policy.voting import learned as module
-from actors.policy.voting.fitting import MIN_LABELS
+from actors.policy.voting.fitting import MIN_LABELS, Fitting
 from actors.policy.voting.learned import MIN_RATED, REFIT_SHARE, Learned
 from actors.policy.voting.likelihood import Round
 from actors.policy.voting.weights import JointWeights, length_of
@@ -23,6 +24,11 @@ def info(*groups: tuple[str, ...], winner: int | None = 0) -> ConsensusInfo:
         groups=groups,
         ballots=(),
     )
+
+
+def refit(learned: Learned) -> int:
+    """To the end; how many slices it took."""
+    return len(list(learned.refit()))
 
 
 def taught(count: int, good: str = "good") -> Learned:
@@ -62,7 +68,7 @@ def test_the_lengths_of_answers_are_kept_with_the_round() -> None:
 
 def test_another_fit_is_due_when_a_fiftieth_is_new() -> None:
     learned = taught(REFIT_SHARE * 2)
-    learned.fitting()
+    refit(learned)
     due = []
     for number in range(3):
         learned.learn(f"new{number}", info(("good",), ("poor",)), "law", 1.0)
@@ -71,15 +77,21 @@ def test_another_fit_is_due_when_a_fiftieth_is_new() -> None:
     assert due == [False, False, True]
 
 
-def test_a_fit_begins_with_the_weights_before() -> None:
+def test_a_fit_begins_with_the_weights_before(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = taught(MIN_LABELS)
     learned.weights = JointWeights(members={"good": 7.0, "poor": -7.0})
-    fitting = learned.fitting()
-    assert fitting is not None
-    while not fitting.weights().members:
-        fitting.step()
+    begun = []
 
-    assert fitting.weights().members == {"good": 7.0, "poor": -7.0}
+    class Told(Fitting):
+        def __init__(self, rounds: Sequence[Round], *, start: JointWeights) -> None:
+            begun.append(start.members)
+            super().__init__(rounds, start=start)
+
+    monkeypatch.setattr(module, "Fitting", Told)
+    refit(learned)
+
+    assert begun == [{"good": 7.0, "poor": -7.0}]
+    assert learned.weights.members != begun[0]
 
 
 def test_a_later_score_of_a_round_replaces_the_earlier() -> None:
@@ -107,16 +119,17 @@ def test_only_the_newest_rounds_are_kept(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_too_few_labels_have_no_weights() -> None:
     learned = taught(MIN_LABELS - 1)
 
-    assert learned.fitting() is None
+    refit(learned)
+
+    assert learned.weights is None
     assert not learned.stale
 
 
 def test_who_is_right_more_often_gets_more_weight() -> None:
-    fitting = taught(MIN_LABELS * 2).fitting()
-    assert fitting is not None
-    while not fitting.done:
-        fitting.step()
-    members = fitting.weights().members
+    learned = taught(MIN_LABELS * 2)
+    assert refit(learned) > 3
+    assert learned.weights is not None
+    members = learned.weights.members
 
     assert members["good"] > members["poor"]
 
@@ -140,8 +153,13 @@ def test_independent_votes_are_counted_from_rounds_of_a_known_right_answer() -> 
         together = (("a", "b"),) if number % 2 else (("c",), ("a", "b"))
         learned.learn(f"d{number}", info(*together), None, 1.0)
 
+    assert learned.effective_votes(2) is None
+    refit(learned)
     assert learned.effective_votes(2) == pytest.approx(1.0, abs=0.01)
 
 
 def test_with_few_rounds_nothing_is_said_of_independence() -> None:
-    assert taught(MIN_RATED // 2).effective_votes(2) is None
+    learned = taught(MIN_RATED // 2)
+    refit(learned)
+
+    assert learned.effective_votes(2) is None
