@@ -100,6 +100,18 @@ ContinuesAs = Literal["none", "appended", "echoed"]
 it, or with the beginning again and then what follows."""
 
 
+class EmbedAsk(Struct, frozen=True, gc=False, kw_only=True):
+    """What is to be turned into vectors: texts, or tokens of the model's own.
+
+    ``dimensions`` is how long a vector is to be, ``None`` as the model has it.
+    ``base64``: the caller takes them packed, so that numbers need not be written out.
+    """
+
+    inputs: tuple[str | tuple[int, ...], ...]
+    dimensions: int | None = None
+    base64: bool = False
+
+
 class ChatRequest(Struct, frozen=True, gc=False, kw_only=True):
     """Everything a provider is asked, except who and when.
 
@@ -107,6 +119,7 @@ class ChatRequest(Struct, frozen=True, gc=False, kw_only=True):
     by name; they go to providers of that dialect and are left out elsewhere.
     ``max_tokens`` caps visible and reasoning tokens together. ``continues``: the last
     message is the beginning of the answer, which goes on from there word for word.
+    ``embed`` asks for vectors in place of an answer; then there are no ``messages``.
     """
 
     messages: tuple[Message, ...]
@@ -123,6 +136,7 @@ class ChatRequest(Struct, frozen=True, gc=False, kw_only=True):
     user: str | None = None
     extra: dict[str, object] = {}
     continues: bool = False
+    embed: EmbedAsk | None = None
 
 
 class ToolCallDelta(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -169,7 +183,10 @@ class Usage(Struct, frozen=True, gc=False):
 
 
 class Completion(Struct, frozen=True, gc=False, kw_only=True):
-    """A whole answer. ``model`` is what the provider says it was."""
+    """A whole answer. ``model`` is what the provider says it was.
+
+    ``vectors`` are those that were asked for, each packed as little-endian doubles.
+    """
 
     content: str | None
     finish_reason: FinishReason
@@ -180,6 +197,7 @@ class Completion(Struct, frozen=True, gc=False, kw_only=True):
     usage: Usage = Usage()
     response_id: str | None = None
     service_tier: str | None = None
+    vectors: tuple[bytes, ...] = ()
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):

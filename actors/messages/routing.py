@@ -240,6 +240,7 @@ class RouteResult(Struct, frozen=True, gc=False, kw_only=True):
     rate_limits: RateLimits | None = None
     consensus: ConsensusInfo | None = None
     thread: str | None = None
+    vectors: tuple[bytes, ...] = ()
 
 
 class RequestRecord(Struct, frozen=True, gc=False, kw_only=True):

@@ -68,3 +68,4 @@ class RankedOn(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     quality: tuple[float | None, ...] = ()
     credits: tuple[float, ...] = ()
     cached: tuple[int, int] | None = None
+    longest_input: int | None = None

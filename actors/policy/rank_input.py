@@ -38,7 +38,8 @@ class RankInput(Struct, frozen=True, kw_only=True):
     ``prompt_tokens_estimate`` is the likely size, ``prompt_tokens_upper`` the bound;
     ``max_output_tokens`` is what the caller reserves of a window,
     ``expected_output_tokens`` what is likely to come, ``output_tokens`` the same of
-    those candidates of which it is known apart. The first ``preferred`` candidates may
+    those candidates of which it is known apart. ``longest_input`` is what the window must
+    hold, where it is not prompt and answer together. The first ``preferred`` candidates may
     be asked, the others only when none of those can answer; ``None`` is all of them.
     ``rotation`` are the turns so far, for ``round_robin``. ``quality`` is how good the
     answers of a candidate to such tasks have been, a mean in (0, 1]; who is not in it
@@ -55,6 +56,7 @@ class RankInput(Struct, frozen=True, kw_only=True):
     prompt_tokens_upper: int = 0
     expected_output_tokens: int = 256
     max_output_tokens: int = 0
+    longest_input: int | None = None
     budget_usd: Decimal | None = None
     preferred: int | None = None
     rotation: RoundRobin | None = None

@@ -14,6 +14,7 @@ import msgspec
 from actors.messages.chat import (
     AudioPart,
     ChatRequest,
+    EmbedAsk,
     FilePart,
     ImagePart,
     Message,
@@ -47,6 +48,8 @@ class PromptSize(NamedTuple):
 
 def prompt_size(request: ChatRequest) -> PromptSize:
     """Measure a prompt, once for both formulas."""
+    if request.embed is not None:
+        return _inputs_size(request.embed)
     text = escapes = 0
     for piece in _texts(request):
         text += _utf8_bytes(piece)
@@ -60,6 +63,21 @@ def prompt_size(request: ChatRequest) -> PromptSize:
         tools=_tools_bytes(request) if request.tools else None,
         schema=None if schema is None else len(msgspec.json.encode(schema)),
     )
+
+
+def longest_input(ask: EmbedAsk) -> int:
+    """The likely tokens of the longest input: a model's window holds one at a time."""
+    return max((math.ceil(_input_bytes(each) / 4) for each in ask.inputs), default=0)
+
+
+def _inputs_size(ask: EmbedAsk) -> PromptSize:
+    """Texts without the frame of a conversation; a token counts as four bytes."""
+    text = sum(map(_input_bytes, ask.inputs))
+    return PromptSize(0, text, 0, 0, None, None)
+
+
+def _input_bytes(given: str | tuple[int, ...]) -> int:
+    return _utf8_bytes(given) if isinstance(given, str) else 4 * len(given)
 
 
 def estimate_prompt_tokens(request: ChatRequest, kind: str) -> int:
@@ -144,7 +162,7 @@ def _utf8_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def prompt_chars(messages: Sequence[Message]) -> int:
+def prompt_chars(chat: ChatRequest) -> int:
     """Length of all message text; the text itself is never kept."""
     return sum(_message_chars(message) for message in messages)
 

@@ -125,9 +125,7 @@ class UpstreamCall:
     async def _perform(self) -> Completion:
         attempt, dialect = self._attempt, self._tools.dialect
         streamed = attempt.sink is not None
-        encoded: EncodedChat = dialect.encode_chat(
-            self._settings.endpoint, attempt.model, attempt.request, stream=streamed
-        )
+        encoded = self._encoded(streamed=streamed)
         self._dropped = encoded.dropped
         self._reached = True  # from here on the provider may be working, and billing
         async with self._tools.transport.send(
@@ -141,7 +139,21 @@ class UpstreamCall:
                 raise _Refused(await self._read_error(response))
             if streamed:
                 return await self._read_stream(response)
+            if attempt.request.embed is not None:
+                body = await response.read()
+                return dialect.decode_embeddings(response.head, body, attempt.request)
             return dialect.decode_chat(response.head, await response.read())
+
+    def _encoded(self, *, streamed: bool) -> EncodedChat:
+        attempt, dialect = self._attempt, self._tools.dialect
+        endpoint, model, request = (
+            self._settings.endpoint,
+            attempt.model,
+            attempt.request,
+        )
+        if request.embed is not None:
+            return dialect.encode_embeddings(endpoint, model, request)
+        return dialect.encode_chat(endpoint, model, request, stream=streamed)
 
     def _hear(self, response: Response) -> None:
         """Told at once: a stream's end may be minutes away."""

@@ -205,7 +205,7 @@ def _record(
         time_to_first_token_s=result.time_to_first_token_s if result else None,
         cost_usd=Decimal(0),
         cost_source="free",
-        prompt_chars=prompt_chars(request.chat.messages),
+        prompt_chars=prompt_chars(request.chat),
         finish_reason=result.finish_reason if result else None,
         error_message=error.message[:MESSAGE_LIMIT] if error else None,
         simulated=result.simulated if result else False,

@@ -110,7 +110,7 @@ class Calls:
         sink: DeltaSink | None = None
         if self._request.stream:
             sink = held.append if plan.mode == "buffered" else hand_on
-        elif self._settings.stream_upstream:
+        elif self._settings.stream_upstream and chat.embed is None:
             sink = _nobody  # the whole answer is what counts
         attempt = Attempt(
             attempt_id=tools.new_id(),

@@ -22,6 +22,7 @@ from actors.messages.routing import (
 from actors.messages.sighting import RankedOn
 from actors.policy.attempts import AttemptPlan
 from actors.policy.budgets import Budgets
+from actors.policy.embedding import check_one_model
 from actors.policy.naming import Resolution
 from actors.policy.patience import hedge_after_s
 from actors.policy.quality import QualityBook
@@ -31,7 +32,12 @@ from actors.policy.retry_budget import RetryBudget
 from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranking, RankInput, refusal
-from actors.policy.tokens import bound_tokens, likely_tokens, prompt_size
+from actors.policy.tokens import (
+    bound_tokens,
+    likely_tokens,
+    longest_input,
+    prompt_size,
+)
 from actors.router.experience import Experience
 from actors.router.gate import Gate
 from actors.router.lookup import Found, Lookup
@@ -126,6 +132,8 @@ class Desk:
         question = (request.model, request.provider, request.task_type)
         try:
             found = self._lookup.find(question, snapshots, self.settings)
+            if request.chat.embed is not None:
+                check_one_model(request.model, found.resolution)
         except GitBridgeError as error:
             return Plan(self._undecided(request, error), None, error=error)
         resolution = found.resolution
@@ -171,6 +179,8 @@ class Desk:
         defaults = self.settings.defaults
 
         def most_tokens(provider: str) -> int | None:
+            if request.chat.embed is not None:
+                return 0
             told = defaults.get(provider)
             return ask.max_output_tokens or (told.max_tokens if told else None)
 
@@ -206,6 +216,7 @@ class Desk:
         size = prompt_size(request.chat)
         prompt_tokens = likely_tokens(size, "openai")
         expected, known = self.experience.lengths(request, max_tokens)
+        embed = request.chat.embed
         return RankInput(
             strategy=strategy,
             now=now,
@@ -214,7 +225,8 @@ class Desk:
             prompt_tokens_estimate=prompt_tokens,
             prompt_tokens_upper=bound_tokens(size, "openai"),
             expected_output_tokens=expected,
-            max_output_tokens=max_tokens or 0,
+            max_output_tokens=0 if embed is not None else max_tokens or 0,
+            longest_input=None if embed is None else longest_input(embed),
             budget_usd=request.budget_usd,
             preferred=len(resolution.targets),
             rotation=self._rotation,
@@ -328,6 +340,8 @@ def fill_defaults(
     settings: RouterSettings, target: Target, chat: ChatRequest, max_tokens: int | None
 ) -> ChatRequest:
     """The request as that provider is asked: what it does not say, the defaults do."""
+    if chat.embed is not None:
+        return chat
     defaults = settings.defaults.get(target.provider)
     temperature, effort = chat.temperature, chat.reasoning_effort
     tokens = max_tokens

@@ -26,19 +26,21 @@ class Experience:
         self, request: RouteRequest, at_most: int | None
     ) -> tuple[int, Mapping[Target, int]]:
         """Output tokens to expect of anybody, and of those known apart."""
+        if request.chat.embed is not None:
+            return 0, {}
         return self._lengths.expected(request.task_type, at_most)
 
     def cached(
         self, request: RouteRequest, prompt_tokens: int, now: float
     ) -> Cached | None:
         """Where the request's conversation is cached, if it is long enough to be."""
-        if prompt_tokens < MIN_TOKENS:
+        if prompt_tokens < MIN_TOKENS or request.chat.embed is not None:
             return None
         return self._conversations.home(conversation_key(request.chat), now)
 
     def answered(self, request: RouteRequest, outcome: Outcome, now: float) -> None:
         """This outcome was the request's answer."""
-        if outcome.completion is None:
+        if outcome.completion is None or request.chat.embed is not None:
             return
         target = target_of(outcome.provider, outcome.model)
         usage = outcome.completion.usage  # what the provider said, nothing estimated

@@ -159,7 +159,7 @@ class Ending:
             cost_usd=cost,
             known_cost_usd=known,
             cost_source=source,
-            prompt_chars=prompt_chars(request.chat.messages),
+            prompt_chars=prompt_chars(request.chat),
             finish_reason=completion.finish_reason if completion else None,
             error_message=self.error.message[:MESSAGE_LIMIT] if self.error else None,
             simulated=self.journal.simulated,
@@ -201,6 +201,7 @@ class Ending:
             simulated=self.journal.simulated,
             dropped=answered.dropped,
             rate_limits=answered.rate_limits,
+            vectors=completion.vectors,
         )
 
     def _error(self, error: GitBridgeError) -> ErrorInfo:

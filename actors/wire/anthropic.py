@@ -1,5 +1,6 @@
 """The Anthropic Messages dialect."""
 
+from actors.errors import InvalidRequest, ProviderResponseError
 from actors.messages.chat import ChatRequest, Completion, ContinuesAs, ModelInfo
 from actors.messages.provider import Failure
 from actors.wire.anthropic_models import rule_for
@@ -59,6 +60,27 @@ class AnthropicDialect:
 
     def decode_chat(self, head: ResponseHead, body: bytes) -> Completion:  # noqa: ARG002 - the protocol's shape
         return decode_message(body)
+
+    def encode_embeddings(
+        self,
+        endpoint: Endpoint,  # noqa: ARG002 - the protocol's shape
+        model: str,
+        request: ChatRequest,  # noqa: ARG002 - the protocol's shape
+    ) -> EncodedChat:
+        raise InvalidRequest(
+            f"Anthropic's API gives no embeddings, {model!r} was asked for some",
+            field="model",
+            got=model,
+            wanted="an embeddings model of another provider",
+        )
+
+    def decode_embeddings(
+        self,
+        head: ResponseHead,  # noqa: ARG002 - the protocol's shape
+        body: bytes,  # noqa: ARG002 - the protocol's shape
+        request: ChatRequest,  # noqa: ARG002 - the protocol's shape
+    ) -> Completion:
+        raise ProviderResponseError("Anthropic's API gives no embeddings")
 
     def stream_decoder(self, head: ResponseHead) -> StreamDecoder:  # noqa: ARG002 - the protocol's shape
         return AnthropicStreamDecoder()

@@ -27,6 +27,13 @@ def chat_url(endpoint: Endpoint, model: str) -> str:
     return _url(endpoint, "/chat/completions")
 
 
+def embeddings_url(endpoint: Endpoint, model: str) -> str:
+    """Where a model, which on the old surface is a deployment, embeds."""
+    if _has_deployments(endpoint):
+        return _url(endpoint, f"/deployments/{_quoted(model)}/embeddings")
+    return _url(endpoint, "/embeddings")
+
+
 def models_url(endpoint: Endpoint) -> str:
     """Where the models are listed."""
     return _url(endpoint, "/models")

@@ -122,6 +122,20 @@ class Dialect(Protocol):
             ProviderError: The body holds an error or cannot be decoded.
         """
 
+    def encode_embeddings(
+        self, endpoint: Endpoint, model: str, request: ChatRequest
+    ) -> EncodedChat:
+        """Encode a request whose ``embed`` asks for vectors.
+
+        Raises:
+            InvalidRequest: The API has none, or cannot carry this.
+        """
+
+    def decode_embeddings(
+        self, head: ResponseHead, body: bytes, request: ChatRequest
+    ) -> Completion:
+        """Decode a 2xx answer to it; raises as ``decode_chat``."""
+
     def stream_decoder(self, head: ResponseHead) -> StreamDecoder: ...
 
     def decode_error(self, head: ResponseHead, body: bytes, now: float) -> Failure:

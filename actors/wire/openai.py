@@ -1,5 +1,6 @@
 """The OpenAI chat completions dialect, and with quirks everybody who imitates it."""
 
+from actors.errors import InternalError
 from actors.messages.chat import ChatRequest, Completion, ContinuesAs, ModelInfo
 from actors.messages.provider import Failure
 from actors.wire import azure
@@ -11,6 +12,10 @@ from actors.wire.base import (
     StreamDecoder,
 )
 from actors.wire.failures import decode_failure
+from actors.wire.openai_embeddings import (
+    decode_embeddings,
+    encode_body as encode_embed_body,
+)
 from actors.wire.openai_request import encode_body
 from actors.wire.openai_response import decode_completion, decode_model_list
 from actors.wire.openai_stream import OpenAIStreamDecoder
@@ -62,6 +67,30 @@ class OpenAIDialect:
 
     def decode_chat(self, head: ResponseHead, body: bytes) -> Completion:  # noqa: ARG002 - the protocol's shape
         return decode_completion(body, self.quirks.usage)
+
+    def encode_embeddings(
+        self, endpoint: Endpoint, model: str, request: ChatRequest
+    ) -> EncodedChat:
+        body = encode_embed_body(self.quirks, model, request)
+        url = endpoint.base_url + "/embeddings"
+        if self.quirks.urls == "azure":
+            url = azure.embeddings_url(endpoint, model)
+        headers = {
+            "accept": "application/json",
+            "content-type": "application/json",
+            **auth_headers(self.quirks, endpoint),
+        }
+        return EncodedChat(HttpRequest("POST", url, headers, body))
+
+    def decode_embeddings(
+        self,
+        head: ResponseHead,  # noqa: ARG002 - the protocol's shape
+        body: bytes,
+        request: ChatRequest,
+    ) -> Completion:
+        if request.embed is None:
+            raise InternalError("an answer was read as vectors that nobody asked for")
+        return decode_embeddings(body, request.embed, self.quirks.usage)
 
     def stream_decoder(self, head: ResponseHead) -> StreamDecoder:  # noqa: ARG002 - the protocol's shape
         return OpenAIStreamDecoder(self.quirks.usage)
