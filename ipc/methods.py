@@ -36,6 +36,7 @@ from ipc import (
     threads,
     whatif,
 )
+from ipc.embedding import EmbedParams, EmbedReply
 from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelsResult
 from ipc.route import ConsensusParams, RouteParams, parse_strategy
@@ -175,7 +176,7 @@ class Service(Protocol):
         """
 
     async def call(self, method: str, params: object, peer: Peer) -> object:
-        """Serve all methods but ``hello``, ``route``, ``subscribe`` and ``cancel``.
+        """Serve all methods but the routed ones, ``hello``, ``subscribe``, ``cancel``.
 
         ``params`` is the method's params Struct, permission has been checked.
 
@@ -202,6 +203,12 @@ _TABLE: Final = (
         params=ConsensusParams,
         result=results.RouteReply,
         summary="Ask several models, compare what they say, and decide.",
+    ),
+    Method(
+        name="embed",
+        params=EmbedParams,
+        result=EmbedReply,
+        summary="Turn texts into vectors of one named model.",
     ),
     Method(
         name="cancel",

@@ -22,6 +22,7 @@ from actors.errors import InvalidRequest, NotPermitted
 from actors.messages.chat import Delta
 from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult
 from ipc import fields
+from ipc.embedding import EmbedParams, EmbedReply, embed_reply, embed_request
 from ipc.frames import FrameError, Framing, MessageTooLong
 from ipc.methods import (
     METHODS,
@@ -36,6 +37,7 @@ from ipc.results import (
     PROTOCOL,
     CancelResult,
     HelloResult,
+    RouteReply,
     delta_params,
     route_reply,
 )
@@ -262,17 +264,24 @@ class Session:
         if method.name == "hello":
             self._answer(call, self._hello())
             return None
-        if not isinstance(params, RouteParams):
-            self._enter(call)
-            return StartCall(call, method.name, params)
-        request = route_request(
-            params,
-            request_id=self._new_id(),
-            user=self.peer.user,
-            door=self._framing.door,
-        )
+        request = self._routed(params)
         self._enter(call)
+        if request is None:
+            return StartCall(call, method.name, params)
         return StartRoute(call, request, follow=_follows(params, request))
+
+    def _routed(self, params: Struct) -> RouteRequest | None:
+        """What is for a provider to answer."""
+        user, door = self.peer.user, self._framing.door
+        if isinstance(params, EmbedParams):
+            return embed_request(
+                params, request_id=self._new_id(), user=user, door=door
+            )
+        if isinstance(params, RouteParams):
+            return route_request(
+                params, request_id=self._new_id(), user=user, door=door
+            )
+        return None
 
     def _enter(self, call: Call) -> None:
         self._calls[call] = None
@@ -303,7 +312,7 @@ class Session:
             self._send_result(call.id, result)
 
     def _send_result(self, call_id: CallId, result: object) -> None:
-        reply = route_reply(result) if isinstance(result, RouteResult) else result
+        reply = _reply(result) if isinstance(result, RouteResult) else result
         data = self._encoded(ResultReply(call_id, reply))
         if isinstance(data, bytes):
             self._out.append(data)
@@ -333,7 +342,11 @@ class Session:
         return ErrorInfo(kind="internal", message=reason, owner="us", retryable=False)
 
 
-def _follows(params: RouteParams, request: RouteRequest) -> bool:
+def _reply(result: RouteResult) -> EmbedReply | RouteReply:
+    return embed_reply(result) if result.vectors else route_reply(result)
+
+
+def _follows(params: Struct, request: RouteRequest) -> bool:
     if request.consensus is None or not request.stream:
         return False
     return not isinstance(params, ConsensusParams) or params.progress

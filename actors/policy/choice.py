@@ -68,7 +68,7 @@ def _standing(
 
 
 def _classes(columns: Columns, ask: RankInput, *, tight: bool) -> list[int]:
-    needed = ask.prompt_tokens_upper + ask.max_output_tokens
+    needed = ask.in_window_upper
     classes = []
     for item in columns.items:
         window = item.snapshot.context_window

@@ -115,9 +115,7 @@ def _never(item: Measured, ask: RankInput) -> Exclusion | None:
         return Exclusion(target, "no_model", "no model known yet")
     window = snapshot.context_window
     if window is not None:
-        needed = ask.longest_input
-        if needed is None:
-            needed = ask.prompt_tokens_estimate + ask.max_output_tokens
+        needed = ask.in_window
         if needed > window:
             detail = f"about {needed} tokens wanted, the window holds {window}"
             return Exclusion(target, "context", detail)

@@ -66,6 +66,20 @@ class RankInput(Struct, frozen=True, kw_only=True):
     exploration: float = 0.03
     told: int = KEPT_CANDIDATES
 
+    @property
+    def in_window(self) -> int:
+        """Tokens that a window must likely hold."""
+        if self.longest_input is not None:
+            return self.longest_input
+        return self.prompt_tokens_estimate + self.max_output_tokens
+
+    @property
+    def in_window_upper(self) -> int:
+        """The bound of that; of an input, a third more, as texts turn out denser."""
+        if self.longest_input is not None:
+            return self.longest_input * 4 // 3
+        return self.prompt_tokens_upper + self.max_output_tokens
+
     def output_of(self, target: Target) -> float:
         """Tokens that this candidate is expected to answer with."""
         return self.output_tokens.get(target, self.expected_output_tokens)

@@ -84,8 +84,7 @@ class Ranker:
         """
         board = self._board
         board.look(candidates, ask.now, ask.preferred)
-        needed = ask.prompt_tokens_estimate + ask.max_output_tokens
-        roomy = needed <= board.smallest_window and not board.unnamed
+        roomy = ask.in_window <= board.smallest_window and not board.unnamed
         if roomy and ask.budget_usd is None:
             return _ranking(board.columns, board.groups, (), ask, board)
         kept, hard = fits(board.items, ask)
@@ -125,7 +124,7 @@ def _ranking(
     if not columns.items:
         return _least_bad(groups, hard, ask)
     scored = _score(columns, ask)
-    tight = ask.prompt_tokens_upper + ask.max_output_tokens > board.smallest_window
+    tight = ask.in_window_upper > board.smallest_window
     choice = choose(columns, scored.scores, ask, tight=tight)
     soft, shown = groups.soft, max(KEPT_EXCLUSIONS, ask.told)
     return Ranking(

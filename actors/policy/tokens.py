@@ -163,8 +163,10 @@ def _utf8_bytes(text: str) -> int:
 
 
 def prompt_chars(chat: ChatRequest) -> int:
-    """Length of all message text; the text itself is never kept."""
-    return sum(_message_chars(message) for message in messages)
+    """Length of all text; the text itself is never kept."""
+    if chat.embed is not None:
+        return sum(len(each) for each in chat.embed.inputs if isinstance(each, str))
+    return sum(_message_chars(message) for message in chat.messages)
 
 
 def _message_chars(message: Message) -> int:

@@ -56,6 +56,8 @@ class SimModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``prefill`` is what becomes of a last message of the assistant: ``ignored``, a turn
     like every other; ``continued``, from where it ends; ``repeated`` in the answer and
     continued; ``refused`` with 400.
+    ``dimensions`` is how long its vectors are; 0 for a model that gives none, and with
+    vectors it does not chat.
     ``refuses`` are request fields answered with 400. ``shows_reasoning`` sends
     reasoning text where the dialect has a place for it.
     """
@@ -66,6 +68,7 @@ class SimModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     context_window: int = 1_000_000
     refuses: tuple[str, ...] = ()
     shows_reasoning: bool = False
+    dimensions: Count = 0
     prefill: Literal["ignored", "continued", "repeated", "refused"] = "ignored"
 
 

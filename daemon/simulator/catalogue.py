@@ -65,6 +65,18 @@ OPENAI: Final = (
     SimModel(
         id="gpt-6.2-sol", price=_price("2", "0.1", "10"), refuses=_OPENAI_REASONING
     ),
+    SimModel(
+        id="text-embedding-3-small",
+        price=_price("0.02", "0.02", "0"),
+        context_window=8_192,
+        dimensions=1_536,
+    ),
+    SimModel(
+        id="text-embedding-3-large",
+        price=_price("0.13", "0.13", "0"),
+        context_window=8_192,
+        dimensions=3_072,
+    ),
 )
 XAI: Final = (
     SimModel(id="grok-4.3", price=_price("1.25", "0.2", "2.5"), refuses=_XAI_REASONING),
@@ -132,8 +144,15 @@ DEFAULTS: Final[dict[Kind, Behaviour]] = {
 
 
 def default_behaviour(kind: Kind, models: Iterable[str] = ()) -> Behaviour:
-    """The default of ``kind``, offering ``models`` too, at its first model's price."""
+    """The default of ``kind``, offering ``models`` too, at its first model's price.
+
+    Those that have ``embed`` in their name give vectors.
+    """
     default = DEFAULTS[kind]
     price = default.models[0].price
-    more = [SimModel(id=m, price=price) for m in models if default.model(m) is None]
+    more = [
+        SimModel(id=m, price=price, dimensions=1_024 if "embed" in m else 0)
+        for m in models
+        if default.model(m) is None
+    ]
     return structs.replace(default, models=(*default.models, *more))

@@ -1,7 +1,7 @@
 """One request to a pretend provider, from its first byte to its last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from decimal import Decimal
 from itertools import islice
 from random import Random
@@ -11,6 +11,7 @@ import anyio
 from aiohttp import web
 from msgspec import json
 
+from daemon.simulator import embeddings
 from daemon.simulator.answer import Answer, Ask, Refusal, answer, prompt_hash
 from daemon.simulator.behaviour import Behaviour, Fault, Latency
 from daemon.simulator.dialect import Allowance, Event, Ids, SimDialect
@@ -21,6 +22,9 @@ from daemon.simulator.stats import Exchange, Stats
 SIMULATED: Final = {"x-simulated": "1"}
 _BURST: Final = 8
 _DROPPING: Final = ("reset", "hang_up", "cut", "cut_reset", "wrong_length")
+
+
+_Serve = Callable[[web.Request, Ids, Exchange], Awaitable[web.StreamResponse]]
 
 
 class Exchanger:
@@ -42,13 +46,20 @@ class Exchanger:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer a chat request, count it and log it."""
+        return await self._counted(request, self._chat)
+
+    async def embed(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request for vectors; it counts, and fails, like one to chat."""
+        return await self._counted(request, self._embed)
+
+    async def _counted(self, request: web.Request, serve: _Serve) -> web.StreamResponse:
         ids = self._ids()
         exchange = Exchange(
             id=ids.token, client_id=request.headers.get("x-client-request-id")
         )
         self.stats.begin(exchange)
         try:
-            response = await self._chat(request, ids, exchange)
+            response = await serve(request, ids, exchange)
             exchange.status = response.status
         except Refusal as refusal:
             exchange.ending = "faulted" if exchange.fault else "refused"
@@ -100,6 +111,24 @@ class Exchanger:
         else:
             whole = self.dialect.plain(ask, given, ids)
             response = await self._plain(request, headers, whole, fault)
+        exchange.ending = "faulted" if fault else "answered"
+        return response
+
+    async def _embed(
+        self, request: web.Request, ids: Ids, exchange: Exchange
+    ) -> web.StreamResponse:
+        body = await _read(request)
+        fault = await self._maybe_fault(request, "chat", exchange)
+        self._check_key(request)
+        allowance = self._window.take(self.behaviour.rate_limit, anyio.current_time())
+        wanted = embeddings.parse(self.behaviour, body)
+        exchange.prompt_hash = prompt_hash("\n".join(wanted.texts))
+        exchange.model = wanted.model.id
+        exchange.prompt_tokens = wanted.prompt_tokens
+        exchange.cost_usd = wanted.cost_usd
+        await self._wait(self.behaviour.latency)
+        headers = SIMULATED | self.dialect.headers(ids, allowance)
+        response = await self._plain(request, headers, embeddings.whole(wanted), fault)
         exchange.ending = "faulted" if fault else "answered"
         return response
 

@@ -111,6 +111,9 @@ def parse_chat(behaviour: Behaviour, body: bytes) -> Ask:
             "unknown_model",
             f"The model `{chat.model}` does not exist or you do not have access to it.",
         )
+    if model.dimensions:
+        message = "This is not a chat model and thus not supported in the v1/chat/completions endpoint."
+        raise Refusal(404, "invalid", message, param="model")
     for field in model.refuses:
         if getattr(chat, field, None) is not None:
             raise Refusal(

@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct, structs
 
+from daemon.simulator import embeddings
 from daemon.simulator.anthropic import Anthropic
 from daemon.simulator.behaviour import Behaviour, Fault, Kind
 from daemon.simulator.catalogue import DEFAULTS
@@ -116,6 +117,8 @@ class SimulatedProvider:
         Control(self).add_to(app)
         exchanger = self._exchanger
         app.router.add_post(exchanger.dialect.chat_path, exchanger.chat)
+        if self.kind == "openai":
+            app.router.add_post(embeddings.PATH, exchanger.embed)
         app.router.add_get("/v1/models", exchanger.models)
         app.router.add_route("*", "/{path:.*}", exchanger.unknown)
         return app

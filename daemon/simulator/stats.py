@@ -15,7 +15,7 @@ Ending = Literal["running", "answered", "refused", "faulted", "aborted"]
 
 
 class Exchange(Struct, kw_only=True):
-    """One chat request. ``ending`` is ``aborted`` when the client left early.
+    """One request to chat or for vectors. ``ending`` is ``aborted`` when the client left early.
 
     ``cost_usd`` is what the provider bills: all of it once an answer has begun.
     ``client_id`` is the client's own id for the request, if it sent one.

@@ -10,7 +10,7 @@ from actors.errors import GitBridgeError, InvalidRequest, NotPermitted, UnknownM
 from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult
 from ipc import fields
 from ipc.events import Receive
-from ipc.http import schema, translate, webhooks
+from ipc.http import embeddings, schema, translate, webhooks
 from ipc.http.dashboard import page
 from ipc.http.errors import JSON, HttpError, Reply, error_reply
 from ipc.http.exchange import (
@@ -31,7 +31,7 @@ from ipc.stopping import draining
 
 NOT_YET: Final = frozenset(
     (
-        *("/v1/responses", "/v1/embeddings", "/v1/messages"),
+        *("/v1/responses", "/v1/messages"),
         *("/v1/messages/count_tokens", "/webhooks/github"),
     )
 )
@@ -79,6 +79,7 @@ class Routes:
         self.draining = False
         self._exact: dict[str, Mapping[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._chat},
+            "/v1/embeddings": {"POST": self._embeddings},
             "/v1/models": {"GET": self._models},
             "/rpc": {"POST": self._rpc},
             "/health": {"GET": self._health},
@@ -196,6 +197,26 @@ class Routes:
         headers = {"content-type": JSON, **translate.result_headers(outcome)}
         body = translate.completion(outcome, int(self._backing.utc()))
         return Reply(200, headers, body)
+
+    async def _embeddings(self, call: Call) -> web.StreamResponse:
+        request_id = self._backing.service.new_id()
+        try:
+            body = await read_body(call.request)
+            request = embeddings.asked(
+                body,
+                call.request.headers.items(),
+                request_id=request_id,
+                user=call.peer.user,
+            )
+            outcome = await self._outcome(call, request)
+        except GitBridgeError as error:
+            raise HttpError(
+                error, None, headers={"x-request-id": request_id}
+            ) from error
+        if isinstance(outcome, ErrorInfo):
+            return respond(error_reply(outcome, request_id=request_id))
+        headers = {"content-type": JSON, **translate.result_headers(outcome)}
+        return respond(Reply(200, headers, embeddings.answered(request, outcome)))
 
     # Models ---------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from actors.errors import InvalidRequest
-from actors.messages.chat import Usage
+from actors.messages.chat import ChatRequest, Usage
+from actors.messages.consensus import ConsensusAsk
 from actors.messages.routing import RouteRequest, RouteResult, Started
 from ipc import fields, route
 from ipc.conversation import chat_request
@@ -120,12 +121,43 @@ def chat_asked(
     given = read_json(body)
     stream = _flag(given, "stream")
     metadata = given.get("metadata")
-    strategy = extra.get("strategy")
-    deadline = extra.get("deadline-s")
-    request = RouteRequest(
+    model = _name(given.get("model"), "model")
+    request = routed(
+        extra,
         request_id=request_id,
         chat=chat_request(given, ignore=("model", "stream", "stream_options")),
-        model=_name(given.get("model"), "model"),
+        model=model,
+        stream=stream,
+        metadata={} if metadata is None else fields.plain_object(metadata, "metadata"),
+        user=user,
+        consensus=route.named_consensus(model),
+    )
+    include_usage = _include_usage(given.get("stream_options"), stream=stream)
+    return Asked(request, include_usage, _progress(extra.get("progress"), request))
+
+
+def routed(
+    extra: Mapping[str, str],
+    *,
+    request_id: str,
+    chat: ChatRequest,
+    model: str | None,
+    user: str | None,
+    stream: bool = False,
+    metadata: dict[str, object] | None = None,
+    consensus: ConsensusAsk | None = None,
+) -> RouteRequest:
+    """A request with what its headers say, as ``read_headers`` gave them.
+
+    Raises:
+        InvalidRequest: A header does not hold what it must.
+    """
+    strategy = extra.get("strategy")
+    deadline = extra.get("deadline-s")
+    return RouteRequest(
+        request_id=request_id,
+        chat=chat,
+        model=model,
         provider=_name(extra.get("provider"), PREFIX + "provider"),
         strategy=None
         if strategy is None
@@ -139,15 +171,13 @@ def chat_asked(
         deadline_s=route.parse_deadline(_number(deadline), PREFIX + "deadline-s"),
         budget_usd=route.parse_budget(extra.get("budget-usd"), PREFIX + "budget-usd"),
         priority=route.parse_priority(extra.get("priority"), PREFIX + "priority"),
-        metadata={} if metadata is None else fields.plain_object(metadata, "metadata"),
+        metadata=metadata or {},
         user=user,
         door="http",
-        consensus=route.named_consensus(_name(given.get("model"), "model")),
+        consensus=consensus,
         cache=route.parse_cache(extra.get("cache"), PREFIX + "cache"),
         idempotency_key=_name(extra.get("idempotency-key"), PREFIX + "idempotency-key"),
     )
-    include_usage = _include_usage(given.get("stream_options"), stream=stream)
-    return Asked(request, include_usage, _progress(extra.get("progress"), request))
 
 
 def _plainly_asked(body: PlainBody, *, request_id: str, user: str | None) -> Asked:

@@ -12,6 +12,7 @@ def test_the_table_names_every_method_once() -> None:
         "hello",
         "route",
         "consensus",
+        "embed",
         "cancel",
         "status",
         "providers",
