@@ -38,6 +38,7 @@ from daemon.fleet import Change, Connections, Fleet
 from daemon.health_log import HealthLog
 from daemon.ids import id_maker, utc
 from daemon.logs import DirectLog
+from daemon.model_facts import embeds
 from daemon.notices import Notices
 from daemon.price_loader import PriceLoader
 from daemon.self_watch import SelfWatch, instruments
@@ -245,6 +246,7 @@ async def open_house(
                 new_id=new_id,
                 on_record=events.request_finished,
                 on_queue=events.telemetry.on_queue,
+                embeds=embeds,
             ),
             QualityBook(await _kept_labels(store)),
             budgeting.budgets,

@@ -26,6 +26,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     vision: bool
     json_schema: bool
     reasoning: bool
+    embeddings: bool
     retires: str | None
 
 
@@ -36,7 +37,10 @@ def _rows(
     names: str,
     retires: str | None = None,
 ) -> dict[str, ModelFacts]:
-    """The same facts for several names; T tools, V vision, J JSON schema, R reasoning."""
+    """The same facts for several names.
+
+    T tools, V vision, J JSON schema, R reasoning, E embeddings, and those alone.
+    """
     facts = ModelFacts(
         context_window=window,
         max_output_tokens=longest,
@@ -44,6 +48,7 @@ def _rows(
         vision="V" in abilities,
         json_schema="J" in abilities,
         reasoning="R" in abilities,
+        embeddings="E" in abilities,
         retires=retires,
     )
     return dict.fromkeys(names.split(), facts)
@@ -66,7 +71,7 @@ _OPENAI = (
     | _rows(128_000, 16_384, "TVJ", "gpt-4o gpt-4o-mini", "2027-01-14")
     | _rows(200_000, 100_000, "TVJR", "o3", "2026-12-11")
     | _rows(200_000, 100_000, "TVJR", "o4-mini", "2026-10-23")
-    | _rows(8_192, None, "", "text-embedding-3-small text-embedding-3-large")
+    | _rows(8_192, None, "E", "text-embedding-3-small text-embedding-3-large")
 )
 _XAI = (
     _rows(500_000, 500_000, "TVJR", "grok-4.7 grok-4.6 grok-4.5")
@@ -125,7 +130,7 @@ _MISTRAL = (
     )
     | _rows(131_072, 131_072, "TVJ", "ministral-3b-2512")
     | _rows(256_000, 128_000, "TJ", "codestral-2508")
-    | _rows(8_192, None, "", "mistral-embed")
+    | _rows(8_192, None, "E", "mistral-embed")
 )
 _DEEPSEEK = _rows(
     1_000_000,
@@ -153,6 +158,12 @@ def facts_of(kind: str, model: str) -> ModelFacts | None:
     """What is known of a model; a dated name is looked up without its date too."""
     known = FACTS.get(kind, {})
     return known.get(model) or known.get(undated(model))
+
+
+def embeds(kind: str, model: str) -> bool | None:
+    """Whether a model gives vectors; ``None`` where nothing is known of it."""
+    facts = facts_of(kind, model)
+    return None if facts is None else facts.embeddings
 
 
 def windows_of(kind: str) -> dict[str, int]:

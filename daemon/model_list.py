@@ -92,6 +92,7 @@ def _row(
         vision=facts.vision if facts else None,
         json_schema=facts.json_schema if facts else None,
         reasoning=facts.reasoning if facts else None,
+        embeddings=facts.embeddings if facts else None,
         retires_at=retires,
         simulated=snapshot.simulated,
     )

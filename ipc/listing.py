@@ -40,6 +40,7 @@ class ModelRow(Struct, frozen=True, kw_only=True):
     vision: bool | None = None
     json_schema: bool | None = None
     reasoning: bool | None = None
+    embeddings: bool | None = None
     retires_at: str | None = None
     simulated: bool = False
 

@@ -3,21 +3,27 @@
 So a model must be named, and whoever stands in for its provider serves the same one.
 """
 
+from collections.abc import Callable
+
 from actors.errors import InvalidRequest
+from actors.messages.routing import Target
 from actors.policy.naming import Resolution
 
 WANTED = "the name of one embeddings model, or an alias of it at several providers"
 
 
-def check_one_model(wanted: str | None, resolution: Resolution) -> None:
-    """See that a name means one model, wherever it is served.
+def check_embedding(
+    wanted: str | None, resolution: Resolution, embeds: Callable[[Target], bool | None]
+) -> None:
+    """See that a name means one model, wherever it is served, that gives vectors.
 
     Args:
         wanted: What the caller wrote.
         resolution: What it means.
+        embeds: Whether a model gives vectors; ``None`` where nobody knows.
 
     Raises:
-        InvalidRequest: It leaves the model open, or means several.
+        InvalidRequest: It leaves the model open, means several, or one that gives none.
     """
     shown = wanted or "no model"
     if not resolution.named:
@@ -28,7 +34,8 @@ def check_one_model(wanted: str | None, resolution: Resolution) -> None:
             got=shown,
             wanted=WANTED,
         )
-    models = {each.model for each in (*resolution.targets, *resolution.others)}
+    targets = (*resolution.targets, *resolution.others)
+    models = {each.model for each in targets}
     if len(models) > 1:
         names = ", ".join(sorted(models))
         raise InvalidRequest(
@@ -37,4 +44,8 @@ def check_one_model(wanted: str | None, resolution: Resolution) -> None:
             field="model",
             got=shown,
             wanted=WANTED,
+        )
+    if all(embeds(each) is False for each in targets):
+        raise InvalidRequest(
+            f"{shown} gives no vectors", field="model", got=shown, wanted=WANTED
         )

@@ -22,7 +22,7 @@ from actors.messages.routing import (
 from actors.messages.sighting import RankedOn
 from actors.policy.attempts import AttemptPlan
 from actors.policy.budgets import Budgets
-from actors.policy.embedding import check_one_model
+from actors.policy.embedding import check_embedding
 from actors.policy.naming import Resolution
 from actors.policy.patience import hedge_after_s
 from actors.policy.quality import QualityBook
@@ -128,12 +128,8 @@ class Desk:
 
     def decide(self, request: RouteRequest, now: float, deadline: float) -> Plan:
         """Rank the candidates and plan the attempts; errors come back in the plan."""
-        snapshots = [p.snapshot() for p in self.tools.providers.values()]
-        question = (request.model, request.provider, request.task_type)
         try:
-            found = self._lookup.find(question, snapshots, self.settings)
-            if request.chat.embed is not None:
-                check_one_model(request.model, found.resolution)
+            found = self._find(request)
         except GitBridgeError as error:
             return Plan(self._undecided(request, error), None, error=error)
         resolution = found.resolution
@@ -169,6 +165,20 @@ class Desk:
         )
         timeouts = resolution.alias.timeouts if resolution.alias else None
         return Plan(decision, plan, max_tokens, mode, timeouts, purse=purse)
+
+    def _find(self, request: RouteRequest) -> Found:
+        """Whom it means; see ``Lookup.find`` and ``check_embedding`` for what is raised."""
+        snapshots = [p.snapshot() for p in self.tools.providers.values()]
+        question = (request.model, request.provider, request.task_type)
+        found = self._lookup.find(question, snapshots, self.settings)
+        if request.chat.embed is not None:
+            kinds = {each.provider: each.kind for each in snapshots}
+            check_embedding(
+                request.model,
+                found.resolution,
+                lambda at: self.tools.embeds(kinds[at.provider], at.model),
+            )
+        return found
 
     def _purse(
         self,

@@ -60,7 +60,8 @@ class RouterTools:
     ``providers`` are the typed handles by name. ``spool`` takes a record before its
     answer leaves. ``on_record`` is told of each finished request, ``on_queue`` of each
     that no longer waits for a place; neither may block or raise. ``utc`` gives epoch
-    seconds, ``draw`` a number in [0, 1).
+    seconds, ``draw`` a number in [0, 1). ``embeds`` says of a kind's model whether it
+    gives vectors, ``None`` where nobody knows.
     """
 
     providers: Mapping[str, ProviderRef]
@@ -71,3 +72,4 @@ class RouterTools:
     new_id: Callable[[], str]
     on_record: Callable[[RequestRecord], None]
     on_queue: Callable[[QueueExit], None] = lambda _: None
+    embeds: Callable[[str, str], bool | None] = lambda _kind, _model: None

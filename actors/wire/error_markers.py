@@ -122,6 +122,16 @@ RULES: tuple[Rule, ...] = (
         ),
         phrases=("model not exist", "is not a valid model id", "unknown model"),
     ),
+    # The model is there and does something else: it says nothing about our key.
+    Rule(
+        failure="model_not_found",
+        statuses=frozenset({0, 400, 403, 404, 501}),
+        phrases=(
+            "not allowed to generate embeddings",  # OpenAI, with 403
+            "does not support embeddings",  # Ollama, llama.cpp
+            "not a chat model",
+        ),
+    ),
     # Inside an answer there may be no status to go by.
     Rule(
         failure="rate_limit",

@@ -6,7 +6,8 @@ The library takes 0.3 s to import and 11 MB, so a short-lived child process does
 What our prices cannot express is not guessed: models whose price depends on the time of
 day, or that charge per call or for reasoning separately, are left out (``left_out``),
 and their cost is unknown. Extra prices for audio, images and server-side tools are not
-carried over: text costs what the list says, a call that uses those costs more.
+carried over: text costs what the list says, a call that uses those costs more. Models
+for embeddings have no output, and so no price of it is listed: here it is 0.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from daemon.installed import installed_version
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
 
-FORMAT = 1
+FORMAT = 2
 COMPILE_LIMIT_S = 60.0
 
 # Where our own packages are; -P keeps those of the working directory out.
@@ -179,11 +180,13 @@ def _price(model: "ModelInfo", now: datetime) -> Price | None:
     listed = model.get_prices(now)
     if any(getattr(listed, key) is not None for key in _INEXPRESSIBLE):
         return None
-    return _converted(listed)
+    return _converted(listed, embeds="embed" in model.id)
 
 
-def _converted(listed: "ModelPrice") -> Price | None:
+def _converted(listed: "ModelPrice", *, embeds: bool) -> Price | None:
     base = {ours: _at(listed, key, 0) for ours, key in _FIELDS.items()}
+    if embeds and base["output"] is None:
+        base["output"] = Decimal(0)
     if base["input"] is None or base["output"] is None:
         return None
     tiers = [

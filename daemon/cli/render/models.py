@@ -54,6 +54,7 @@ def abilities(row: ModelRow) -> str:
     """What it can do, in words; a dash where nothing is known."""
     known = {
         "tools": row.tools,
+        "embeddings": row.embeddings,
         "vision": row.vision,
         "json": row.json_schema,
         "reasoning": row.reasoning,

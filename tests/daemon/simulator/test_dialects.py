@@ -26,7 +26,10 @@ from daemon.simulator.answer import prompt_hash
 from daemon.simulator.catalogue import DEFAULTS
 
 MODELS: list[tuple[Kind, str]] = [
-    (kind, model.id) for kind, default in DEFAULTS.items() for model in default.models
+    (kind, model.id)
+    for kind, default in DEFAULTS.items()
+    for model in default.models
+    if not model.dimensions
 ]
 FIRST: list[tuple[Kind, str]] = [(kind, d.models[0].id) for kind, d in DEFAULTS.items()]
 WEATHER = Tool("weather", "Tells the weather.", {"type": "object", "properties": {}})

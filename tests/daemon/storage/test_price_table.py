@@ -121,13 +121,31 @@ def test_cache_writes_and_tiers_of_anthropic(book: PriceBook) -> None:
         ("openai", "no-such-model"),
         ("deepseek", "deepseek-chat"),  # dearer at certain hours
         ("openai", "whisper-1"),  # by the hour
-        ("openai", "text-embedding-3-small"),  # no completions
     ],
 )
 def test_what_the_prices_cannot_express_is_unknown(
     book: PriceBook, kind: str, model: str
 ) -> None:
     assert book.lookup(kind, kind, model) == (None, "unknown")
+
+
+@pytest.mark.skipif(not LISTED, reason="the figures are those of version 0.2.3")
+@pytest.mark.parametrize(
+    ("kind", "model", "price"),
+    [
+        ("openai", "text-embedding-3-small", "0.02"),
+        ("openai", "text-embedding-3-large", "0.13"),
+        ("openai", "text-embedding-ada-002", "0.1"),
+    ],
+)
+def test_embeddings_cost_their_prompt_and_nothing_else(
+    book: PriceBook, kind: str, model: str, price: str
+) -> None:
+    listed, source = book.lookup(kind, kind, model)
+
+    assert source == "table"
+    assert listed is not None
+    assert (listed.input, listed.output) == (Decimal(price), Decimal(0))
 
 
 def test_what_was_left_out_is_said(compiled: Path) -> None:

@@ -352,7 +352,7 @@ async def test_health_ready_and_metrics(opened: OpenDoor) -> None:
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
 
 
-@pytest.mark.parametrize("path", ["/v1/responses", "/v1/embeddings", "/v1/messages"])
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages"])
 async def test_what_comes_later_is_refused_as_such(opened: OpenDoor, path: str) -> None:
     response = await opened.ask("POST", path, json={})
     assert response.status == 404
