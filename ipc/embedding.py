@@ -40,6 +40,8 @@ class EmbedParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     deadline_s: object = None
     budget_usd: object = None
     priority: str | None = None
+    cache: object = None
+    idempotency_key: str | None = None
     metadata: object = None
 
 
@@ -90,6 +92,8 @@ def embed_request(
         else fields.plain_object(params.metadata, "metadata"),
         user=user,
         door=door,
+        cache=route.parse_cache(params.cache),
+        idempotency_key=_name(params.idempotency_key, "idempotency_key"),
     )
 
 

@@ -118,7 +118,7 @@ def worth_keeping(result: RouteResult) -> bool:
         return False
     if result.finish_reason == "tool_calls":
         return bool(result.tool_calls)
-    return result.finish_reason == "stop" and bool(result.content)
+    return result.finish_reason == "stop" and bool(result.content or result.vectors)
 
 
 def write_kept(kept: Kept) -> bytes | None:

@@ -6,7 +6,6 @@ the bill.
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec

@@ -90,6 +90,8 @@ def test_everything_else_is_as_in_route() -> None:
         deadline_s=2,
         budget_usd="0.01",
         priority="low",
+        cache=True,
+        idempotency_key="k",
         metadata={"a": 1},
     )
 
@@ -106,6 +108,8 @@ def test_everything_else_is_as_in_route() -> None:
         metadata={"a": 1},
         user="ada",
         door="json",
+        cache="on",
+        idempotency_key="k",
     )
     assert asked.chat.user == "u"
     assert asked.chat.embed == EmbedAsk(inputs=("x",), dimensions=8)

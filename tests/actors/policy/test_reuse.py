@@ -278,6 +278,17 @@ def test_only_whole_answers_are_kept(
     assert reuse.worth_keeping(result) == kept
 
 
+def test_vectors_are_worth_keeping_and_come_back_as_they_were() -> None:
+    vectors = replace(RESULT, content=None, tool_calls=(), vectors=(b"12345678",))
+    written = reuse.write_kept(Kept(b"asked", 5.0, vectors))
+    again = reuse.read_kept(written)
+
+    assert reuse.worth_keeping(vectors)
+    assert again is not None
+    assert again.result is not None
+    assert again.result.vectors == vectors.vectors
+
+
 # ---- what is kept
 
 

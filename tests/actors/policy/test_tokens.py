@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 from actors.messages.chat import (
     AudioPart,
     ChatRequest,
+    EmbedAsk,
     FilePart,
     ImagePart,
     Message,
@@ -16,6 +17,7 @@ from actors.messages.chat import (
 )
 from actors.policy.tokens import (
     estimate_prompt_tokens,
+    longest_input,
     prompt_chars,
     upper_bound_prompt_tokens,
 )
@@ -139,4 +141,14 @@ def test_characters_of_a_prompt_are_those_of_its_texts() -> None:
         Message("assistant", None),
     )
 
-    assert prompt_chars(messages) == 5
+    assert prompt_chars(ChatRequest(messages=messages)) == 5
+
+
+def test_what_is_embedded_is_measured_without_the_frame_of_a_chat() -> None:
+    embed = EmbedAsk(inputs=("x" * 400, (1, 2, 3), "ä" * 20))
+    request = ChatRequest(messages=(), embed=embed)
+
+    assert prompt_chars(request) == 420
+    assert estimate_prompt_tokens(request, "openai") == 100 + 3 + 10 + 3
+    assert longest_input(embed) == 100
+    assert longest_input(EmbedAsk(inputs=((1, 2, 3), "x"))) == 3
