@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from actors.errors import ErrorKind, InvalidRequest
 from actors.messages.chat import (
     ChatRequest,
+    EmbedAsk,
     Delta,
     FinishReason,
     Message,
@@ -97,6 +98,10 @@ CHANGES: list[dict[str, object]] = [
     {"extra": {"logprobs": True}},
     {"extra": {"logprobs": False}},
     {"continues": True},
+    {"embed": EmbedAsk(inputs=("hello",))},
+    {"embed": EmbedAsk(inputs=("hello", ""))},
+    {"embed": EmbedAsk(inputs=((1, 2),))},
+    {"embed": EmbedAsk(inputs=("hello",), dimensions=8)},
 ]
 
 
