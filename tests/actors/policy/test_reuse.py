@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from actors.errors import ErrorKind, InvalidRequest
 from actors.messages.chat import (
     ChatRequest,
-    EmbedAsk,
     Delta,
+    EmbedAsk,
     FinishReason,
     Message,
     ResponseFormat,
