@@ -110,8 +110,8 @@ def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
 
 
 def _queue(config: Config) -> Iterator[Problem]:
-    if config.queue.backend == "redis":
-        yield Problem("queue.backend", '"redis"', NOT_YET)
+    if config.queue.backend == "redis" and config.queue.url is None:
+        yield Problem("queue.url", None, "wanted where the Redis of queue.backend is")
     if config.queue.url is not None:
         try:
             parse_redis_url(config.queue.url)

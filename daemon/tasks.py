@@ -24,9 +24,14 @@ from daemon.telemetry import Gauge, Telemetry
 if TYPE_CHECKING:
     from actors.messages.notices import NoticeBoard
     from actors.task_queue import Desk, QueueSettings, TaskQueueHandle
+    from daemon.storage.redis.link import RedisLink
+    from daemon.storage.redis.tasks.store import RedisTasks
     from daemon.storage.tasks.sqlite import SqliteTasks
 
 FILE = "tasks.db"
+SHARED_LOOK_S = 1.0
+"""How often to look for tasks that other daemons have submitted or given back."""
+
 MAX_LANES = 100
 """Of how many priorities and types the metrics tell: callers invent types."""
 
@@ -64,6 +69,7 @@ class Tasks:
     Args:
         config: As loaded.
         state: The state folder.
+        link: To the Redis that is shared, if one is.
         telemetry: Counts tasks.
         notices: Where changes are put up.
 
@@ -76,11 +82,13 @@ class Tasks:
         self,
         config: Config,
         state: Path,
+        link: "RedisLink | None",
         telemetry: Telemetry,
         notices: "NoticeBoard",
     ) -> None:
         self._config = config
         self._state = state
+        self._link = link
         self._telemetry = telemetry
         self._notices = notices
         self.schemas = Schemas()
@@ -88,7 +96,7 @@ class Tasks:
         self._around: _Around | None = None
         self._handle: TaskQueueHandle | None = None
         self._desk: Desk | None = None
-        self._store: SqliteTasks | None = None
+        self._store: SqliteTasks | RedisTasks | None = None
 
     def connect(
         self,
@@ -106,7 +114,7 @@ class Tasks:
             notes: Where it is noted what becomes of tasks.
         """
         self._around = _Around(system, router, routing, notes)
-        if (self._state / FILE).exists():
+        if self._shared() is not None or (self._state / FILE).exists():
             self.queue()
 
     def config(self) -> QueueConfig:
@@ -120,7 +128,11 @@ class Tasks:
             self._desk.settings = _settings(config)
 
     def findings(self) -> tuple[Finding, ...]:
-        return () if self._desk is None else self._desk.findings()
+        found = () if self._desk is None else self._desk.findings()
+        doubt = getattr(self._store, "doubt", None)
+        if doubt is None:
+            return found
+        return (*found, Finding(code="queue_not_durable", values={"error": doubt}))
 
     def queue(self) -> "TaskQueueHandle":
         """The queue, started if it is not there yet."""
@@ -137,11 +149,9 @@ class Tasks:
     def _start(self, around: "_Around") -> "TaskQueueHandle":
         from actors import task_queue  # noqa: PLC0415 - for those who use tasks
         from actors.event_router import Followed  # noqa: PLC0415 - likewise
-        from daemon.storage.tasks.sqlite import SqliteTasks  # noqa: PLC0415
 
         tools = around.routing.tools
-        store = SqliteTasks(self._state)
-        self._store = store
+        self._store = store = self._made()
         store.listen(self._changed)
         asking = task_queue.RequestPerformer(
             around.router,
@@ -171,6 +181,20 @@ class Tasks:
             SupervisorSpec(id="tasks", strategy="rest_for_one", children=(child,))
         )
         return task_queue.TaskQueueHandle(around.system.ref("task_queue"), store, utc)
+
+    def _shared(self) -> "RedisLink | None":
+        """The way to where the tasks are, if that is not here."""
+        return self._link if self._config.queue.backend == "redis" else None
+
+    def _made(self) -> "SqliteTasks | RedisTasks":
+        link = self._shared()
+        if link is None:
+            from daemon.storage.tasks.sqlite import SqliteTasks  # noqa: PLC0415
+
+            return SqliteTasks(self._state)
+        from daemon.storage.redis.tasks.store import RedisTasks  # noqa: PLC0415
+
+        return RedisTasks(link)
 
     async def close(self) -> None:
         """After the actors have ended: close what keeps the tasks."""
@@ -264,5 +288,8 @@ def _settings(config: Config) -> "QueueSettings":
         if each.limits.concurrency is not None
     }
     return QueueSettings(
-        concurrency=told.concurrency, lanes=lanes | forced, lease_s=told.lease_s
+        concurrency=told.concurrency,
+        lanes=lanes | forced,
+        lease_s=told.lease_s,
+        look_s=SHARED_LOOK_S if told.backend == "redis" else None,
     )

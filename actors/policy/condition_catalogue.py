@@ -191,6 +191,13 @@ _RECORDS: Mapping[str, Kind] = {
         " work on them resumes by itself once what keeps them can be reached.",
         grace_s=2.0,
     ),
+    "queue_not_durable": Kind(
+        severity="warning",
+        title="Tasks may be lost",
+        text="the Redis that keeps the tasks may lose them: {error}",
+        advice="Set appendonly yes, appendfsync always and maxmemory-policy noeviction"
+        " there, as docs/several-daemons.md says; or queue.backend to sqlite.",
+    ),
     "disk_nearly_full": Kind(
         severity="warning",
         title="Disk nearly full",

@@ -113,6 +113,8 @@ class TaskQueueActor(Actor[QueueMessage]):
         utc = tools.utc()
         due = await tools.store.next_due(utc)
         to_sweep = max(0.0, self._sweep_at - now)
+        if self._desk.settings.look_s is not None:
+            to_sweep = min(to_sweep, self._desk.settings.look_s)
         if due is None:
             return to_sweep
         if due <= utc:  # it is, but its lane is full, nobody performs it, or it expired

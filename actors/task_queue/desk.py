@@ -16,7 +16,8 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     """The configured queue.
 
     ``concurrency`` tasks are worked on at once, of a lane in ``lanes`` at most so many.
-    A task that its worker does not renew for ``lease_s`` goes to somebody else.
+    A task that its worker does not renew for ``lease_s`` goes to somebody else. Every
+    ``look_s`` it is looked for tasks that nobody has told of.
     """
 
     concurrency: int = 8
@@ -24,6 +25,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     lease_s: float = 30.0
     backoff: Backoff = Backoff()
     sweep_s: float = 60.0
+    look_s: float | None = None
     store_retry_s: float = 1.0
     store_retry_max_s: float = 15.0
 

@@ -213,7 +213,8 @@ EXAMPLE = """\
 # The Redis that several daemons share; its password is better in the environment
 # (GITBRIDGE_REDIS_PASSWORD) or the credential redis_password.
 #url = "redis://redis.example:6379"
-# Where tasks are kept: in tasks.db in the state folder; "redis" is not supported yet.
+# Where tasks are kept: "sqlite" in tasks.db in the state folder, "redis" in that Redis,
+# where all daemons work on them.
 #backend = "sqlite"
 # A task whose worker crashed is resumed after so many seconds.
 #lease_s = 30

@@ -70,7 +70,7 @@ def test_who_else_may_be_asked(asked: dict[str, object], found: list[str]) -> No
 
 
 def test_while_there_is_no_queue_nothing_is_told_of_it(tmp_path: Path) -> None:
-    tasks = Tasks(Config(), tmp_path, Telemetry(), Notices(lambda: 0.0))
+    tasks = Tasks(Config(), tmp_path, None, Telemetry(), Notices(lambda: 0.0))
     assert tasks.counts() == {}
     assert tasks.findings() == ()
     assert [dict(each.values) for each in tasks.figures()] == [{}, {}]

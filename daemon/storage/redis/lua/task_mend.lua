@@ -1,6 +1,19 @@
 -- Tidy what no time is set for: shares that virtual time has overtaken, and entries of the
 -- streams that are pending without anybody at work, say after somebody put back an older
--- copy of some keys. ARGV: now, idle ms, the priorities.
+-- copy of some keys; and consumers that are no more. ARGV: now, idle ms, the priorities.
+local DAY_MS = 86400000
+
+local function forget(stream)
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, GROUP)
+  for _, consumer in ipairs(not consumers.err and consumers or {}) do
+    local it = {}
+    for at = 1, #consumer, 2 do it[consumer[at]] = consumer[at + 1] end
+    if it.pending == 0 and it.idle > DAY_MS then
+      call('XGROUP', 'DELCONSUMER', stream, GROUP, it.name)
+    end
+  end
+end
+
 for at = 3, #ARGV do
   local priority = ARGV[at]
   local virtual = call('HGET', base .. 'virtual', priority)
@@ -21,5 +34,6 @@ for at = 3, #ARGV do
       call('ZADD', base .. 'leases', 'NX', ARGV[1], string.format('%016d:', it[3]) .. id)
     end
   end
+  forget(stream)
 end
 return 0

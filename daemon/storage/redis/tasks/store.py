@@ -24,6 +24,7 @@ from actors.messages.tasks import (
 )
 from actors.policy import task_states
 from daemon.storage.redis.scripts import Script, packaged
+from daemon.storage.redis.tasks.durable import doubt
 from daemon.storage.redis.tasks.finding import Walk
 from daemon.storage.redis.tasks.moves import Change
 from daemon.storage.redis.tasks.replies import (
@@ -58,6 +59,7 @@ DUE: Final = _script("due")
 STATS: Final = _script("stats")
 NEXT: Final = _script("next")
 MEND: Final = _script("mend")
+SERVER: Final = _script("server")
 
 
 class Link(Protocol):
@@ -75,10 +77,14 @@ class RedisTasks:
 
     Args:
         link: The way there; whoever made it closes it.
+
+    Attributes:
+        doubt: What may lose acknowledged tasks, as the last sweep found.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self.doubt: str | None = None
         self._base = link.key(tag="tasks")
         self._walk = Walk(self._run)
         self._listeners: list[Callable[[TaskChange], None]] = []
@@ -262,6 +268,7 @@ class RedisTasks:
         expired = await self._expire(now, limit - len(ended))
         removed = await self._remove(now, limit - len(ended) - len(expired))
         await self._run(MEND, repr(now), MEND_IDLE_MS, *PRIORITIES)
+        self.doubt = doubt(await self._run(SERVER))
         return Swept(
             resumed=tuple(task for task in ended if task.state == "queued"),
             dead=tuple(task for task in ended if task.state == "dead"),
