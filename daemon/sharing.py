@@ -137,8 +137,12 @@ class Sharing:
         link = self.link
         if link is None or link.reason is None:
             return ()
-        values = {"address": str(link.address), "error": link.reason}
-        return (Finding(code="redis_away", values=values),)
+        return (
+            Finding(
+                code="redis_away",
+                values={"address": str(link.address), "error": link.reason},
+            ),
+        )
 
     def figures(self) -> tuple[Gauge, ...]:
         """For whoever scrapes; without values where nothing is shared."""

@@ -1,4 +1,4 @@
-"""``kill -9`` of a daemon that works on tasks, again and again on one state folder.
+"""``kill -9`` of a daemon that works on tasks, again and again on what one store keeps.
 
 Every task whose submission was acknowledged is done in the end, and its result recorded
 once. ``GITBRIDGE_KILLS`` sets how often, ``GITBRIDGE_LONG=1`` makes it a thousand times.
@@ -6,6 +6,7 @@ once. ``GITBRIDGE_KILLS`` sets how often, ``GITBRIDGE_LONG=1`` makes it a thousa
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -17,6 +18,7 @@ from daemon.ids import utc
 from daemon.simulator import Latency
 from tests.support.daemon_process import DaemonProcess, assert_well, prepared_daemon
 from tests.support.outages import outages
+from tests.support.redis_server import redis_server
 from tests.support.wire_client import WireClient, wire_client
 
 KILLS = int(
@@ -26,9 +28,19 @@ KILLS = int(
 )
 SEED = int(os.environ.get("GITBRIDGE_SEED", "1"))
 LEASE_S = 1.0
-QUEUE = f"[queue]\nlease_s = {LEASE_S}\nmax_attempts = 100\n"
+SOON = f"lease_s = {LEASE_S}\nmax_attempts = 100\n"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 8 * KILLS)]
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where tasks are kept: ``[queue]`` of the configuration, as far as it says so."""
+    if request.param == "sqlite":
+        yield "[queue]\n"
+    else:
+        with redis_server(tmp_path / "redis") as server:
+            yield f'[queue]\nbackend = "redis"\nurl = "{server.url}"\n'
 
 
 async def submit_until_killed(
@@ -62,12 +74,12 @@ async def all_ended(client: WireClient, task_ids: list[str]) -> list[dict[str, o
 
 
 async def test_no_acknowledged_task_is_lost_and_no_result_recorded_twice(
-    tmp_path: Path,
+    tmp_path: Path, queue: str
 ) -> None:
     random = Random(SEED)
     acknowledged: list[str] = []
     async with outages() as world:
-        with prepared_daemon(tmp_path, QUEUE + world.config) as daemon:
+        with prepared_daemon(tmp_path, f"{queue}{SOON}{world.config}") as daemon:
             for _ in range(KILLS):
                 await daemon.start()
                 await submit_until_killed(daemon, random, acknowledged)
@@ -89,12 +101,12 @@ async def test_no_acknowledged_task_is_lost_and_no_result_recorded_twice(
 
 
 async def test_an_orphan_is_resumed_within_its_lease_and_a_second(
-    tmp_path: Path,
+    tmp_path: Path, queue: str
 ) -> None:
     async with outages() as world:
         for provider in world.providers.values():
             await provider.change(latency=Latency(1.0, 0.0))
-        with prepared_daemon(tmp_path, QUEUE + world.config) as daemon:
+        with prepared_daemon(tmp_path, f"{queue}{SOON}{world.config}") as daemon:
             await daemon.start()
             async with wire_client(daemon.socket) as client:
                 kept = (await client.call("tasks.submit", {"prompt": "hi"})).result
@@ -110,11 +122,13 @@ async def test_an_orphan_is_resumed_within_its_lease_and_a_second(
     assert started - killed <= LEASE_S + 1.0
 
 
-async def test_a_daemon_that_stops_gives_back_what_it_works_on(tmp_path: Path) -> None:
+async def test_a_daemon_that_stops_gives_back_what_it_works_on(
+    tmp_path: Path, queue: str
+) -> None:
     async with outages() as world:
         for provider in world.providers.values():
             await provider.change(latency=Latency(1.0, 0.0))
-        config = f"[queue]\nlease_s = 3600\n{world.config}"
+        config = f"{queue}lease_s = 3600\n{world.config}"
         with prepared_daemon(tmp_path, config) as daemon:
             await daemon.start()
             async with wire_client(daemon.socket) as client:

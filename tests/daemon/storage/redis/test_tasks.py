@@ -1,0 +1,153 @@
+"""What is Redis's own about the store of tasks there: streams, consumers, slots, clocks."""
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from msgspec.structs import replace
+
+from actors.errors import InvalidRequest
+from actors.messages.tasks import Ending, Task
+from daemon.storage.redis.link import RedisLink
+from daemon.storage.redis.scripts import Script
+from daemon.storage.redis.tasks.store import RedisTasks
+from tests.support.tasks import NOW, ask, ids, lease, new
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+STREAM = "gitbridge:{tasks}:stream:normal"
+
+
+@pytest.fixture
+def store(link: RedisLink) -> RedisTasks:
+    return RedisTasks(link)
+
+
+PENDING = Script(
+    "pending", "return redis.call('XPENDING', KEYS[1], 'gitbridge', '-', '+', 100)"
+)
+
+
+async def pending(link: RedisLink) -> list[tuple[bytes, bytes]]:
+    """Entry and consumer of what is in work."""
+    rows = cast("Iterable[tuple[bytes, ...]]", await link.run(PENDING, (STREAM,)))
+    return [(entry, consumer) for entry, consumer, *_ in rows]
+
+
+async def claimed(store: RedisTasks, *, now: float = NOW) -> Task:
+    (task,) = await store.claim(ask(now=now))
+    return task
+
+
+async def test_what_is_in_work_is_pending_and_gone_with_its_end(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    await store.submit((new(1), new(2)))
+    task = await claimed(store)
+    held = await pending(link)
+    await store.finish(
+        Ending(lease=lease(task), now=NOW, state="done", result=b"\xff\x00")
+    )
+
+    assert [consumer for _, consumer in held] == [b"w"]
+    assert await pending(link) == []
+    assert await link.call("XLEN", STREAM) == 0
+    kept = await store.get("t1")
+    assert kept is not None
+    assert kept.result == b"\xff\x00"
+
+
+async def test_an_orphan_is_pending_with_who_took_it_over(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    await store.submit((new(1),))
+    await claimed(store)
+    taken = await store.claim(replace(ask(now=NOW + 30.0), worker="w2"))
+
+    assert ids(taken) == ["t1"]
+    assert [consumer for _, consumer in await pending(link)] == [b"w2"]
+    assert await link.call("XLEN", STREAM) == 1
+
+
+async def test_a_group_that_was_dropped_is_made_again(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    """From the beginning: entries that nobody was given are not lost with it."""
+    await store.submit((new(1), new(2)))
+    first = await claimed(store)
+    await link.call("XGROUP", "DESTROY", STREAM, "gitbridge")
+    assert await store.renew((lease(first),), NOW + 1, 30.0) == ("held",)
+    second = await claimed(store)
+    for task in (first, second):
+        assert await store.finish(Ending(lease=lease(task), now=NOW, state="done"))
+
+    assert second.task_id == "t2"
+    assert await pending(link) == []
+    assert await link.call("XLEN", STREAM) == 0
+
+
+async def test_entries_that_nobody_works_on_are_cleared_up(
+    store: RedisTasks, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.storage.redis.tasks.store.MEND_IDLE_MS", 0)
+    await store.submit((new(1),))
+    await claimed(store)
+    stray = await link.call("XADD", STREAM, "*", "task", "nobody")
+    await link.call(
+        *("XREADGROUP", "GROUP", "gitbridge", "gone", "STREAMS", STREAM, ">")
+    )
+    assert stray in [entry for entry, _ in await pending(link)]
+    await store.sweep(NOW, 10)
+
+    assert stray not in [entry for entry, _ in await pending(link)]
+    assert await link.call("XLEN", STREAM) == 1
+
+
+async def test_one_in_work_whose_lease_is_not_known_is_resumed(
+    store: RedisTasks, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody put back an older copy of some keys."""
+    monkeypatch.setattr("daemon.storage.redis.tasks.store.MEND_IDLE_MS", 0)
+    await store.submit((new(1),))
+    await claimed(store)
+    await link.call("DEL", "gitbridge:{tasks}:leases")
+    assert await store.claim(ask(now=NOW + 31.0)) == ()
+    await store.sweep(NOW + 31.0, 10)
+
+    assert ids(await store.claim(ask(now=NOW + 31.0))) == ["t1"]
+
+
+async def test_a_number_that_is_none_keeps_nothing(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    with pytest.raises(InvalidRequest, match="weight"):
+        await store.submit((new(1), replace(new(2), weight=float("nan"))))
+
+    assert await link.call("KEYS", "gitbridge:{tasks}:*") == []
+
+
+async def test_nothing_is_left_of_what_was_removed(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    spec = replace(new(1), keep_s=5.0, key="k", user="ann", batch_id="b", parent_id="p")
+    await store.submit((spec,))
+    task = await claimed(store)
+    await store.finish(Ending(lease=lease(task), now=NOW, state="done", result=b"x"))
+    await store.sweep(NOW + 5.0, 10)
+
+    keys = cast("list[bytes]", await link.call("KEYS", "gitbridge:{tasks}:*"))
+    left = {key.removeprefix(b"gitbridge:{tasks}:") for key in keys}
+    assert left == {b"seq", b"virtual", b"stream:normal"}
+
+
+async def test_a_server_that_may_lose_tasks_is_told_of(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    await store.sweep(NOW, 10)
+    before = store.doubt
+    await link.call("CONFIG", "SET", "appendonly", "no")
+    await store.sweep(NOW, 10)
+
+    assert before is None
+    assert store.doubt is not None
+    assert "append-only" in store.doubt
