@@ -9,7 +9,9 @@ from actors.messages.ledger import LedgerRef
 from actors.messages.routing import RequestRecord
 from actors.policy.recall import Forgotten
 from actors.policy.retelling import retell
+from daemon.ownership import may_see
 from ipc.explanation import ExplainParams, Explanation
+from ipc.methods import Peer
 
 LOST: Final = (
     "the round it was a part of is not in the ledger: it was not finished, or its record "
@@ -17,15 +19,15 @@ LOST: Final = (
 )
 
 
-async def explain(ledger: LedgerRef, asked: ExplainParams) -> Explanation:
+async def explain(ledger: LedgerRef, asked: ExplainParams, peer: Peer) -> Explanation:
     """Why it went there.
 
     Raises:
-        InvalidRequest: Nothing of this id is in the ledger.
+        InvalidRequest: Nothing of this id is in the ledger that is the peer's to see.
         LedgerUnavailable: The records cannot be read now.
     """
     record = await ledger.explain(asked.any_id)
-    if record is None:
+    if record is None or not may_see(peer, record.user):
         raise InvalidRequest(
             f"there is no decision or request {asked.any_id!r} in the ledger",
             field="decision_id",

@@ -10,6 +10,7 @@ from actors.messages.consensus import ConsensusInfo
 from actors.messages.ledger import Label, LedgerRef
 from actors.messages.routing import AttemptRecord, RequestRecord
 from actors.policy.quality import Quality, QualityBook
+from daemon.ownership import may_see
 from ipc.feedback import FeedbackParams, FeedbackResult, QualityRow
 from ipc.methods import Peer
 
@@ -40,11 +41,11 @@ class FeedbackDesk:
         """Attach a score to a decision; to all who agreed where several were asked.
 
         Raises:
-            InvalidRequest: There is no such decision, or nobody answered it.
+            InvalidRequest: The peer has no such decision, or nobody answered it.
         """
         asked = cast("FeedbackParams", params)
         record = await self._ledger.explain(asked.decision_id)
-        if record is None:
+        if record is None or not may_see(peer, record.user):
             raise _refused(
                 asked, f"there is no decision {asked.decision_id!r} in the ledger"
             )

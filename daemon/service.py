@@ -36,6 +36,7 @@ from daemon.feedback import FeedbackDesk
 from daemon.glance import at_a_glance, in_epoch_seconds
 from daemon.health_check import HealthDesk
 from daemon.notices import Listening, Notices
+from daemon.ownership import budgets_for, own_of
 from daemon.whatif import what_if
 from ipc import methods, results, whatif
 from ipc.explanation import ExplainParams, Explanation
@@ -94,17 +95,17 @@ class HouseService:
         self.ready = False
         self.draining = False
         self._answers_to: dict[str, Callable[[object, Peer], Awaitable[object]]] = {
-            "feedback": feedback.take
-        }
-        self._answers: dict[str, Callable[[object], Awaitable[object]]] = {
+            "feedback": feedback.take,
             "status": self._status,
-            "providers": self._list_providers,
-            "models": self._list_models,
-            "metrics": self._metrics,
             "history": self._history,
             "explain": self._explain,
             "usage": self._usage,
             "whatif": self._whatif,
+        }
+        self._answers: dict[str, Callable[[object], Awaitable[object]]] = {
+            "providers": self._list_providers,
+            "models": self._list_models,
+            "metrics": self._metrics,
             "strategy.get": self._strategy_get,
             "strategy.set": self._strategy_set,
             "weights.set": self._weights_set,
@@ -183,7 +184,7 @@ class HouseService:
             for provider in self._providers.values()
         )
 
-    async def _status(self, _params: object) -> results.StatusResult:
+    async def _status(self, _params: object, peer: Peer) -> results.StatusResult:
         strategy, weights = self._router.strategy()
         snapshots = self.snapshots()
         return results.StatusResult(
@@ -198,7 +199,7 @@ class HouseService:
             in_flight=self._in_flight(),
             waiting=self._waiting(),
             tasks=self.task_counts(),
-            budgets=self.budgets(),
+            budgets=budgets_for(peer, self.budgets()),
             peers=self.peers(),
             providers=tuple(at_a_glance(s) for s in snapshots),
             conditions=tuple(self._conditions()),
@@ -233,25 +234,26 @@ class HouseService:
             quality=self._feedback.rows(),
         )
 
-    async def _history(self, params: object) -> results.HistoryResult:
+    async def _history(self, params: object, peer: Peer) -> results.HistoryResult:
         asked = cast("methods.HistoryParams", params)
-        entries = await self._ledger.history(asked.limit, asked.cursor)
+        entries = await self._ledger.history(asked.limit, asked.cursor, own_of(peer))
         more = len(entries) == asked.limit
         return results.HistoryResult(entries, entries[-1].cursor if more else None)
 
-    async def _explain(self, params: object) -> Explanation:
-        return await explain(self._ledger, cast("ExplainParams", params))
+    async def _explain(self, params: object, peer: Peer) -> Explanation:
+        return await explain(self._ledger, cast("ExplainParams", params), peer)
 
-    async def _usage(self, params: object) -> results.UsageResult:
+    async def _usage(self, params: object, peer: Peer) -> results.UsageResult:
         asked = cast("methods.UsageParams", params)
         since = parse_since(asked.since, self._utc())
-        rows = await self._ledger.usage(since, asked.by)
-        return results.UsageResult(asked.by, since, rows, self.budgets())
+        rows = await self._ledger.usage(since, asked.by, own_of(peer))
+        budgets = budgets_for(peer, self.budgets())
+        return results.UsageResult(asked.by, since, rows, budgets)
 
-    async def _whatif(self, params: object) -> WhatIf:
+    async def _whatif(self, params: object, peer: Peer) -> WhatIf:
         asked = cast("whatif.WhatIfParams", params)
         since = parse_since(asked.since, self._utc())
-        return await what_if(self._ledger, asked, since)
+        return await what_if(self._ledger, asked, since, peer)
 
     # ---- changing
 

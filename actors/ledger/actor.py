@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from actors.errors import GitBridgeError, LedgerNotOpen, LedgerUnavailable
 from actors.ledger.desk import Desk, LedgerSettings
-from actors.messages.ledger import Folded, Label, LedgerStore, UsageGrouping
+from actors.messages.ledger import Folded, Label, LedgerStore, Own, UsageGrouping
 from actors.messages.routing import Decision
 from actors.messages.threads import ThreadQuery
 from actors.runtime import Actor, Reply, TimerHandle
@@ -42,6 +42,7 @@ class GetHistory(Struct, frozen=True):
 
     limit: int
     cursor: str | None
+    own: Own | None
 
 
 class Explain(Struct, frozen=True):
@@ -76,6 +77,7 @@ class GetUsage(Struct, frozen=True):
 
     since: float | None
     by: UsageGrouping
+    own: Own | None
 
 
 class GetTotals(Struct, frozen=True):
@@ -281,14 +283,14 @@ class Ledger(Actor[LedgerMessage]):
         store = self._store
         answer: object = True
         match question:
-            case GetHistory(limit, cursor):
-                answer = await store.history(limit, cursor)
+            case GetHistory(limit, cursor, own):
+                answer = await store.history(limit, cursor, own)
             case Explain(any_id):
                 answer = await store.explain(any_id)
             case GetSightings(decision):
                 answer = await store.sightings(decision)
-            case GetUsage(since, by):
-                answer = await store.usage(since, by)
+            case GetUsage(since, by, own):
+                answer = await store.usage(since, by, own)
             case GetTotals() | GetSpan() | GetRecords() | AskThreads():
                 answer = await self._look_back(question)
             case PutLabel() | GetLabels():

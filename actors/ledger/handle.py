@@ -28,6 +28,7 @@ from actors.messages.ledger import (
     Label,
     Labelled,
     LedgerStore,
+    Own,
     Span,
     UsageGrouping,
     UsageRow,
@@ -102,9 +103,9 @@ class LedgerHandle:
             self._tell(Wake(full=True))
 
     async def history(
-        self, limit: int = 20, cursor: str | None = None
+        self, limit: int = 20, cursor: str | None = None, own: Own | None = None
     ) -> tuple[HistoryEntry, ...]:
-        return await self._ask(GetHistory(limit, cursor))
+        return await self._ask(GetHistory(limit, cursor, own))
 
     async def explain(self, any_id: str) -> RequestRecord | None:
         return await self._ask(Explain(any_id))
@@ -121,9 +122,12 @@ class LedgerHandle:
         return await self._ask(GetRecords(since, after, limit))
 
     async def usage(
-        self, since: float | None = None, by: UsageGrouping = "provider"
+        self,
+        since: float | None = None,
+        by: UsageGrouping = "provider",
+        own: Own | None = None,
     ) -> tuple[UsageRow, ...]:
-        return await self._ask(GetUsage(since, by))
+        return await self._ask(GetUsage(since, by, own))
 
     async def totals(self) -> dict[str, ProviderTotals]:
         return await self._ask(GetTotals())

@@ -16,6 +16,12 @@ from actors.messages.threads import ThreadAnswer, ThreadQuery
 UsageGrouping = Literal["provider", "model", "task_type", "user"]
 
 
+class Own(Struct, frozen=True):
+    """Only what this user asked; ``None`` is who comes by a door that knows no users."""
+
+    user: str | None
+
+
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     """One request in the history. ``cursor`` continues the listing after it.
 
@@ -154,7 +160,7 @@ class LedgerStore(Protocol):
         """Take values that no fold will bring any more; written when it is closed."""
 
     async def history(
-        self, limit: int, cursor: str | None
+        self, limit: int, cursor: str | None, own: Own | None = None
     ) -> tuple[HistoryEntry, ...]: ...
 
     async def explain(self, any_id: str) -> RequestRecord | None: ...
@@ -170,7 +176,7 @@ class LedgerStore(Protocol):
         """Whole records with their numbers, oldest first; see ``LedgerRef``."""
 
     async def usage(
-        self, since: float | None, by: UsageGrouping
+        self, since: float | None, by: UsageGrouping, own: Own | None = None
     ) -> tuple[UsageRow, ...]: ...
 
     async def totals(self) -> dict[str, ProviderTotals]: ...
@@ -205,9 +211,11 @@ class LedgerRef(Protocol):
         """Something was spooled: fold it soon."""
 
     async def history(
-        self, limit: int = 20, cursor: str | None = None
+        self, limit: int = 20, cursor: str | None = None, own: Own | None = None
     ) -> tuple[HistoryEntry, ...]:
-        """Newest first; ``cursor`` is that of the last entry already seen.
+        """Newest first, of one user where ``own`` says so.
+
+        ``cursor`` is that of the last entry already seen.
 
         Raises:
             InvalidRequest: ``cursor`` is not one.
@@ -228,7 +236,10 @@ class LedgerRef(Protocol):
         """Up to ``limit`` records since then, numbered above ``after``, oldest first."""
 
     async def usage(
-        self, since: float | None = None, by: UsageGrouping = "provider"
+        self,
+        since: float | None = None,
+        by: UsageGrouping = "provider",
+        own: Own | None = None,
     ) -> tuple[UsageRow, ...]:
         """Usage of requests since ``since`` (UTC epoch seconds), largest cost first."""
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
-from actors.messages.ledger import HistoryEntry, Span, UsageGrouping, UsageRow
+from actors.messages.ledger import HistoryEntry, Own, Span, UsageGrouping, UsageRow
 from actors.messages.provider import ProviderTotals
 from actors.messages.routing import Decision, RequestRecord
 from actors.messages.sighting import Sighting
@@ -32,7 +32,7 @@ _HISTORY = [
 ]
 _HISTORY_SQL = (
     f"SELECT id, cost, known_cost, {', '.join(_HISTORY)} FROM requests"  # noqa: S608 - constants
-    " WHERE id < ? ORDER BY id DESC LIMIT ?"
+    " WHERE id < ?{own} ORDER BY id DESC LIMIT ?"
 )
 _EXPLAIN_SQL = (
     "SELECT record FROM requests WHERE decision_id = ?1 OR request_id = ?1"
@@ -60,13 +60,13 @@ _BY_ATTEMPT = (
     "SELECT {key}, COUNT(DISTINCT r.id), COUNT(a.id),"  # noqa: S608 - constants
     f" SUM(a.outcome {_FAILED}),"
     f" {_SUMS} FROM requests r JOIN attempts a ON a.request = r.id"
-    " WHERE r.at >= ? GROUP BY 1, r.simulated"
+    " WHERE r.at >= ?{{own}} GROUP BY 1, r.simulated"
 )
 _BY_REQUEST = (
     "SELECT {key}, COUNT(DISTINCT r.id), COUNT(a.id),"  # noqa: S608 - constants
     f" COUNT(DISTINCT CASE WHEN r.outcome {_FAILED} THEN r.id END), {_SUMS}"
     " FROM requests r LEFT JOIN attempts a ON a.request = r.id"
-    " WHERE r.at >= ? GROUP BY 1, r.simulated"
+    " WHERE r.at >= ?{{own}} GROUP BY 1, r.simulated"
 )
 _USAGE_SQL: dict[UsageGrouping, str] = {
     "provider": _BY_ATTEMPT.format(key="a.provider"),
@@ -116,16 +116,16 @@ class _Totals(Struct, frozen=True, array_like=True):
 
 
 async def history(
-    database: Database, limit: int, cursor: str | None
+    database: Database, limit: int, cursor: str | None, own: Own | None = None
 ) -> tuple[HistoryEntry, ...]:
     """Newest first, from ``cursor`` on; at most ``MAX_HISTORY`` at a time.
 
     Raises:
         InvalidRequest: ``cursor`` did not come from an earlier answer.
     """
-    rows = await database.read(
-        _HISTORY_SQL, (_position(cursor), min(max(limit, 0), MAX_HISTORY))
-    )
+    test, whose = _whose("user", own)
+    values = (_position(cursor), *whose, min(max(limit, 0), MAX_HISTORY))
+    rows = await database.read(_HISTORY_SQL.format(own=test), values)
     return await in_thread(_history_entries, rows)
 
 
@@ -174,10 +174,15 @@ async def sightings(database: Database, decision: Decision) -> dict[Key, Sightin
 
 
 async def usage(
-    database: Database, since: float | None, by: UsageGrouping
+    database: Database,
+    since: float | None,
+    by: UsageGrouping,
+    own: Own | None = None,
 ) -> tuple[UsageRow, ...]:
     """Sums since ``since`` (UTC epoch seconds), the largest cost first."""
-    rows = await database.read(_USAGE_SQL[by], (since or 0.0,))
+    test, whose = _whose("r.user", own)
+    sql = _USAGE_SQL[by].format(own=test)
+    rows = await database.read(sql, (since or 0.0, *whose))
     return await in_thread(_usage_rows, rows)
 
 
@@ -213,6 +218,11 @@ async def states(database: Database) -> dict[str, bytes]:
     """Every kept value by its key."""
     rows = await database.read("SELECT key, value FROM state")
     return dict(msgspec.convert(rows, list[tuple[str, bytes]]))
+
+
+def _whose(column: str, own: Own | None) -> tuple[str, tuple[str | None, ...]]:
+    """The test for one user's, and its value."""
+    return ("", ()) if own is None else (f" AND {column} IS ?", (own.user,))
 
 
 def _largest_first(row: UsageRow) -> tuple[bool, Decimal, int, str]:

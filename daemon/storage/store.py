@@ -16,6 +16,7 @@ from actors.messages.ledger import (
     HistoryEntry,
     Label,
     Labelled,
+    Own,
     Span,
     UsageGrouping,
     UsageRow,
@@ -117,8 +118,10 @@ class Store:
         """Values of a ledger that has ended, possibly for good."""
         self._stashed = states
 
-    async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
-        return await queries.history(self._database, limit, cursor)
+    async def history(
+        self, limit: int, cursor: str | None, own: Own | None = None
+    ) -> tuple[HistoryEntry, ...]:
+        return await queries.history(self._database, limit, cursor, own)
 
     async def explain(self, any_id: str) -> RequestRecord | None:
         return await queries.explain(self._database, any_id)
@@ -135,9 +138,9 @@ class Store:
         return await queries.read_records(self._database, since, after, limit)
 
     async def usage(
-        self, since: float | None, by: UsageGrouping
+        self, since: float | None, by: UsageGrouping, own: Own | None = None
     ) -> tuple[UsageRow, ...]:
-        return await queries.usage(self._database, since, by)
+        return await queries.usage(self._database, since, by, own)
 
     async def spent(self, since: float, until: float) -> dict[str | None, Decimal]:
         """What calls that began in that time count for in daily budgets, by user."""

@@ -1,24 +1,44 @@
 """Records explained, and their decisions made again where that is asked."""
 
+import pytest
 from msgspec.structs import replace
 
+from actors.errors import InvalidRequest
 from actors.messages.routing import RequestRecord
 from actors.router import RouterSettings
 from daemon.explaining import explain
 from ipc.explanation import ExplainParams, Explanation
+from ipc.methods import Peer
 from tests.support.consensus_house import consensus_house
 from tests.support.fake_transport import FakeTransport, completion
 from tests.support.ledger_memory import MemoryLedger
 from tests.support.small_house import small_house
 
 PROVIDERS = 20
+ROOT = Peer(door="json", tier="admin")
 
 
 async def explained(
-    records: list[RequestRecord], decision_id: str, *, whole: bool = False
+    records: list[RequestRecord],
+    decision_id: str,
+    *,
+    whole: bool = False,
+    peer: Peer = ROOT,
 ) -> Explanation:
     asked = ExplainParams(decision_id=decision_id, all=whole)
-    return await explain(MemoryLedger(records), asked)
+    return await explain(MemoryLedger(records), asked, peer)
+
+
+async def test_users_are_told_of_their_own_requests() -> None:
+    async with small_house({"one": FakeTransport(completion())}) as house:
+        answer = await house.answer(user="ada")
+        records, decision_id = house.spool.records, answer.decision_id
+
+    ada, bob = (Peer(door="json", user=name) for name in ("ada", "bob"))
+    assert (await explained(records, decision_id, peer=ada)).provider == "one"
+    for peer in (bob, Peer(door="internal")):
+        with pytest.raises(InvalidRequest, match="there is no decision or request"):
+            await explained(records, decision_id, peer=peer)
 
 
 async def test_everybody_is_shown_who_was_ranked() -> None:

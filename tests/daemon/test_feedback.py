@@ -16,7 +16,7 @@ from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
 from tests.support.small_house import SmallHouse, small_house
 
-ADA = Peer(door="json", user="ada")
+ADA = Peer(door="json", user="ada", tier="admin")
 NOW = 1_800_000_000.0
 
 
@@ -48,6 +48,17 @@ class Giving:
         return await self.desk.take(
             FeedbackParams(answer.decision_id, score, **more), ADA
         )
+
+
+async def test_users_score_what_they_asked(house: SmallHouse) -> None:
+    desk = Giving(house).desk
+    answer = await house.answer(user="ada", provider="two")
+    ada, bob = (Peer(door="json", user=name) for name in ("ada", "bob"))
+
+    with pytest.raises(InvalidRequest, match="there is no decision"):
+        await desk.take(FeedbackParams(answer.decision_id, 1.0), bob)
+    kept = await desk.take(FeedbackParams(answer.decision_id, 1.0), ada)
+    assert kept.quality.labels == 1
 
 
 async def test_a_score_is_kept_with_who_answered_what_and_who_gave_it(

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from typing_extensions import override
 
 from actors.errors import InvalidRequest, Overloaded
+from actors.messages.ledger import HistoryEntry, Own, UsageGrouping, UsageRow
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProbeResult
 from actors.messages.routing import Weights
@@ -40,14 +42,16 @@ SPOOL = Condition(
 )
 
 
-def service_of(house: SmallHouse, *conditions: Condition) -> HouseService:
+def service_of(
+    house: SmallHouse, *conditions: Condition, ledger: MemoryLedger | None = None
+) -> HouseService:
     return HouseService(
         version="1.2.3",
         router=house.router,
         routes=house.router,
         providers=house.providers,
         provider_aliases={"chatgpt": "one"},
-        ledger=MemoryLedger(house.spool.records),
+        ledger=ledger or MemoryLedger(house.spool.records),
         conditions=lambda: conditions,
         max_latency_s=2.0,
         in_flight=house.router.in_flight,
@@ -75,9 +79,11 @@ async def house() -> AsyncIterator[SmallHouse]:
         yield running
 
 
-async def call(service: HouseService, method: str, **params: object) -> object:
+async def call(
+    service: HouseService, method: str, peer: Peer = PEER, **params: object
+) -> object:
     read = read_params(methods.METHODS[method].params, params)
-    return await service.call(method, read, PEER)
+    return await service.call(method, read, peer)
 
 
 async def test_status_shows_every_provider_and_what_is_in_force(
@@ -196,6 +202,46 @@ async def test_history_explain_and_usage_come_from_the_ledger(
     usage = await call(doors, "usage", since="7d", by="model")
     assert isinstance(usage, results.UsageResult)
     assert usage.since == NOW - 7 * 86400
+
+
+async def test_users_see_what_they_asked_and_administrators_everything(
+    house: SmallHouse,
+) -> None:
+    asked: list[object] = []
+
+    class Told(MemoryLedger):
+        """Notes whose records are asked for."""
+
+        @override
+        async def history(
+            self, limit: int = 20, cursor: str | None = None, own: Own | None = None
+        ) -> tuple[HistoryEntry, ...]:
+            asked.append(own)
+            return ()
+
+        @override
+        async def usage(
+            self,
+            since: float | None = None,
+            by: UsageGrouping = "provider",
+            own: Own | None = None,
+        ) -> tuple[UsageRow, ...]:
+            asked.append(own)
+            return ()
+
+    await house.answer(user="ada")
+    await house.answer(user="bob")
+    service = service_of(house, ledger=Told(house.spool.records))
+    ada = Peer(door="json", user="ada")
+    for peer in (ada, PEER):
+        for method in ("history", "usage"):
+            await call(service, method, peer=peer)
+    assert asked == [Own("ada"), Own("ada"), None, None]
+
+    replayed = [
+        await call(service, "whatif", peer=p, strategy="cost") for p in (ada, PEER)
+    ]
+    assert [each.requests for each in replayed if isinstance(each, WhatIf)] == [1, 2]
 
 
 async def test_an_unknown_decision_is_named(house: SmallHouse) -> None:

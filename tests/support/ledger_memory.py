@@ -10,6 +10,7 @@ from actors.messages.ledger import (
     HistoryEntry,
     Label,
     Labelled,
+    Own,
     Span,
     UsageGrouping,
     UsageRow,
@@ -30,7 +31,7 @@ class MemoryLedger:
     def wake(self) -> None: ...
 
     async def history(
-        self, limit: int = 20, cursor: str | None = None
+        self, limit: int = 20, cursor: str | None = None, own: Own | None = None
     ) -> tuple[HistoryEntry, ...]:
         return ()
 
@@ -63,7 +64,10 @@ class MemoryLedger:
         return tuple(found[:limit])
 
     async def usage(
-        self, since: float | None = None, by: UsageGrouping = "provider"
+        self,
+        since: float | None = None,
+        by: UsageGrouping = "provider",
+        own: Own | None = None,
     ) -> tuple[UsageRow, ...]:
         return ()
 

@@ -7,6 +7,7 @@ from actors.messages.ledger import (
     HistoryEntry,
     Label,
     Labelled,
+    Own,
     Span,
     UsageGrouping,
     UsageRow,
@@ -84,7 +85,9 @@ class MemoryStore:
     def stash(self, states: dict[str, bytes]) -> None:
         self.stashed = states
 
-    async def history(self, limit: int, cursor: str | None) -> tuple[HistoryEntry, ...]:
+    async def history(
+        self, limit: int, cursor: str | None, own: Own | None = None
+    ) -> tuple[HistoryEntry, ...]:
         self._check()
         return ()
 
@@ -117,7 +120,7 @@ class MemoryStore:
         return tuple(found[:limit])
 
     async def usage(
-        self, since: float | None, by: UsageGrouping
+        self, since: float | None, by: UsageGrouping, own: Own | None = None
     ) -> tuple[UsageRow, ...]:
         self._check()
         return ()

@@ -7,7 +7,7 @@ import pytest
 
 from actors.errors import InvalidRequest
 from actors.messages.chat import Usage
-from actors.messages.ledger import UsageRow
+from actors.messages.ledger import Own, UsageGrouping, UsageRow
 from tests.support.records import START, attempt, record
 from tests.support.stored import Stored
 
@@ -192,6 +192,30 @@ async def test_nothing_priced_is_unknown_and_nothing_called_is_free(
     costs = {row.key: row.cost_usd for row in await stored.store.usage(None, "user")}
 
     assert costs == {"bob": None, "eve": Decimal(0)}
+
+
+async def test_history_of_one_user_goes_on_after_a_cursor(stored: Stored) -> None:
+    users = ("ada", "bob", None)
+    await stored.fold(*(record(n, user=users[n % 3]) for n in range(9)))
+    first = await stored.store.history(2, None, Own("bob"))
+    second = await stored.store.history(9, first[-1].cursor, Own("bob"))
+    nobodys = await stored.store.history(9, None, Own(None))
+
+    assert [entry.request_id for entry in first] == ["r7", "r4"]
+    assert [entry.request_id for entry in second] == ["r1"]
+    assert [entry.request_id for entry in nobodys] == ["r8", "r5", "r2"]
+    assert await stored.store.history(9, None, Own("eve")) == ()
+
+
+@pytest.mark.parametrize("by", ["provider", "model", "task_type", "user"])
+async def test_usage_of_one_user(stored: Stored, by: UsageGrouping) -> None:
+    users = ("ada", "ada", None)
+    await stored.fold(*(record(n, user=users[n % 3]) for n in range(9)))
+    (hers,) = await stored.store.usage(None, by, Own("ada"))
+    (nobodys,) = await stored.store.usage(None, by, Own(None))
+
+    assert (hers.requests, nobodys.requests) == (6, 3)
+    assert await stored.store.usage(None, by, Own("eve")) == ()
 
 
 async def test_usage_can_begin_at_a_time(stored: Stored) -> None:
