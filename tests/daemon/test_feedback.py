@@ -58,7 +58,7 @@ async def test_users_score_what_they_asked(house: SmallHouse) -> None:
     with pytest.raises(InvalidRequest, match="there is no decision"):
         await desk.take(FeedbackParams(answer.decision_id, 1.0), bob)
     kept = await desk.take(FeedbackParams(answer.decision_id, 1.0), ada)
-    assert kept.quality.labels == 1
+    assert [each.labels for each in kept.quality] == [1]
 
 
 async def test_a_score_is_kept_with_who_answered_what_and_who_gave_it(
