@@ -139,11 +139,19 @@ class Desk:
         for key in tuple(call.keys):
             await tools.repeats.put(key, written, REPEAT_TTL_S)
 
-    async def keep_repeated(self, key: bytes, kept: Kept) -> None:
+    async def keep_repeated(
+        self, key: bytes, kept: Kept, request: RouteRequest
+    ) -> None:
         """An answer from the cache is the answer of this key from now on."""
+        call = SharedCall(request, kept.asked, keep=False, on_failed=self.drop)
+        call.outcome = kept.result
+        self.bind(key, call)  # for who comes before it is written
         written = write_kept(kept)
-        if written is not None:
-            await self.tools.repeats.put(key, written, REPEAT_TTL_S)
+        try:
+            if written is not None:
+                await self.tools.repeats.put(key, written, REPEAT_TTL_S)
+        finally:
+            self.drop(call)
 
     # ---- what is written down
 

@@ -108,27 +108,45 @@ class CachedRun:
                 return outcome
 
     async def _kept(self) -> RouteResult | None:
-        """What was answered before: to this key, or to the same question."""
-        if self._key is not None and self._key not in self._desk.keyed:
-            repeated = await self._desk.find_repeated(self._key)
-            if repeated is not None and self._key not in self._desk.keyed:
-                self._check(repeated.asked)
-                if repeated.result is not None:
-                    return self._give("repeated", repeated.result, repeated.at)
-                self._tell_unsure(repeated)
-        if self._use != "on":
+        """What was answered before: to this key, or to the same question.
+
+        The key is looked up last: whoever began under it meanwhile is either found at
+        work, or cannot have written its answer before we were told that there is none.
+        """
+        desk, key = self._desk, self._key
+        if key in desk.keyed:
             return None
-        found = await self._desk.find(self._asked)
+        found, repeated = await self._found(), None
+        if key is not None:
+            repeated = await desk.find_repeated(key)
+            if key in desk.keyed:
+                return None
+            if repeated is not None and self._answers(repeated, found):
+                found = repeated
+            elif found is not None:
+                await desk.keep_repeated(key, found, self._request)
         if found is None or found.result is None:
             return None
-        if self._key is not None:
-            if self._key in self._desk.keyed:  # it came while we looked
-                return None
-            await self._desk.keep_repeated(self._key, found)
-        return self._give("cached", found.result, found.at)
+        kind: ReuseKind = "cached" if found is not repeated else "repeated"
+        return self._give(kind, found.result, found.at)
+
+    async def _found(self) -> Kept | None:
+        """What is in the cache; there is no need to look while it is being asked."""
+        if self._use != "on" or self._joinable() is not None:
+            return None
+        return await self._desk.find(self._asked)
+
+    def _answers(self, repeated: Kept, found: Kept | None) -> bool:
+        """Whether the key has an answer already.
+
+        It had only begun when a daemon was killed: then it is asked anew.
+        """
+        self._check(repeated.asked)
+        if repeated.result is None and found is None:
+            self._tell_unsure(repeated)
+        return repeated.result is not None
 
     def _tell_unsure(self, begun: Kept) -> None:
-        """The first was under way when a daemon was killed: it is asked anew."""
         log.warning(
             "repeat_unsure",
             request_id=self._request.request_id,
@@ -146,15 +164,16 @@ class CachedRun:
             call = desk.keyed[self._key]
             self._check(call.asked)
             return call
-        if self._use != "on":
-            return None
-        found = desk.calls.get(self._asked)
-        # One that may end earlier than we may is no help.
-        if found is None or found.limit_s < (self._request.deadline_s or math.inf):
-            return None
-        if self._key is not None:
+        found = self._joinable() if self._use == "on" else None
+        if found is not None and self._key is not None:
             desk.bind(self._key, found)
         return found
+
+    def _joinable(self) -> SharedCall | None:
+        """Somebody else's call for the same; one that may end before we may is no help."""
+        found = self._desk.calls.get(self._asked)
+        own_s = self._request.deadline_s or math.inf
+        return found if found is not None and found.limit_s >= own_s else None
 
     async def _lead(self) -> RouteResult | ErrorInfo:
         request = self._request

@@ -22,6 +22,7 @@ from actors.response_cache import (
     ResponseCacheActor,
     ResponseCacheHandle,
 )
+from actors.router import RouterSettings
 from actors.runtime import ChildSpec, SupervisorSpec
 from tests.support.fake_transport import FakeTransport
 from tests.support.small_house import EPOCH, SmallHouse, new_id, request, small_house
@@ -33,8 +34,11 @@ class MemoryAnswers:
     def __init__(self) -> None:
         self.entries = ByteLru(1_000_000)
         self.wait_s = 0.0
+        self.broken = False
 
     async def get(self, key: bytes) -> bytes | None:
+        if self.broken:
+            raise RuntimeError("a bug")
         await anyio.sleep(self.wait_s)
         return self.entries.get(key, anyio.current_time())
 
@@ -111,9 +115,11 @@ class CacheHouse:
 async def cache_house(
     transports: Mapping[str, FakeTransport],
     settings: CacheSettings | None = None,
+    *,
+    routing: RouterSettings | None = None,
 ) -> AsyncIterator[CacheHouse]:
     """The cache is on unless said otherwise."""
-    async with small_house(transports) as house:
+    async with small_house(transports, settings=routing) as house:
         answers, repeats = MemoryAnswers(), MemoryAnswers()
         desk = Desk(
             settings or CacheSettings(enabled=True),

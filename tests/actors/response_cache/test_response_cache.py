@@ -511,6 +511,31 @@ async def test_a_key_joins_a_call_under_way_and_is_bound_to_it() -> None:
     assert house.calls() == 1
 
 
+async def test_a_bug_is_an_error_of_ours_and_harms_no_other() -> None:
+    async with cache_house(one(completion("blue"))) as house:
+        house.answers.broken = True
+        with capture_logs() as logs:
+            error = await house.begin().error()
+        house.answers.broken = False
+        answer = await house.ask()
+
+    assert (error.kind, error.owner) == ("internal", "us")
+    assert [each["event"] for each in logs] == ["request_bug"]
+    assert answer.content == "blue"
+
+
+async def test_an_actor_that_is_stopped_ends_what_it_has_begun() -> None:
+    async with cache_house(one(completion(after_s=60.0))) as house:
+        asker = house.begin()
+        await anyio.sleep(1.0)
+        await house.house.system.stop()
+        error = await asker.error()
+        await anyio.sleep(0.1)
+
+        assert error.kind == "interrupted"
+        assert house.house.transports["one"].open == 0
+
+
 def begun(prompt: str = "hello") -> bytes:
     """What a daemon that was killed has left of a request under way."""
     asked = fingerprint(request(prompt=prompt), "", shared=False)
