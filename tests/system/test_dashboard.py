@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.simulator import simulate
+from daemon.simulator import Kind, simulate
 from ipc.client import Client
+from ipc.threads import ThreadsListResult
 from tests.support.browser import BROWSER, NO_BROWSER, Tab, open_tab
 from tests.support.daemon_process import configuration, daemon_process
 
@@ -18,16 +19,20 @@ pytestmark = [
 ]
 
 TOKEN = "the-admins-token"
+ADMIN = (
+    '[access]\ntokens = [{ name = "ann", tier = "admin", '
+    f'sha256 = "{hashlib.sha256(TOKEN.encode()).hexdigest()}" }}]'
+)
 LIVE = "document.getElementById('state').textContent === 'live'"
 ROWS = "document.querySelectorAll('#requests tbody tr').length"
 
 
 @asynccontextmanager
 async def opened(
-    folder: Path, more: str = ""
+    folder: Path, more: str = "", names: tuple[Kind, ...] = ("openai",)
 ) -> AsyncIterator[tuple[Tab, Client, str]]:
     """A browser, a client, and where the page is."""
-    async with simulate(["openai"]) as providers:
+    async with simulate(names) as providers:
         config = configuration(providers, f'{more}\n[server]\nlisten = "127.0.0.1:0"\n')
         async with (
             daemon_process(folder, config) as daemon,
@@ -42,11 +47,7 @@ async def opened(
 async def test_with_a_token_it_shows_what_happens_while_it_happens(
     tmp_path: Path,
 ) -> None:
-    digest = hashlib.sha256(TOKEN.encode()).hexdigest()
-    access = (
-        f'[access]\ntokens = [{{ name = "ann", sha256 = "{digest}", tier = "admin" }}]'
-    )
-    async with opened(tmp_path, access) as (tab, client, url):
+    async with opened(tmp_path, ADMIN) as (tab, client, url):
         await tab.open(url)
         await tab.until("document.activeElement?.id === 'token'")
         await _enter(tab, "wrong")
@@ -108,6 +109,66 @@ async def test_open_to_loopback_it_asks_for_nothing_and_fits_a_phone(
         assert await tab.run(f"({_CONTRAST})()") >= 4.5
         # A daemon that is busy starting may say 503 once: the page asks again.
         assert [each for each in tab.problems if "503" not in each] == []
+
+
+async def test_threads_are_found_read_and_drawn_with_the_keyboard(
+    tmp_path: Path,
+) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    async with opened(tmp_path, ADMIN, ("openai", "xai")) as (tab, client, url):
+        await tab.look(width=1280, dark=True)
+        await tab.open(url)
+        await tab.until("document.activeElement?.id === 'token'")
+        await _enter(tab, TOKEN)
+        await tab.until(LIVE)
+        asked = {"prompt": f"Is it so? {hostile}", "thread": f"plan {hostile}"}
+        await client.call("consensus", asked)
+        await client.call("route", {"prompt": "Another.", "thread": "other"})
+        rows = "[...document.querySelectorAll('#threads tbody tr')]"
+        await tab.until(f"{rows}.length === 2")
+
+        await tab.run("document.getElementById('words').focus()")
+        await tab.run("document.getElementById('words').value = 'SO is'")
+        await _press_enter(tab)
+        await tab.until(f"{rows}.length === 1")
+        assert hostile in await tab.run(f"{rows}[0].textContent")
+
+        await tab.run("document.querySelector('#threads tbody button').focus()")
+        await _press_enter(tab)
+        images = "[...document.querySelectorAll('#thread-body img')]"
+        await tab.until(f"{images}.filter(i => i.naturalWidth > 500).length === 2")
+        alts = await tab.run(f"{images}.map(i => i.alt)")
+        assert "question: anonymous to consensus" in alts[0].replace(
+            await _asker(client), "anonymous"
+        )
+        assert "agreed in 1 of 1" in alts[1]
+        told = await tab.run("document.querySelector('#thread-body ol').textContent")
+        assert hostile in told
+        assert "verdict consensus to" in told
+        assert (
+            await tab.run("document.querySelectorAll('#thread-body ol img').length")
+            == 0
+        )
+        assert await tab.run("document.activeElement.closest('dialog').id") == "thread"
+        unnamed = "[...document.querySelectorAll('img')].filter(i => !i.alt).length"
+        assert await tab.run(unnamed) == 0
+
+        await tab.run("document.getElementById('thread-close').focus()")
+        await _press_enter(tab)
+        back = "document.activeElement.ariaLabel ?? ''"
+        await tab.until(f"({back}).startsWith('Open the thread plan')")
+
+        await tab.run("document.getElementById('agreed').focus()")
+        await _press_enter(tab)
+        await tab.until(f"{images}.some(i => i.alt.startsWith('1 round of consensus'))")
+        refused = [p for p in tab.problems if not {"401", "503"} & set(p.split())]
+        assert refused == []
+
+
+async def _asker(client: Client) -> str:
+    found = await client.call("threads.list", {"query": "plan"})
+    assert isinstance(found, ThreadsListResult)
+    return found.threads[0].who[0]
 
 
 async def _enter(tab: Tab, token: str) -> None:
