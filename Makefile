@@ -60,6 +60,7 @@ bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/ask_roundtrip.py
 	@$(BIN)/python benchmarks/footprint.py
 	@$(BIN)/python -m benchmarks.task_store
+	@-$(BIN)/python -m benchmarks.task_store --store redis
 	@-$(BIN)/python -m benchmarks.webhook
 	@-$(BIN)/python -m benchmarks.fault_replay --requests 3000 --seeds 1
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)
