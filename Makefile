@@ -69,7 +69,7 @@ bench-peers: $(INSTALLED)
 	@LITELLM_BIN="$${LITELLM_BIN:-$$(command -v litellm)}" $(BIN)/python -m benchmarks.gateway --peers $(ARGS)
 
 crash: $(INSTALLED)
-	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_kill_nine.py tests/system/test_tasks_kill_nine.py $(ARGS)
+	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_kill_nine.py tests/system/test_tasks_kill_nine.py tests/system/test_events_kill_nine.py $(ARGS)
 
 soak: $(INSTALLED)
 	@GITBRIDGE_LONG=1 $(BIN)/python -m pytest tests/system/test_outages.py tests/system/test_hostile_input.py tests/system/test_chaos.py tests/system/test_tasks_many.py $(ARGS)
