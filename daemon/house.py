@@ -247,6 +247,7 @@ async def open_house(
                 on_record=events.request_finished,
                 on_queue=events.telemetry.on_queue,
                 embeds=embeds,
+                budget_share=sharing.share_budgets(budgeting.budgets),
             ),
             QualityBook(await _kept_labels(store)),
             budgeting.budgets,

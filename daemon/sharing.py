@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from actors.messages.budgets import BudgetShare
 from actors.messages.lifecycle import Finding
 from actors.messages.peers import MAX_OPINIONS, Beat, OpenBreaker, PeerRow
 from actors.messages.provider import ProviderRef
+from actors.policy.budgets import Budgets
 from actors.policy.gossip import Rumours
 from daemon.config import Config
 from daemon.credentials import named_secret
@@ -106,6 +108,18 @@ class Sharing:
                 clock=anyio.current_time,
                 spawn=group.start_soon,
             )
+
+    def share_budgets(self, budgets: Budgets) -> BudgetShare | None:
+        """Keep these together with the others, from now on."""
+        if self.link is None or self._group is None:
+            return None
+        from daemon.storage.redis.budgets import SharedBudgets  # noqa: PLC0415 - as above
+
+        shared = SharedBudgets(
+            self.link, budgets, own_id(self._state), daemons=self._daemons, utc=utc
+        )
+        self._group.start_soon(shared.run)
+        return shared
 
     def _daemons(self) -> int:
         """How many share, this one included, as last known."""

@@ -1,7 +1,7 @@
 """What is told about daily budgets."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -29,3 +29,18 @@ class BudgetRow(Struct, frozen=True, kw_only=True):
     reserved_usd: Decimal
     left_usd: Decimal
     resets_at: float
+
+
+class BudgetShare(Protocol):
+    """Budgets that several daemons keep together: the seam at which a call claims."""
+
+    async def claim(self, user: str | None, amount: Decimal) -> str | None:
+        """Reserve with the others before a call is made. Bounded; never raises.
+
+        Returns:
+            The key under which it is reserved here; ``None``: it is not, and what is
+            known of the budgets now says why.
+        """
+
+    def changed(self) -> None:
+        """Something was settled: tell the others soon."""

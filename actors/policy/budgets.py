@@ -23,6 +23,7 @@ from msgspec import Struct
 from actors.messages.budgets import BudgetRow, Scope
 from actors.messages.lifecycle import Finding
 from actors.policy.amounts import dollars
+from actors.policy.budget_account import Account
 
 DAY_S = 86_400
 NEARLY = Decimal("0.8")
@@ -59,6 +60,7 @@ class Short(Struct, frozen=True, kw_only=True):
     used: Decimal
     needed: Decimal | None
     frees_in_s: float | None
+    ceiling: Decimal | None = None
 
     def sentence(self) -> str:
         """Whose budget it is, and what is in the way."""
@@ -68,40 +70,13 @@ class Short(Struct, frozen=True, kw_only=True):
         text = f"the daily budget of {whose} is {dollars(self.limit)}"
         if self.needed is None:
             return f"{text}, and the price of this call is unknown"
-        return (
-            f"{text}, {dollars(self.used)} of it are spent or reserved, and this call"
-            f" may cost {dollars(self.needed)}"
-        )
-
-
-class Account:
-    """One limit, and what is used of it today.
-
-    Attributes:
-        refused: Somebody was refused today for what is settled.
-    """
-
-    __slots__ = ("limit", "name", "refused", "reserved", "scope", "settled")
-
-    def __init__(self, scope: Scope, name: str | None, limit: Decimal) -> None:
-        self.scope: Scope = scope
-        self.name = name
-        self.limit = limit
-        self.settled = _NOTHING
-        self.reserved = _NOTHING
-        self.refused = False
-
-    @property
-    def used(self) -> Decimal:
-        return self.settled + self.reserved
-
-    def admits(self, amount: Decimal) -> bool:
-        return self.used + amount <= self.limit
-
-    def begin_day(self) -> None:
-        """Nothing is spent. What began yesterday counts there."""
-        self.settled = self.reserved = _NOTHING
-        self.refused = False
+        text += f", {dollars(self.used)} of it are spent or reserved"
+        if self.ceiling is not None:
+            text += (
+                f" (this daemon goes no further than {dollars(self.ceiling)} while it"
+                " cannot ask the others)"
+            )
+        return f"{text}, and this call may cost {dollars(self.needed)}"
 
 
 class _Held(Struct, frozen=True):
@@ -129,6 +104,7 @@ class Budgets:
         self._users: dict[str | None, Account] = {}
         self._held: dict[str, _Held] = {}
         self._active = False
+        self._parts: int | None = None
         self.configure(self.limits)
 
     @property
@@ -149,16 +125,15 @@ class Budgets:
                 self._house.settled = sum(self._spent.values(), _NOTHING)
                 held = (h.amount for h in self._held.values() if h.day == self.day)
                 self._house.reserved = sum(held, _NOTHING)
+                self._limit_part(self._house)
         under_way = (held.user for held in self._held.values())
         for user in dict.fromkeys((*users, *self._spent, *under_way)):
             self._adopt(user, users.get(user))
 
     def _adopt(self, user: str | None, before: Account | None) -> None:
         account = self._account(user)
-        if account is None or before is None:
-            return
-        account.settled, account.reserved = before.settled, before.reserved
-        account.refused = before.refused
+        if account is not None and before is not None:
+            account.adopt(before)
 
     def accounts(self, user: str | None) -> tuple[Account, ...]:
         """Those into which a call of this user falls."""
@@ -186,6 +161,7 @@ class Budgets:
         held = self._held.values()
         mine = (h.amount for h in held if h.user == user and h.day == self.day)
         account.reserved = sum(mine, _NOTHING)
+        self._limit_part(account)
         self._users[user] = account
         return account
 
@@ -204,7 +180,7 @@ class Budgets:
     def _short(self, account: Account, amount: Decimal | None, now: float) -> Short:
         frees: float | None = None
         if amount is not None and amount <= account.limit:
-            later = account.settled + amount > account.limit
+            later = account.spent + amount > account.limit
             frees = resets_at(now) - now if later else SOON_S
             account.refused |= later
         return Short(
@@ -214,6 +190,7 @@ class Budgets:
             used=account.used,
             needed=amount,
             frees_in_s=frees,
+            ceiling=account.ceiling,
         )
 
     def reserve(
@@ -274,7 +251,28 @@ class Budgets:
         self._spent.clear()
         if self._house is not None:
             self._house.begin_day()
+            self._limit_part(self._house)
         self._users.clear()
+
+    # ---- with other daemons
+
+    def alone(self, parts: int) -> None:
+        """The others cannot be asked: keep to an equal part of what is left of each."""
+        if self._parts is None:
+            self._parts = max(1, parts)
+            for account in self.all_accounts():
+                self._limit_part(account)
+
+    def together(self) -> None:
+        """They can be asked again."""
+        if self._parts is not None:
+            self._parts = None
+            for account in self.all_accounts():
+                account.ceiling = None
+
+    def _limit_part(self, account: Account) -> None:
+        if self._parts is not None:
+            account.keep_to_part(self._parts)
 
     # ---- telling
 
@@ -287,7 +285,7 @@ class Budgets:
         """Budgets that are nearly spent, or spent."""
         self.turn_over(now)
         for account in self.all_accounts():
-            spent = account.settled
+            spent = account.spent
             over = account.refused or spent >= account.limit
             if over or spent >= account.limit * NEARLY:
                 yield _finding(account, over=over)
@@ -303,8 +301,8 @@ def _row(account: Account, reset: float) -> BudgetRow:
         scope=account.scope,
         name=account.name,
         limit_usd=account.limit,
-        spent_usd=account.settled,
-        reserved_usd=account.reserved,
+        spent_usd=account.spent,
+        reserved_usd=account.under_way,
         left_usd=max(_NOTHING, account.limit - account.used),
         resets_at=reset,
     )
@@ -316,7 +314,7 @@ def _finding(account: Account, *, over: bool) -> Finding:
         code="budget_spent" if over else "budget_nearly_spent",
         values={
             "whose": f"{account.scope} {name}".strip(),
-            "spent": dollars(account.settled),
+            "spent": dollars(account.spent),
             "limit": dollars(account.limit),
         },
         subject=f"{account.scope}:{name}",

@@ -157,10 +157,18 @@ class Calls:
             self._places.take(name)
         try:
             if leg.provider is None:
-                return _gone(leg)
+                return _not_made(leg, f"{name} was removed")
+            if not await self._admitted(leg):
+                return _not_made(leg, "the daily budget was taken meanwhile")
             return await leg.provider.attempt(leg.attempt)
         finally:
             self._places.free(name)
+
+    async def _admitted(self, leg: Leg) -> bool:
+        purse = None if self._plan is None else self._plan.purse
+        if purse is None:
+            return True
+        return await purse.admitted(leg.attempt.attempt_id, leg.target)
 
     def _ended(self, leg: Leg, plan: Plan) -> Outcome:
         """Write a call down; what it means for the plan."""
@@ -369,11 +377,6 @@ def tell_failure(
     )
 
 
-def _gone(leg: Leg) -> Outcome:
-    failure = Failure(
-        failure="internal",
-        message=f"{leg.target.provider} was removed",
-        owner="us",
-        neutral=True,
-    )
+def _not_made(leg: Leg, why: str) -> Outcome:
+    failure = Failure(failure="internal", message=why, owner="us", neutral=True)
     return leg.without_answer(failure, called=False)

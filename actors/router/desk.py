@@ -203,6 +203,7 @@ class Desk:
             size=size,
             most_tokens=most_tokens,
             utc=self.tools.utc,
+            share=self.tools.budget_share,
         )
 
     def _stream_mode(self, request: RouteRequest, alias: Alias | None) -> StreamMode:

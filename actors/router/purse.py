@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from actors.errors import BudgetExceeded, DailyBudgetSpent
+from actors.messages.budgets import BudgetShare
 from actors.messages.provider import ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.budgets import SOON_S, Budgets, Short
@@ -23,14 +24,17 @@ class Purse:
             known, the answer that is expected.
         most_tokens: The limit of the answer by provider, where the request says none.
         utc: UTC epoch seconds.
+        share: Where the budgets are kept together with other daemons, if they are.
     """
 
     __slots__ = (
         "_budgets",
+        "_claims",
         "_costs",
         "_known",
         "_most_tokens",
         "_open",
+        "_share",
         "_size",
         "_user",
         "_utc",
@@ -45,6 +49,7 @@ class Purse:
         size: Size,
         most_tokens: Callable[[str], int | None],
         utc: Callable[[], float],
+        share: BudgetShare | None = None,
     ) -> None:
         self._budgets = budgets
         self._user = user
@@ -52,12 +57,14 @@ class Purse:
         self._size = size
         self._most_tokens = most_tokens
         self._utc = utc
+        self._share = share
+        self._claims: dict[Target, str] = {}  # granted, and not used yet
         self._costs: dict[Target, Decimal | None] = {}
-        self._open: set[str] = set()
+        self._open: dict[str, str] = {}  # by attempt, what it is reserved under
 
     def affords(self, target: Target) -> bool:
-        """Whether a call there would be admitted now."""
-        return self._short(target) is None
+        """Whether a call there would be admitted now, or has been."""
+        return target in self._claims or self._short(target) is None
 
     def refusal(self, target: Target) -> BudgetExceeded:
         """Why it is not, and when it would be."""
@@ -71,27 +78,73 @@ class Purse:
             short.sentence(), retry_after_s=frees_s, provider=target.provider
         )
 
+    async def claim(self, target: Target) -> None:
+        """Ask those who share the budgets, if anybody does, for a call there.
+
+        ``affords`` knows the answer then. ``reserve`` takes what was granted, and
+        ``drop`` gives it back where the call is not made.
+        """
+        if not self._is_shared(target) or not self.affords(target):
+            return
+        share, cost = self._share, self._cost(target)
+        assert share is not None
+        assert cost is not None
+        key = await share.claim(self._user, cost)
+        if key is not None:
+            self._claims[target] = key
+
+    def drop(self) -> None:
+        """The call that was claimed for is not made."""
+        for key in self._claims.values():
+            self._budgets.settle(key, None, called=False)
+        self._claims.clear()
+
     def reserve(self, attempt_id: str, target: Target) -> None:
-        """Take the most it may cost; it was afforded in the same moment."""
-        cost = self._cost(target)
-        short = self._budgets.reserve(attempt_id, self._user, cost, self._utc())
-        if short is None:
-            self._open.add(attempt_id)
+        """Take the most it may cost; it was afforded in the same moment.
+
+        Where the budgets are shared that is what was claimed; a call that nobody claimed
+        for, a hedge, is still to be ``admitted``.
+        """
+        key = self._claims.pop(target, None)
+        if key is None and not self._is_shared(target):
+            cost = self._cost(target)
+            short = self._budgets.reserve(attempt_id, self._user, cost, self._utc())
+            key = attempt_id if short is None else None
+        if key is not None:
+            self._open[attempt_id] = key
+
+    async def admitted(self, attempt_id: str, target: Target) -> bool:
+        """Whether the call may be made; one that nobody claimed for claims now."""
+        if attempt_id in self._open or not self._is_shared(target):
+            return True
+        await self.claim(target)
+        key = self._claims.pop(target, None)
+        if key is not None:
+            self._open[attempt_id] = key
+        return key is not None
 
     def settle(self, attempt_id: str, outcome: Outcome) -> Decimal | None:
         """A call has ended: what counts for it where its cost is not known."""
-        if attempt_id not in self._open:
+        key = self._open.pop(attempt_id, None)
+        if key is None:
             return None
-        self._open.discard(attempt_id)
         cost, called = outcome.cost_usd, outcome.called
-        counts = self._budgets.settle(attempt_id, cost, called=called)
+        counts = self._budgets.settle(key, cost, called=called)
+        if self._share is not None:
+            self._share.changed()
         return counts if cost is None and called else None
 
     def close(self) -> None:
         """The request has ended: of calls that said nothing the cost is unknown."""
-        for attempt_id in self._open:
-            self._budgets.settle(attempt_id, None)
+        for key in self._open.values():
+            self._budgets.settle(key, None)
         self._open.clear()
+        self.drop()
+
+    def _is_shared(self, target: Target) -> bool:
+        if self._share is None or self._cost(target) is None:
+            return False
+        return bool(self._budgets.accounts(self._user))
 
     def _short(self, target: Target) -> Short | None:
         return self._budgets.short(self._user, self._cost(target), self._utc())

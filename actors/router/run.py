@@ -195,7 +195,7 @@ class RequestRun:
             await self._wait(step.delay_s)
             if self._stopped() is not None:
                 return step
-        instead = self._instead(step, plan, attempts)
+        instead = await self._instead(step, plan, attempts)
         if instead is not None:
             return instead
         outcome = await self._calls.attempt(step, plan)
@@ -208,10 +208,24 @@ class RequestRun:
         self._tell(outcome, following if isinstance(following, Call) else None)
         return following
 
-    def _instead(
+    async def _instead(
         self, step: Call, plan: Plan, attempts: AttemptPlan
     ) -> Call | Queue | GiveUp | None:
-        """What to do in place of a call that cannot be made now; ``None``: make it.
+        """What to do in place of a call that cannot be made now; ``None``: make it."""
+        if plan.purse is None:
+            return self._taken(step, plan, attempts)
+        await plan.purse.claim(step.target)
+        if self._stopped() is not None:
+            return step  # nothing follows, and the purse is closed at the end
+        instead = self._taken(step, plan, attempts)
+        if instead is not None:
+            plan.purse.drop()
+        return instead
+
+    def _taken(
+        self, step: Call, plan: Plan, attempts: AttemptPlan
+    ) -> Call | Queue | GiveUp | None:
+        """As ``_instead``, by what is known here.
 
         What was free, or left of a budget, when it was chosen may be taken by now.
         """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from actors.messages.budgets import BudgetShare
 from actors.messages.chat import ReasoningEffort
 from actors.messages.lifecycle import StateKeeper
 from actors.messages.provider import ProviderRef
@@ -61,7 +62,8 @@ class RouterTools:
     answer leaves. ``on_record`` is told of each finished request, ``on_queue`` of each
     that no longer waits for a place; neither may block or raise. ``utc`` gives epoch
     seconds, ``draw`` a number in [0, 1). ``embeds`` says of a kind's model whether it
-    gives vectors, ``None`` where nobody knows.
+    gives vectors, ``None`` where nobody knows. ``budget_share`` is where daily budgets
+    are kept together with other daemons.
     """
 
     providers: Mapping[str, ProviderRef]
@@ -73,3 +75,4 @@ class RouterTools:
     on_record: Callable[[RequestRecord], None]
     on_queue: Callable[[QueueExit], None] = lambda _: None
     embeds: Callable[[str, str], bool | None] = lambda _kind, _model: None
+    budget_share: BudgetShare | None = None

@@ -8,6 +8,7 @@ from itertools import count
 
 import anyio
 
+from actors.messages.budgets import BudgetShare
 from actors.messages.chat import ChatRequest, Delta, Message
 from actors.messages.lifecycle import ActorExited, ActorRestarted
 from actors.messages.provider import (
@@ -162,6 +163,7 @@ async def small_house(
     draw: float = 0.5,
     prices: Mapping[str, Price] | None = None,
     shares: RateShare | None = None,
+    budget_share: BudgetShare | None = None,
 ) -> AsyncIterator[SmallHouse]:
     """Providers by name; one is dearer than the one before, so that order is known."""
     spool, keeper = MemorySpool(), keeper or MemoryKeeper()
@@ -188,6 +190,7 @@ async def small_house(
             new_id=new_id,
             on_record=finished.append,
             on_queue=queued.append,
+            budget_share=budget_share,
         ),
     )
     async with ActorSystem(on_event=lives.append) as system:

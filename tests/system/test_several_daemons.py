@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
 import anyio
 import pytest
 
-from actors.errors import GitBridgeError
+from actors.errors import BudgetExceeded, GitBridgeError
 from daemon.simulator import SimulatedProvider, simulate
 from daemon.simulator.behaviour import Fault
 from ipc.client import Client
@@ -246,5 +247,66 @@ async def test_two_daemons_keep_a_providers_rate_together(
         elapsed_s = time.monotonic() - began
         assert stats.requests > before
         assert stats.requests <= 20 + elapsed_s / 3.0
+        assert_well(one)
+        assert_well(two)
+
+
+async def spend(daemons: list[DaemonProcess], requests: int) -> int:
+    """So many requests to each, up to 50 at once; how many were refused."""
+    refused: list[BudgetExceeded] = []
+
+    async def ask(client: Client) -> None:
+        try:
+            await client.route("Hi.", max_tokens=20)
+        except BudgetExceeded as error:
+            refused.append(error)
+
+    async def burst(daemon: DaemonProcess) -> None:
+        async with Client([daemon.socket]) as client:
+            for start in range(0, requests, 50):
+                async with anyio.create_task_group() as group:
+                    for _ in range(start, min(start + 50, requests)):
+                        group.start_soon(ask, client)
+
+    async with anyio.create_task_group() as group:
+        for daemon in daemons:
+            group.start_soon(burst, daemon)
+    return len(refused)
+
+
+async def test_two_daemons_keep_a_budget_together(
+    tmp_path: Path, server: RedisServer, providers: dict[str, SimulatedProvider]
+) -> None:
+    """Not a nano-dollar more than one daemon may spend, by what providers billed."""
+    limit = Decimal("0.002")
+    more = f"[budgets]\nusd_per_day = {limit}\n"
+    one_config = configuration(providers, member(server.url, "one", more))
+    two_config = configuration(providers, member(server.url, "two", more))
+    async with (
+        daemon_process(folder(tmp_path, "one"), one_config) as one,
+        daemon_process(folder(tmp_path, "two"), two_config) as two,
+    ):
+
+        def billed() -> Decimal:
+            return sum((p.stats.billed_usd for p in providers.values()), Decimal(0))
+
+        async def agreed() -> bool:
+            rows = [(await status(each)).budgets[0] for each in (one, two)]
+            return all(
+                row.reserved_usd == 0 and row.spent_usd == billed() for row in rows
+            )
+
+        assert await spend([one, two], 150) > 0
+        assert limit * Decimal("0.7") < billed() <= limit
+        await eventually(agreed)
+        await one.kill()
+        await one.start()
+        await eventually(agreed)
+
+        server.kill()
+        assert await spend([one, two], 20) > 0
+        assert billed() <= limit
+        server.start()
+        await eventually(agreed)
         assert_well(one)
         assert_well(two)

@@ -189,9 +189,11 @@ class RedisLink:
         trace: TracebackType | None,
     ) -> None:
         self._closed = True
-        await self._stack.aclose()
-        with anyio.CancelScope(shield=True):
-            await self._drop_client()
+        try:
+            await self._stack.aclose()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._drop_client()
 
     # ---- calling
 
