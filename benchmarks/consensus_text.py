@@ -19,7 +19,7 @@ from msgspec import Struct
 from actors.policy.compare.clusters import Answer, group_answers
 from actors.policy.compare.options import options_of
 from actors.policy.voting.fitting import fit
-from actors.policy.voting.planning import Answered
+from actors.policy.voting.planning import Answered, rounds_of
 from benchmarks.consensus import scores
 
 FOLDS = 5
@@ -67,7 +67,7 @@ def votes(rounds: Sequence[Answered], pool: Sequence[str]) -> dict[str, object]:
     members = scores.choose_members(rounds, pool)
     for fold in range(FOLDS):
         train = [each for place, each in enumerate(rounds) if place % FOLDS != fold]
-        weights = fit([each.as_round(members) for each in train])
+        weights = fit(rounds_of(train, members))
         found += scores.verdicts(rounds[fold::FOLDS], members, weights)
     priors = scores.accuracies(rounds, members)
     return {

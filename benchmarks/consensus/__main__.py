@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.policy.voting.fitting import fit
-from actors.policy.voting.planning import Answered
+from actors.policy.voting.planning import Answered, rounds_of
 from benchmarks.consensus import scores
 from benchmarks.consensus.records import read_models, read_rounds
 
@@ -40,7 +40,7 @@ def measure(
 ) -> Measured:
     """Every figure, fitted on ``train`` and taken on ``test``."""
     priors = scores.accuracies(train, members)
-    weights = fit([each.as_round(members) for each in train])
+    weights = fit(rounds_of(train, members))
     found = scores.verdicts(test, members, weights)
     accuracy, calls, usd = scores.early_stop(test, scores.early_plan(train, members))
     figures: dict[str, object] = {

@@ -3,26 +3,16 @@
 from collections.abc import Sequence
 from random import Random
 
+from actors.policy.voting.choosing import plan_for
+from actors.policy.voting.climbing import finish
 from actors.policy.voting.fitting import fit
 from actors.policy.voting.independence import effective_votes, error_correlation
 from actors.policy.voting.likelihood import Terms
 from actors.policy.voting.methods import Evidence, decide
-from actors.policy.voting.planning import (
-    Answered,
-    Plan,
-    choose_plan,
-    run_plan,
-    steps_of,
-)
-from actors.policy.voting.stopping import cheap_first
+from actors.policy.voting.planning import Answered, Plan, rounds_of, run_plan
 from actors.policy.voting.weights import JointWeights
 
 BINS = 10
-MAX_CALLS = 2.42
-"""Mean members asked by an early stopping round: what two of three cost, and a bit."""
-
-SAVING = 0.75
-"""An early stopping round may cost this part of the best member alone."""
 
 
 def accuracy_of(rounds: Sequence[Answered], member: str) -> float:
@@ -47,7 +37,7 @@ def pool_accuracy(
     train: Sequence[Answered], test: Sequence[Answered], members: Sequence[str]
 ) -> float:
     """Without pairs and lengths, so that two hundred pools take half a minute."""
-    rounds = [each.as_round(members, lengths=False) for each in train]
+    rounds = rounds_of(train, members, lengths=False)
     weights = fit(rounds, terms=Terms(pairs=False, lengths=False))
     return sum(hit for _, hit in verdicts(test, members, weights)) / len(test)
 
@@ -98,15 +88,8 @@ def calibration_error(found: Sequence[tuple[float, bool]]) -> float:
 
 def early_plan(rounds: Sequence[Answered], members: Sequence[str]) -> Plan:
     """Chosen on the train part only."""
-    priors = accuracies(rounds, members)
     usd = {name: mean_usd(rounds, name) for name in members}
-    best = max(members, key=lambda name: priors[name])
-    order = cheap_first(members, usd, priors)
-    candidates = [steps_of(order[:3]), steps_of(order)]
-    plan = choose_plan(
-        rounds, candidates, max_calls=MAX_CALLS, max_usd=SAVING * usd[best]
-    )
-    return plan or choose_plan(rounds, candidates, max_calls=9.0, max_usd=9.0)  # type: ignore[return-value]
+    return finish(plan_for(rounds, members, usd))
 
 
 def early_stop(rounds: Sequence[Answered], plan: Plan) -> tuple[float, float, float]:

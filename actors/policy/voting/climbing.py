@@ -6,6 +6,7 @@ down) and its slope, both of one point; looking may take slices of its own.
 
 from collections import deque
 from collections.abc import Callable, Generator
+from typing import TypeVar
 
 ITERATIONS = 40
 TOLERANCE = 1e-5
@@ -16,8 +17,19 @@ _BACKTRACKS = 20
 
 Vector = list[float]
 Work = Generator[None, None, None]
+T = TypeVar("T")
 Looked = Generator[None, None, tuple[float, Vector]]
 """Slices of work that come to the loss and its slope."""
+
+
+def finish(work: Generator[None, None, T]) -> T:
+    """All slices of a work at once; what it comes to."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            value: T = end.value
+            return value
 
 
 class Climb:

@@ -6,12 +6,12 @@ Last, ``anchoring`` looks whether they promise enough over the best member alone
 ``Fitting.step`` does a slice of work of a few milliseconds, so that a loop may breathe.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from actors.policy.voting.anchoring import anchor
-from actors.policy.voting.climbing import ITERATIONS, Climb, Work
+from actors.policy.voting.climbing import ITERATIONS, Climb, Work, finish
 from actors.policy.voting.likelihood import (
     EVERYTHING,
     SHRINKAGE,
@@ -97,7 +97,20 @@ def fit(
     shrinkage: Shrinkage = SHRINKAGE,
     iterations: int = ITERATIONS,
 ) -> JointWeights:
-    """Fit all at once; see ``Fitting`` for a slice at a time.
+    """Fit all at once; see ``fitted``."""
+    return finish(
+        fitted(rounds, terms=terms, shrinkage=shrinkage, iterations=iterations)
+    )
+
+
+def fitted(
+    rounds: Sequence[Round],
+    *,
+    terms: Terms = EVERYTHING,
+    shrinkage: Shrinkage = SHRINKAGE,
+    iterations: int = ITERATIONS,
+) -> Generator[None, None, JointWeights]:
+    """Fit from nothing, in slices.
 
     Lengths come last: without them many rounds are alike, and soon looked at.
     """
@@ -114,6 +127,7 @@ def fit(
         )
         while not fitting.done:
             fitting.step()
+            yield
         start = fitting.weights()
     assert start is not None
     return start

@@ -8,6 +8,8 @@ from collections.abc import Generator, Mapping, Sequence
 from itertools import combinations
 from math import sqrt
 
+from actors.policy.voting.climbing import finish
+
 
 def error_correlation(rounds: Sequence[Mapping[str, bool]]) -> float | None:
     """Mean correlation of being wrong, over the pairs of members seen together.
@@ -15,13 +17,7 @@ def error_correlation(rounds: Sequence[Mapping[str, bool]]) -> float | None:
     ``rounds`` say of each member whether it was right. ``None`` while no pair has both
     erred and not erred.
     """
-    work = correlating(rounds)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: float | None = end.value
-            return found
+    return finish(correlating(rounds))
 
 
 def correlating(

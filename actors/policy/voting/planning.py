@@ -1,19 +1,16 @@
-"""Whom to ask first and when to stop, chosen from labelled rounds.
+"""Whom to ask first and when to stop, learned from labelled rounds.
 
 A plan asks its first members together, then one more at a time while the posterior of
 the leading answer stays below ``tau``. Each step has weights of its own, fitted to what
-was known then: weights of a full round would claim too little for half of one. Order
-and ``tau`` are compared on rounds the weights were not fitted to (two halves, each
-judged by the other), and the most accurate plan wins that keeps within the given mean
-number of calls and mean cost.
+was known then: weights of a full round would claim too little for half of one.
+``choosing`` makes plans.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from actors.policy.voting.fitting import fit
-from actors.policy.voting.likelihood import Round, Terms
+from actors.policy.voting.likelihood import Round
 from actors.policy.voting.weights import (
     NO_LENGTHS,
     JointWeights,
@@ -21,15 +18,14 @@ from actors.policy.voting.weights import (
     joint_posterior,
 )
 
-TAUS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
-
 
 class Answered(Struct, frozen=True, kw_only=True):
     """One labelled round: who said which answer, which was right, who cost what.
 
     ``said`` maps a member to its answer, abstentions left out; ``right`` is the right
     answer, said or not; ``usd`` is what asking each member cost, ``lengths`` those of
-    the answers by ``length_of``.
+    the answers by ``length_of``. Where it is only known that some answers were not
+    right, ``wrong`` names those, and ``right`` says nothing.
     """
 
     said: Mapping[str, str]
@@ -37,6 +33,20 @@ class Answered(Struct, frozen=True, kw_only=True):
     task_type: str = ""
     usd: Mapping[str, float] = {}
     lengths: Mapping[str, float] = {}
+    wrong: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, each: Round, usd: Mapping[str, float]) -> "Answered":
+        """A labelled round of everybody; its answers are named by their places."""
+        places = list(enumerate(each.groups))
+        return cls(
+            said={name: str(place) for place, group in places for name in group},
+            right="" if each.right is None else str(each.right),
+            task_type=each.task_type,
+            usd=usd,
+            lengths=each.lengths,
+            wrong=frozenset(map(str, each.wrong)),
+        )
 
     def groups(self, members: Sequence[str]) -> tuple[list[str], list[list[str]]]:
         """Answers in order of appearance, and who of ``members`` gave each."""
@@ -47,13 +57,29 @@ class Answered(Struct, frozen=True, kw_only=True):
                 by_answer.setdefault(answer, []).append(name)
         return list(by_answer), list(by_answer.values())
 
-    def as_round(self, members: Sequence[str], *, lengths: bool = True) -> Round:
-        """For ``fitting``, with the lengths of the answers or without."""
+    def as_round(self, members: Sequence[str], *, lengths: bool = True) -> Round | None:
+        """For ``fitting``, with the lengths of the answers or without.
+
+        ``None`` where these members' answers show nothing of what is known to be wrong.
+        """
         answers, groups = self.groups(members)
         right = answers.index(self.right) if self.right in answers else None
+        wrong = tuple(n for n, answer in enumerate(answers) if answer in self.wrong)
+        if self.wrong and not wrong:
+            return None
         known = self.lengths if lengths else {}
         found = {name: known[name] for name in members if name in known}
-        return Round(tuple(map(tuple, groups)), right, self.task_type, lengths=found)
+        return Round(
+            tuple(map(tuple, groups)), right, self.task_type, wrong, lengths=found
+        )
+
+
+def rounds_of(
+    answered: Iterable[Answered], members: Sequence[str], *, lengths: bool = True
+) -> list[Round]:
+    """All of them that show something, for ``fitting``."""
+    made = (each.as_round(members, lengths=lengths) for each in answered)
+    return [each for each in made if each is not None]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -88,10 +114,10 @@ class Ran(Struct, frozen=True):
 
 def run_plan(plan: Plan, each: Answered) -> Ran:
     """What the plan would have asked and decided on a recorded round."""
-    return _stop(_walk(plan, each), plan.tau)
+    return stop(walk(plan, each), plan.tau)
 
 
-def _walk(plan: Plan, each: Answered) -> Iterator[Ran]:
+def walk(plan: Plan, each: Answered) -> Iterator[Ran]:
     """How it would have ended after each step."""
     for step in range(len(plan.steps)):
         asked = plan.asked(step)
@@ -106,7 +132,7 @@ def _walk(plan: Plan, each: Answered) -> Iterator[Ran]:
         )
 
 
-def _stop(ends: Iterable[Ran], tau: float) -> Ran:
+def stop(ends: Iterable[Ran], tau: float) -> Ran:
     """The first that is sure enough, else the last."""
     last: Ran | None = None
     for last in ends:
@@ -120,72 +146,3 @@ def _stop(ends: Iterable[Ran], tau: float) -> Ran:
 def steps_of(order: Sequence[str], together: int = 2) -> tuple[tuple[str, ...], ...]:
     """The first ``together`` of an order at once, then one at a time."""
     return (tuple(order[:together]), *((name,) for name in order[together:]))
-
-
-def plan_with(
-    rounds: Sequence[Answered],
-    steps: Sequence[tuple[str, ...]],
-    tau: float,
-    *,
-    lengths: bool = True,
-    fitted: dict[tuple[str, ...], JointWeights] | None = None,
-) -> Plan:
-    """Fit the weights of every step; without ``lengths`` it is done much sooner.
-
-    ``fitted`` keeps the weights by whom was asked, for other plans of these rounds.
-    """
-    fitted = {} if fitted is None else fitted
-    asked: tuple[str, ...] = ()
-    weights = []
-    for step in steps:
-        asked += step
-        if asked not in fitted:
-            seen = [each.as_round(asked) for each in rounds]
-            fitted[asked] = fit(seen, terms=Terms(lengths=lengths))
-        weights.append(fitted[asked])
-    return Plan(steps=tuple(steps), tau=tau, weights=tuple(weights))
-
-
-def choose_plan(
-    rounds: Sequence[Answered],
-    candidates: Sequence[Sequence[tuple[str, ...]]],
-    *,
-    max_calls: float,
-    max_usd: float,
-) -> Plan | None:
-    """The most accurate plan within both means; of equals the cheaper one.
-
-    Returns:
-        The plan, fitted to all rounds; ``None`` when no candidate keeps within.
-    """
-    halves = rounds[::2], rounds[1::2]
-    fitted: tuple[dict[tuple[str, ...], JointWeights], ...] = {}, {}
-    best: tuple[float, float, Sequence[tuple[str, ...]], float] | None = None
-    for steps in candidates:
-        plans = [
-            plan_with(half, steps, 1.0, lengths=False, fitted=known)
-            for half, known in zip(halves, fitted, strict=True)
-        ]
-        walked = [
-            (tuple(_walk(plan, each)), each.right)
-            for plan, half in zip(plans, reversed(halves), strict=True)
-            for each in half
-        ]
-        for tau in TAUS:
-            right, calls, usd = _means(walked, tau)
-            fits = calls <= max_calls and usd <= max_usd
-            if fits and (best is None or (right, -usd) > best[:2]):
-                best = right, -usd, steps, tau
-    return None if best is None else plan_with(rounds, best[2], best[3])
-
-
-def _means(
-    walked: Sequence[tuple[Sequence[Ran], str]], tau: float
-) -> tuple[float, float, float]:
-    """Share of right answers, calls and USD, with this threshold."""
-    ran = [(_stop(ends, tau), right) for ends, right in walked]
-    return (
-        sum(each.answer == right for each, right in ran) / len(ran),
-        sum(each.calls for each, _ in ran) / len(ran),
-        sum(each.usd for each, _ in ran) / len(ran),
-    )

@@ -1,25 +1,13 @@
-from collections.abc import Generator
 from random import Random
-from typing import TypeVar
 
 import pytest
 
 from actors.policy.voting import anchoring
 from actors.policy.voting.anchoring import MARGIN, anchor
+from actors.policy.voting.climbing import finish
 from actors.policy.voting.fitting import Fitting, fit
 from actors.policy.voting.likelihood import Round
 from actors.policy.voting.weights import Anchor, JointWeights, joint_posterior
-
-T = TypeVar("T")
-
-
-def finished(work: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
 
 def rounds(accuracy: dict[str, float], count: int, seed: int = 1) -> list[Round]:
@@ -63,19 +51,19 @@ def test_where_only_the_wrong_is_known_the_best_is_who_likely_was_right() -> Non
     weights = JointWeights(members={"a": 2.0, "b": -2.0})
     made = [Round((("a",), ("b",)), None, wrong=(1,))] * 20
 
-    assert finished(anchor(made, weights)) == Anchor("a", MARGIN)
+    assert finish(anchor(made, weights)) == Anchor("a", MARGIN)
 
 
 def test_who_was_hardly_ever_asked_is_not_the_best() -> None:
     made = [Round((("a",), ("b",)), 0)] * 20 + [Round((("lucky",), ("b",)), 0)]
     weights = JointWeights(members={"a": 3.0, "b": -3.0})
 
-    assert finished(anchor(made, weights)) == Anchor("a", MARGIN)
+    assert finish(anchor(made, weights)) == Anchor("a", MARGIN)
 
 
 @pytest.mark.parametrize("made", [[], [Round((), None)] * 3])
 def test_without_answers_there_is_nobody_to_hold_to(made: list[Round]) -> None:
-    assert finished(anchor(made, JointWeights())) is None
+    assert finish(anchor(made, JointWeights())) is None
 
 
 def test_a_sample_is_looked_at_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:

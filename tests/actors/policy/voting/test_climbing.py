@@ -1,11 +1,6 @@
-from collections.abc import Generator
-from typing import TypeVar
-
 import pytest
 
-from actors.policy.voting.climbing import Climb, Looked, Vector, dot
-
-T = TypeVar("T")
+from actors.policy.voting.climbing import Climb, Looked, Vector, dot, finish
 
 STEEP = (1.0, 30.0, 0.2)
 TOP = (2.0, -1.0, 5.0)
@@ -19,18 +14,9 @@ def bowl(point: Vector) -> Looked:
     return 1.0 + 0.5 * dot(slope, away), slope
 
 
-def finished(work: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-
-
 def test_it_comes_to_the_top() -> None:
     climb = Climb(bowl, [0.0, 0.0, 0.0])
-    finished(climb.climb())
+    finish(climb.climb())
 
     assert climb.point == pytest.approx(TOP, abs=0.01)
 
@@ -48,7 +34,7 @@ def test_no_iteration_goes_down() -> None:
 
 def test_it_can_be_cut_short() -> None:
     climb = Climb(bowl, [0.0, 0.0, 0.0])
-    finished(climb.climb(1))
+    finish(climb.climb(1))
 
     assert climb.point != pytest.approx(TOP, abs=0.5)
 
@@ -66,7 +52,7 @@ def test_where_no_step_gains_it_is_over() -> None:
         return abs(point[0]), [1.0 if point[0] <= 0.0 else -1.0]
 
     climb = Climb(cliff, [0.0])
-    finished(climb.climb())
+    finish(climb.climb())
 
     assert climb.point == [0.0]
 
@@ -77,7 +63,7 @@ def test_a_move_that_bends_nothing_is_not_remembered() -> None:
         return 10.0 - point[0], [-1.0]
 
     climb = Climb(plane, [0.0])
-    finished(climb.climb(3))
+    finish(climb.climb(3))
 
     assert climb.point[0] > 0.0
     assert not climb._history

@@ -1,12 +1,8 @@
-from collections.abc import Generator
-from typing import TypeVar
-
 import pytest
 
+from actors.policy.voting.climbing import finish
 from actors.policy.voting.likelihood import Likelihood, Round, Shrinkage, Terms
 from actors.policy.voting.weights import JointWeights, joint_posterior, length_of
-
-T = TypeVar("T")
 
 PLAIN = [
     Round((("a", "b"), ("c",)), 0, "law"),
@@ -26,19 +22,9 @@ MEASURED = [
 ]
 
 
-def finished(work: Generator[None, None, T]) -> T:
-    """What the work comes to, all slices at once."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-
-
 def read(rounds: list[Round], terms: Terms | None = None) -> Likelihood:
     likelihood = Likelihood(terms or Terms(), Shrinkage())
-    finished(likelihood.read(rounds))
+    finish(likelihood.read(rounds))
     return likelihood
 
 
@@ -47,12 +33,12 @@ def test_the_slope_is_that_of_the_loss(rounds: list[Round]) -> None:
     likelihood = read(rounds)
     size = len(likelihood.places)
     point = [0.1 * (n % 5) - 0.2 for n in range(size)]
-    _, slope = finished(likelihood.look(point))
+    _, slope = finish(likelihood.look(point))
     for place in range(1, size):
         up, down = list(point), list(point)
         up[place] += 1e-5
         down[place] -= 1e-5
-        losses = [finished(likelihood.look(each))[0] for each in (up, down)]
+        losses = [finish(likelihood.look(each))[0] for each in (up, down)]
 
         assert slope[place] == pytest.approx((losses[0] - losses[1]) / 2e-5, abs=1e-4)
 
@@ -68,7 +54,7 @@ def test_the_loss_is_that_of_the_posterior() -> None:
     for each in PLAIN:
         posterior = joint_posterior(each.groups, weights, None)
         seen *= posterior.none if each.right is None else posterior.groups[each.right]
-    loss, _ = finished(likelihood.look(point))
+    loss, _ = finish(likelihood.look(point))
     shrunk = 0.5 * Shrinkage().member * sum(weight**2 for weight in point)
 
     assert 2.718281828 ** (shrunk - loss) == pytest.approx(seen)
@@ -92,7 +78,7 @@ def test_what_is_possible_of_a_round() -> None:
 def test_far_away_from_the_top_the_loss_is_still_a_number() -> None:
     likelihood = read(PLAIN + MEASURED)
     point = [0.0, *((-1.0) ** n * 1e5 for n in range(len(likelihood.places) - 1))]
-    loss, slope = finished(likelihood.look(point))
+    loss, slope = finish(likelihood.look(point))
 
     assert loss > 1e5
     assert all(abs(each) < 1e9 for each in slope)

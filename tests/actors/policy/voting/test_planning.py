@@ -1,5 +1,3 @@
-from random import Random
-
 import pytest
 
 from actors.policy.voting.likelihood import Round
@@ -7,30 +5,11 @@ from actors.policy.voting.planning import (
     Answered,
     Plan,
     Ran,
-    choose_plan,
-    plan_with,
+    rounds_of,
     run_plan,
     steps_of,
 )
 from actors.policy.voting.weights import JointWeights
-
-USD = {"cheap": 1.0, "fair": 2.0, "best": 10.0}
-
-
-def recorded(count: int, seed: int = 1) -> list[Answered]:
-    random = Random(seed)
-    accuracy = {"cheap": 0.7, "fair": 0.7, "best": 0.9}
-    return [
-        Answered(
-            said={
-                name: "R" if random.random() < right else random.choice("XY")
-                for name, right in accuracy.items()
-            },
-            right="R",
-            usd=USD,
-        )
-        for _ in range(count)
-    ]
 
 
 def test_a_round_knows_its_groups_and_who_was_right() -> None:
@@ -39,6 +18,31 @@ def test_a_round_knows_its_groups_and_who_was_right() -> None:
     assert each.groups(["a", "b", "c", "silent"]) == (["R", "X"], [["a", "c"], ["b"]])
     assert each.as_round(["b", "a"]) == Round((("b",), ("a",)), 1, "law")
     assert each.as_round(["b"]) == Round((("b",),), None, "law")
+
+
+def test_a_round_of_which_only_the_wrong_is_known_is_kept_where_it_says_something() -> (
+    None
+):
+    each = Answered.of(
+        Round((("a", "b"), ("c",)), None, "law", (0,), {"a": 2.0}), {"a": 1.0}
+    )
+
+    assert each.said == {"a": "0", "b": "0", "c": "1"}
+    assert each.as_round(["a", "c"]) == Round(
+        (("a",), ("c",)), None, "law", (0,), {"a": 2.0}
+    )
+    assert each.as_round(["c"]) is None
+    assert rounds_of([each, each], ["c"]) == []
+    assert rounds_of([each], ["b"], lengths=False) == [
+        Round((("b",),), None, "law", (0,))
+    ]
+
+
+def test_a_labelled_round_and_its_answers_are_the_same() -> None:
+    for right in (0, 1, None):
+        made = Round((("a",), ("b", "c")), right, "law")
+
+        assert Answered.of(made, {}).as_round(["a", "b", "c"]) == made
 
 
 def test_steps_ask_some_together_and_then_one_at_a_time() -> None:
@@ -70,34 +74,3 @@ def test_where_nobody_says_anything_there_is_no_answer() -> None:
 def test_a_plan_without_steps_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one step"):
         run_plan(Plan(steps=(), tau=0.5, weights=()), Answered(said={}, right="R"))
-
-
-def test_each_step_has_weights_of_its_own() -> None:
-    plan = plan_with(recorded(200), steps_of(["cheap", "fair", "best"]), 0.8)
-
-    assert [set(each.members) for each in plan.weights] == [
-        {"cheap", "fair"},
-        {"cheap", "fair", "best"},
-    ]
-
-
-def test_the_chosen_plan_keeps_within_its_means() -> None:
-    rounds = recorded(400)
-    steps = steps_of(["cheap", "fair", "best"])
-    free = choose_plan(rounds, [steps], max_calls=9.0, max_usd=99.0)
-    thrifty = choose_plan(rounds, [steps], max_calls=2.6, max_usd=99.0)
-
-    assert free is not None
-    assert thrifty is not None
-    test = recorded(400, seed=2)
-    calls = [run_plan(thrifty, each).calls for each in test]
-    assert sum(calls) / len(calls) < 2.75
-    right = [run_plan(free, each).answer == "R" for each in test]
-    alone = [each.said["cheap"] == "R" for each in test]
-    assert sum(right) > sum(alone)
-
-
-def test_nothing_is_chosen_where_nothing_keeps_within() -> None:
-    steps = steps_of(["cheap", "fair"])
-
-    assert choose_plan(recorded(50), [steps], max_calls=1.0, max_usd=99.0) is None
