@@ -5,14 +5,18 @@ an alias, a task rule, a token) is told by those of its keys that differ from th
 defaults; where none does, by its own name and ``{}``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import cast
 
 import msgspec
 from msgspec import Struct, structs
 
 from daemon.config import Config
+from daemon.config_events import RuleConfig
 from daemon.redis_address import masked_redis_url
+from daemon.secret_parts import MASK, masked_named, masked_url, opens
 from ipc.control import SettingChange
 
 RESTART: Mapping[str, str] = {
@@ -27,10 +31,11 @@ RESTART: Mapping[str, str] = {
 }
 """Key -> why a new value holds only after a restart. All others hold at once."""
 
-MASK = "***"
 _SECRET = frozenset(("sha256",))
 _URLS = frozenset(("queue.url",))
 _TOKENS = "access.tokens"
+_RULES = "events.github.rules"
+_COMMAND_ENV = re.compile(r"actions\.commands\..+\.env\..+")
 
 Values = dict[str, tuple[object, bool]]
 """Dotted key -> its value, and whether that is its default."""
@@ -152,9 +157,25 @@ def _pair(key: str, old: Values, new: Values) -> tuple[tuple[object, bool], ...]
 def _shown(key: str, value: object) -> object:
     if value is not None and key.rpartition(".")[2] in _SECRET:
         return MASK
+    if key == _RULES:
+        return [_shown_rule(each) for each in cast("tuple[RuleConfig, ...]", value)]
+    if _COMMAND_ENV.fullmatch(key) and opens(key.rpartition(".")[2]):
+        return MASK
     if key in _URLS and isinstance(value, str):
         return masked_redis_url(value)
     return msgspec.to_builtins(value, builtin_types=(Decimal,))
+
+
+def _shown_rule(rule: RuleConfig) -> object:
+    actions = tuple(
+        structs.replace(
+            each,
+            url=None if each.url is None else masked_url(each.url),
+            headers=masked_named(each.headers),
+        )
+        for each in rule.actions
+    )
+    return msgspec.to_builtins(structs.replace(rule, actions=actions))
 
 
 def _note(key: str, notes: Mapping[str, str]) -> str | None:

@@ -3,29 +3,22 @@
 Each is looked for anew when it is needed: in the environment, in a ``.env`` file in the
 working directory (as it was at the start), then among systemd's credentials. Whatever is
 found is masked in logs from then on, and so is what in the configuration opens doors:
-headers and URLs of actions.
+headers and URLs of actions, variables of commands.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from daemon.config import Config
 from daemon.credentials import named_secret
 from daemon.dotenv import parse_dotenv
+from daemon.secret_parts import in_named, in_url
 
 WEBHOOK: Final = ("GITBRIDGE_WEBHOOK_SECRET", "github_webhook")
 TOKEN: Final = ("GITHUB_TOKEN", "github_token")
 ACTION: Final = ("GITBRIDGE_ACTION_SECRET", "action_secret")
 _ALL: Final = (WEBHOOK, TOKEN, ACTION)
-_SHORTEST: Final = 8
-"""A shorter one is a word that stands in many a sentence."""
-_OPENING: Final = re.compile(
-    r"auth|key|secret|token|passw|cookie|sign|hook", re.IGNORECASE
-)
-_TOKEN_LIKE: Final = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_~.-]{16,}")
 
 
 class EventSecrets:
@@ -59,11 +52,14 @@ class EventSecrets:
         return self._find(*ACTION)
 
     def learn_of(self, config: Config) -> None:
-        """What in the rules must not be seen either."""
+        """What in rules and actions must not be seen either."""
         for rule in config.events.github.rules:
             for action in rule.actions:
-                for secret in (*_in_url(action.url), *_in_headers(action.headers)):
+                for secret in (*in_url(action.url or ""), *in_named(action.headers)):
                     self._learn(secret)
+        for command in config.actions.commands.values():
+            for secret in in_named(command.env):
+                self._learn(secret)
 
     def _find(self, variable: str, credential: str) -> str | None:
         value = named_secret(self._environ, variable, credential)
@@ -79,19 +75,3 @@ def _read_dotenv(path: Path) -> Mapping[str, str]:
         return parse_dotenv(path.read_text(encoding="utf-8"), names.__contains__)[0]
     except (OSError, UnicodeDecodeError):
         return {}
-
-
-def _in_url(url: str | None) -> Iterator[str]:
-    parts = urlsplit(url or "")
-    query = (value for _, value in parse_qsl(parts.query))
-    path = filter(_TOKEN_LIKE.fullmatch, parts.path.split("/"))
-    for each in (parts.password or "", *query, *path):
-        for form in {each, unquote(each)}:
-            if len(form) >= _SHORTEST:
-                yield form
-
-
-def _in_headers(headers: Mapping[str, str]) -> Iterator[str]:
-    for name, value in headers.items():
-        if _OPENING.search(name):
-            yield from (word for word in value.split() if len(word) >= _SHORTEST)

@@ -10,7 +10,6 @@ from msgspec import structs
 
 from daemon.config import Config, Settings
 from daemon.config_diff import (
-    MASK,
     RESTART,
     as_started,
     diff,
@@ -19,6 +18,7 @@ from daemon.config_diff import (
     sentence,
 )
 from daemon.config_load import settings_from
+from daemon.secret_parts import MASK
 from ipc.control import SettingChange
 from tests.support.documents import ROOT
 
@@ -51,6 +51,30 @@ def test_a_changed_key_has_both_values_and_where_the_new_one_is_from() -> None:
     assert back["routing.max_attempts"].origin == "default"
     forced = between(PLAIN, PLAIN, SMARTROUTER_STRATEGY="cost")
     assert forced["routing.strategy"].origin == "environment SMARTROUTER_STRATEGY"
+
+
+def test_what_opens_doors_in_actions_is_not_shown() -> None:
+    def events(token: str) -> str:
+        action = (
+            f'{{ do = "call_url", url = "https://hooks.example/a?token={token}",'
+            f' headers = {{ Authorization = "Bearer {token}", Accept = "x" }} }}'
+        )
+        return (
+            f'{PLAIN}[[events.github.rules]]\nactions = [{action}, {{ do = "post_comment" }}]\n'
+            f'[actions.commands.c]\nargv = ["/bin/true"]\nenv = {{ A_TOKEN = "{token}", B = "seen" }}\n'
+        )
+
+    found = between(events("first-of-two"), events("second-of-two"))
+    assert set(found) == {"events.github.rules", "actions.commands.c.env.A_TOKEN"}
+    config = read(events("the-third")).config
+    told = repr(shown(found)) + repr(
+        [*flat(config.events, "events"), *flat(config.actions, "actions")]
+    )
+    for token in ("first-of-two", "second-of-two", "the-third"):
+        assert token not in told
+    assert "seen" in told
+    assert "https://hooks.example/a?token=***" in told
+    assert "'Accept': 'x'" in told
 
 
 def test_the_same_configuration_is_no_change_however_it_is_written() -> None:

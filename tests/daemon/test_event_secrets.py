@@ -7,6 +7,8 @@ import pytest
 from daemon.config import Config
 from daemon.config_events import (
     ActionConfig,
+    ActionsConfig,
+    CommandConfig,
     EventsConfig,
     GitHubConfig,
     RuleConfig,
@@ -79,13 +81,19 @@ def test_what_opens_doors_in_rules_is_masked(tmp_path: Path) -> None:
     }
     action = ActionConfig(do="call_url", url=url, headers=headers)
     rules = (RuleConfig(actions=(action, ActionConfig(do="post_comment"))),)
-    config = Config(events=EventsConfig(github=GitHubConfig(rules=rules)))
+    command = CommandConfig(argv=("/bin/true",), env={"API_KEY": "in-the-variable"})
+    config = Config(
+        events=EventsConfig(github=GitHubConfig(rules=rules)),
+        actions=ActionsConfig(commands={"c": command}),
+    )
     redactor = Redactor()
     EventSecrets({}, tmp_path, redactor.add).learn_of(config)
-    said = redactor.text(f"{url} a-pass word the-bearer-token the-api-key")
+    said = redactor.text(
+        f"{url} a-pass word the-bearer-token the-api-key in-the-variable"
+    )
     assert "services" in said
     assert "short" in said
-    for each in ("a-pass", "T0ABCDEF", "in-the-query", "the-bearer", "the-api-key"):
+    for each in ("a-pass", "T0ABCDEF", "in-the-query", "the-bearer", "in-the-v"):
         assert each not in said
-    assert said.count(MASK) == 6
+    assert said.count(MASK) == 7
     assert redactor.text("application/json https") == "application/json https"
