@@ -9,6 +9,7 @@ from actors.errors import ErrorKind
 from actors.messages.chat import FinishReason
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import CostSource, ProviderTotals
+from actors.messages.reuse import ReuseKind
 from actors.messages.routing import Decision, Door, RequestRecord, Strategy
 from actors.messages.sighting import Sighting
 from actors.messages.threads import ThreadAnswer, ThreadQuery
@@ -26,7 +27,8 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     """One request in the history. ``cursor`` continues the listing after it.
 
     ``attempts`` counts upstream calls; ``cost_usd`` is ``None`` when the price of one
-    of them is not known, ``known_cost_usd`` is what is known of it.
+    of them is not known, ``known_cost_usd`` is what is known of it. ``reused``: it was
+    given another's answer.
     """
 
     cursor: str
@@ -56,6 +58,7 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     finish_reason: FinishReason | None
     error_message: str | None
     simulated: bool
+    reused: ReuseKind | None = None
 
 
 class UsageRow(Struct, frozen=True, kw_only=True):
@@ -69,6 +72,9 @@ class UsageRow(Struct, frozen=True, kw_only=True):
     providers and models, attempts, and for task types and users, requests that neither
     succeeded nor were cancelled. Pretended calls stand in rows of their own
     (``simulated``): their money is no money.
+    ``reused`` counts, for task types and users, requests that were given another's
+    answer, and ``saved_usd`` what is known of the cost of those answers; providers and
+    models have none, for none was called.
     """
 
     key: str | None
@@ -82,6 +88,8 @@ class UsageRow(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None
     unpriced_attempts: int
     simulated: bool = False
+    reused: int = 0
+    saved_usd: Decimal = Decimal(0)
 
 
 class Label(Struct, frozen=True, kw_only=True):

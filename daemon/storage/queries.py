@@ -53,7 +53,10 @@ _SUMS = (
     "COALESCE(SUM(a.prompt_tokens), 0), COALESCE(SUM(a.completion_tokens), 0),"
     " COALESCE(SUM(a.cached_tokens), 0), COALESCE(SUM(a.reasoning_tokens), 0),"
     f" COALESCE(SUM(a.cost / {_HALF}), 0), COALESCE(SUM(a.cost % {_HALF}), 0),"
-    " COUNT(a.id) - COUNT(a.cost), r.simulated"
+    " COUNT(a.id) - COUNT(a.cost), r.simulated,"
+    # Who was given another's answer had no call, so stands in one row here.
+    " SUM(r.reused IS NOT NULL AND r.outcome = 'ok'),"
+    f" COALESCE(SUM(r.saved / {_HALF}), 0), COALESCE(SUM(r.saved % {_HALF}), 0)"
 )
 _FAILED = "NOT IN ('ok', 'cancelled')"
 _BY_ATTEMPT = (
@@ -88,7 +91,10 @@ _TOTALS_SQL = (
 
 
 class _Sums(Struct, frozen=True, array_like=True):
-    """A row of usage; cost = ``cost_high`` * 10**9 + ``cost_low`` pico-dollars."""
+    """A row of usage; cost = ``cost_high`` * 10**9 + ``cost_low`` pico-dollars.
+
+    What was saved likewise.
+    """
 
     key: str | None
     requests: int
@@ -102,6 +108,9 @@ class _Sums(Struct, frozen=True, array_like=True):
     cost_low: int
     unpriced: int
     simulated: int
+    reused: int
+    saved_high: int
+    saved_low: int
 
 
 class _Totals(Struct, frozen=True, array_like=True):
@@ -279,4 +288,6 @@ def _usage_row(row: Row) -> UsageRow:
         cost_usd=dollars(sums.cost_high * _HALF + sums.cost_low) if known else None,
         unpriced_attempts=sums.unpriced,
         simulated=bool(sums.simulated),
+        reused=sums.reused,
+        saved_usd=dollars(sums.saved_high * _HALF + sums.saved_low),
     )

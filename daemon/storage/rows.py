@@ -17,7 +17,7 @@ _REQUEST_COLUMNS = (
     " model, task_type, user, stream, attempts, latency_s, overhead_s,"
     " time_to_first_token_s, prompt_tokens, completion_tokens, cost, known_cost,"
     " cost_source, confidence, degraded, finish_reason, error_message, prompt_chars,"
-    " simulated, record"
+    " simulated, reused, saved, record"
 )
 _ATTEMPT_COLUMNS = (
     "seq, attempt_id, provider, model, answered_model, outcome, status, started_at,"
@@ -120,6 +120,8 @@ def request_row(record: RequestRecord, payload: bytes) -> tuple[Value, ...]:
         record.error_message,
         _count(record.prompt_chars) or 0,
         record.simulated,
+        None if record.reused is None else record.reused.kind,
+        None if record.reused is None else pico_dollars(record.reused.saved_usd),
         payload,
     )
 

@@ -113,6 +113,7 @@ async def test_one_call_is_billed_for_all_doors_and_ways(
         (usage,) = (await client.usage(by="user")).rows
         assert (usage.requests, usage.attempts) == (5, 1)
         assert usage.cost_usd == first.cost_usd
+        assert (usage.reused, usage.saved_usd) == (4, 4 * bills(providers))
         async with session.get("http://gitbridge/metrics") as scraped:
             metrics = await scraped.text()
         assert 'gitbridge_cache_hits_total{kind="cached"} 4' in metrics

@@ -43,11 +43,12 @@ def history(result: HistoryResult, paint: Paint) -> str:
 
 def _history_row(entry: HistoryEntry) -> Row:
     simulated = " (simulated)" if entry.simulated else ""
+    degraded = "degraded" if entry.degraded else ""
     return [
         moment(entry.at),
         entry.decision_id,
         name_of(entry.provider, entry.model) + simulated,
-        entry.strategy + (" degraded" if entry.degraded else ""),
+        " ".join(filter(None, (entry.strategy, degraded, entry.reused))),
         outcome_cell(entry.outcome),
         count(entry.attempts),
         tokens(entry.prompt_tokens, entry.completion_tokens),
@@ -285,6 +286,8 @@ def usage(result: UsageResult, paint: Paint) -> str:
         return f"no usage {since}{limits}"
     numbers = ["requests", "calls", "failures", "prompt", "completion", "cached"]
     numbers += ["cost", "unpriced"]
+    again = any(row.reused for row in result.rows)
+    numbers += ["given again", "saved"] if again else []
     rows: list[Row] = [
         [
             usage_key(row),
@@ -296,6 +299,7 @@ def usage(result: UsageResult, paint: Paint) -> str:
             count(row.cached_tokens),
             money(row.cost_usd),
             count(row.unpriced_attempts),
+            *([count(row.reused), money(row.saved_usd)] if again else []),
         ]
         for row in result.rows
     ]

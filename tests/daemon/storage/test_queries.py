@@ -8,6 +8,8 @@ import pytest
 from actors.errors import InvalidRequest
 from actors.messages.chat import Usage
 from actors.messages.ledger import Own, UsageGrouping, UsageRow
+from actors.messages.reuse import Reused
+from actors.messages.routing import RequestRecord
 from tests.support.records import START, attempt, record
 from tests.support.stored import Stored
 
@@ -73,6 +75,7 @@ async def test_a_history_entry_says_what_the_record_said(stored: Stored) -> None
         "finish_reason": "stop",
         "error_message": None,
         "simulated": True,
+        "reused": None,
     }
 
 
@@ -192,6 +195,38 @@ async def test_nothing_priced_is_unknown_and_nothing_called_is_free(
     costs = {row.key: row.cost_usd for row in await stored.store.usage(None, "user")}
 
     assert costs == {"bob": None, "eve": Decimal(0)}
+
+
+def given_again(number: int, saved: str | None, **fields: object) -> RequestRecord:
+    reused = Reused(
+        kind="cached",
+        request_id="r1",
+        saved_usd=None if saved is None else Decimal(saved),
+    )
+    return msgspec.structs.replace(record(number, attempts=()), reused=reused, **fields)
+
+
+async def test_what_was_given_again_is_counted_with_what_it_saved(
+    stored: Stored,
+) -> None:
+    await stored.fold(
+        record(1),
+        given_again(2, "0.000125"),
+        given_again(3, "999.999999999999"),
+        given_again(4, None),
+        given_again(5, None, outcome="cancelled"),
+        record(6, user="bob"),
+    )
+    rows = {row.key: row for row in await stored.store.usage(None, "user")}
+    (by_provider,) = await stored.store.usage(None, "provider")
+    history = await stored.store.history(9, None)
+
+    assert (rows["ada"].requests, rows["ada"].attempts) == (5, 1)
+    assert (rows["ada"].reused, rows["bob"].reused) == (3, 0)
+    assert rows["ada"].saved_usd == Decimal("1000.000124999999")
+    assert rows["ada"].cost_usd == Decimal("0.000125")
+    assert (by_provider.requests, by_provider.reused) == (2, 0)
+    assert [entry.reused for entry in history] == [None, *["cached"] * 4, None]
 
 
 async def test_history_of_one_user_goes_on_after_a_cursor(stored: Stored) -> None:

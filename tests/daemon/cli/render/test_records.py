@@ -96,6 +96,12 @@ def test_history_marks_what_was_degraded_simulated_or_failed() -> None:
     assert rendered.history(HistoryResult(()), no_colours) == "no requests yet"
 
 
+def test_history_marks_what_was_given_again() -> None:
+    entry = msgspec.structs.replace(ENTRY, reused="joined")
+
+    assert "hybrid joined" in rendered.history(HistoryResult((entry,)), no_colours)
+
+
 def test_an_explanation_says_why_what_and_how_much() -> None:
     shown = explained(record(1))
 
@@ -255,6 +261,18 @@ def test_usage_is_grouped_and_says_since_when() -> None:
     assert (
         rendered.usage(UsageResult("user", None, ()), no_colours) == "no usage so far"
     )
+
+
+def test_usage_says_what_was_saved_where_something_was() -> None:
+    saved = msgspec.structs.replace(
+        usage_row("ann"), reused=2, saved_usd=Decimal("0.25")
+    )
+    rows = (saved, usage_row("bob"))
+    shown = rendered.usage(UsageResult("user", None, rows), no_colours)
+
+    assert "given again" in " ".join(shown.splitlines()[2].split("   "))
+    assert " ".join(shown.splitlines()[3].split()).endswith("4 2 $0.2500")
+    assert " ".join(shown.splitlines()[4].split()).endswith("4 0 $0")
 
 
 def test_the_line_under_an_answer_is_short_when_all_went_well() -> None:
