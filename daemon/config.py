@@ -234,7 +234,10 @@ class AliasConfig(Alias, frozen=True, kw_only=True):
 
 
 class ConsensusConfig(Struct, frozen=True, kw_only=True):
-    """Asking several models; ``members`` empty means every provider's default model."""
+    """Asking several models; ``members`` empty means every provider's default model.
+
+    ``embeddings`` names a model by which texts are compared; it wants a threshold.
+    """
 
     method: ConsensusMethod = "auto"
     members: tuple[Text, ...] = ()
@@ -243,6 +246,8 @@ class ConsensusConfig(Struct, frozen=True, kw_only=True):
     deadline_s: SomeSeconds = 120.0
     priors: dict[str, Share] = {}
     replace: bool | None = None
+    embeddings: Text | None = None
+    embeddings_threshold: Annotated[float, Meta(gt=0, le=1)] | None = None
 
 
 class LedgerConfig(Struct, frozen=True, kw_only=True):

@@ -87,6 +87,9 @@ def normalise_spellings(data: dict[str, object]) -> None:
 
 def _consensus(config: Config) -> Iterator[Problem]:
     told = config.consensus
+    if told.embeddings is not None and told.embeddings_threshold is None:
+        wanted = "a cosine in (0, 1], measured with that model: see docs/consensus.md"
+        yield Problem("consensus.embeddings_threshold", "nothing", wanted)
     names = [("consensus.members", name) for name in told.members]
     names += [(f"consensus.priors.{name}", name) for name in told.priors]
     names += [("consensus.judge", told.judge)] if told.judge else []

@@ -111,4 +111,6 @@ def _settings(told: ConsensusConfig) -> "ConsensusSettings":
         deadline_s=told.deadline_s,
         priors=dict(told.priors),
         replace=told.replace,
+        embeddings=told.embeddings,
+        embeddings_threshold=told.embeddings_threshold or 1.0,
     )

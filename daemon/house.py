@@ -246,6 +246,7 @@ async def open_house(
                 new_id=new_id,
                 on_record=events.request_finished,
                 on_queue=events.telemetry.on_queue,
+                price_of=prices.lookup,
                 embeds=embeds,
                 budget_share=sharing.share_budgets(budgeting.budgets),
             ),

@@ -1,19 +1,16 @@
 """Everything that can be asked for, from what configuration and providers say. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
 from actors.messages.chat import ModelInfo
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import CostSource, ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import Alias
-from actors.policy.pricing import Price
+from actors.policy.pricing import Price, PriceOf
 from daemon.model_facts import facts_of
 from ipc.listing import ModelRow
 from ipc.route import STRATEGIES
-
-PriceOf = Callable[[str, str, str], tuple[Price | None, CostSource]]
-"""``PriceBook.lookup``: provider, kind, model."""
 
 _UNLISTED = ModelInfo(id="")
 

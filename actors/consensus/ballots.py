@@ -54,10 +54,13 @@ def _judged(ballot: Ballot, place: int, verdict: Verdict | GitBridgeError) -> Ba
         (n for n, each in enumerate(verdict.count.groups) if ballot.member in each),
         None,
     )
+    similarity = verdict.count.likeness.get(ballot.member)
+    rule = None if reading is None else reading.rule
     return replace(
         ballot,
         group=group,
-        rule=None if reading is None else reading.rule,
+        rule=rule if similarity is None else "embedding",
+        similarity=similarity,
         score=None if group is None else verdict.scores.get(group),
         contributed=None if group is None else verdict.contributed.get(group),
     )

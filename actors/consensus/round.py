@@ -9,6 +9,7 @@ import structlog
 from actors.consensus.ballots import ballots
 from actors.consensus.delivery import Delivery
 from actors.consensus.desk import Desk
+from actors.consensus.likeness import Comparison, left_of
 from actors.consensus.members import Asked, Members
 from actors.consensus.messages import StartRound
 from actors.consensus.missed import no_quorum
@@ -77,6 +78,7 @@ class Round:
         self._judge = ""  # or chair, where there may be one
         self._woken: Future[None] | None = None
         self._writing: Writing | None = None
+        self._comparison = Comparison(desk, request, backend)
         self._stopped: GitBridgeError | None = None
 
     # ---- from outside
@@ -92,6 +94,7 @@ class Round:
 
     def _stop_all(self, *, interrupted: bool = False) -> None:
         self._members.stop(interrupted=interrupted)
+        self._comparison.cancel(interrupted=interrupted)
         if self._writing is not None:
             self._writing.cancel(interrupted=interrupted)
 
@@ -131,11 +134,28 @@ class Round:
         answered = self._members.answered()
         if len(answered) < quorum:
             raise no_quorum(self._members.asked, quorum)
-        count = count_answers(answered, self._question)
+        count = await self._compared(method, evidence)
         decided = decide_round(method, count, evidence, ballots=len(answered))
         if self._wants_writing(method, count):
-            return await self._written(method, count, evidence, decided)
-        return self._voted(method, count, evidence, decided, early=early)
+            verdict = await self._written(method, count, evidence, decided)
+        else:
+            verdict = self._voted(method, count, evidence, decided, early=early)
+        said = self._comparison.said
+        return replace(verdict, rule=f"{said}; {verdict.rule}") if said else verdict
+
+    async def _compared(self, method: ConsensusMethod, evidence: Evidence) -> Count:
+        """The answers, put together by all rules there are."""
+        answers = self._members.answered()
+        count = await self._comparison.joined(
+            count_answers(answers, self._question),
+            answers,
+            evidence,
+            left_s=self._until(method) - self._backend.now(),
+            left_usd=left_of(self._for_members(method), self._members.asked),
+        )
+        if self._stopped is not None:
+            raise self._stopped
+        return count
 
     async def _hear(
         self, method: ConsensusMethod, quorum: int, evidence: Evidence
@@ -148,9 +168,7 @@ class Round:
         steps: tuple[tuple[str, ...], ...] = (self._names,)
         if method == "cascade":
             steps = steps_of(self._desk.order(self._names, self._request.task_type))
-        until = self._deadline
-        if self._may_write(method):
-            until -= WRITING_SHARE * (self._deadline - self._began)
+        until = self._until(method)
         for number, step in enumerate(steps):
             if number and self._backend.now() >= until:
                 break  # nobody is asked, and paid, who could not answer in time
@@ -164,6 +182,11 @@ class Round:
                 if self._enough(method, quorum, evidence, later):
                     return bool(self._members.open or later)
         return False
+
+    def _until(self, method: ConsensusMethod) -> float:
+        """When members have to have answered, so that somebody may write after them."""
+        writing = WRITING_SHARE if self._may_write(method) else 0.0
+        return self._deadline - writing * (self._deadline - self._began)
 
     def _still_heard(self, until: float, later: int, method: ConsensusMethod) -> bool:
         """Whether anybody is to be waited for; asks for who failed when all were."""
@@ -203,13 +226,15 @@ class Round:
 
     def _share(self, method: ConsensusMethod) -> Decimal | None:
         """What each member may cost: an equal part of what the round may."""
+        budget = self._for_members(method)
+        return None if budget is None else budget / Decimal(len(self._names))
+
+    def _for_members(self, method: ConsensusMethod) -> Decimal | None:
+        """What of the budget is not kept for a judge or chair."""
         budget = self._request.budget_usd
-        if budget is None:
-            return None
-        parts = Decimal(len(self._names))
-        if self._may_write(method):
-            budget *= 1 - _WRITING_PART
-        return budget / parts
+        if budget is None or not self._may_write(method):
+            return budget
+        return budget * (1 - _WRITING_PART)
 
     # ---- how it is decided
 
@@ -340,7 +365,10 @@ class Round:
             verdict=verdict,
             asked=self._members.asked,
             ballots=ballots(self._members.asked, verdict, self._prior),
-            written=() if writing is None else writing.replies,
+            written=(
+                *self._comparison.replies,
+                *(() if writing is None else writing.replies),
+            ),
         )
         end.write()
         reply = end.reply()

@@ -16,6 +16,8 @@ class ConsensusSettings(Struct, frozen=True, kw_only=True):
     must have answered. ``priors`` are accuracies in [0, 1] by member, where they are
     known better than from labels. ``replace``: whether somebody else is asked in place
     of a member that failed; ``None`` means unless the members were named.
+    ``embeddings`` is the model by which texts are compared that no other rule put
+    together, ``embeddings_threshold`` the least cosine of two that are one answer.
     """
 
     method: ConsensusMethod = "auto"
@@ -25,3 +27,5 @@ class ConsensusSettings(Struct, frozen=True, kw_only=True):
     deadline_s: float = 120.0
     priors: dict[str, float] = {}
     replace: bool | None = None
+    embeddings: str | None = None
+    embeddings_threshold: float = 1.0

@@ -9,8 +9,9 @@ from actors.consensus.members import as_answer
 from actors.messages.chat import Message
 from actors.messages.consensus import ConsensusMethod
 from actors.messages.routing import RouteResult
-from actors.policy.compare.clusters import Grouping, group_answers
+from actors.policy.compare.clusters import Group, Grouping, group_answers
 from actors.policy.compare.json_values import read_json, vote_by_path
+from actors.policy.compare.likeness import Likeness
 from actors.policy.compare.options import options_of
 from actors.policy.voting.methods import Decided, Evidence, decide, posterior_of
 from actors.policy.voting.stopping import TAU, reached, settled
@@ -22,12 +23,14 @@ Answers = Sequence[tuple[str, RouteResult]]
 class Count(Struct, frozen=True):
     """The answers so far, put together: ``groups`` holds members by name.
 
-    ``lengths`` are those of their answers, by ``length_of``.
+    ``lengths`` are those of their answers, by ``length_of``. ``likeness`` is the least
+    cosine within a group that embeddings joined, by each of its members.
     """
 
     grouping: Grouping
     groups: tuple[tuple[str, ...], ...]
     lengths: dict[str, float] = {}
+    likeness: dict[str, float] = {}
 
     def weigh(self, evidence: Evidence) -> Evidence:
         """What is known of the members, with what these answers show."""
@@ -51,6 +54,24 @@ def count_answers(answers: Answers, question: str) -> Count:
     return Count(grouping, groups, lengths)
 
 
+def join_groups(count: Count, found: Likeness) -> Count:
+    """The same answers in fewer groups; ``found`` has clusters of their places."""
+    before, groups = count.grouping.groups, []
+    named: list[tuple[str, ...]] = []
+    likeness: dict[str, float] = {}
+    for places, least in zip(found.clusters, found.least, strict=True):
+        first = before[places[0]]
+        members = sorted(each for place in places for each in before[place].members)
+        names = tuple(name for place in places for name in count.groups[place])
+        if least is not None:
+            first = Group(tuple(members), first.shown, "embedding")
+            likeness |= dict.fromkeys(names, least)
+        groups.append(first)
+        named.append(names)
+    grouping = replace(count.grouping, groups=tuple(groups))
+    return replace(count, grouping=grouping, groups=tuple(named), likeness=likeness)
+
+
 def may_stop(count: Count, evidence: Evidence, *, waiting: int) -> bool:
     """Whether those still ``waiting`` cannot change the outcome, or hardly will."""
     if count.grouping.kind == "text" or not count.groups:
@@ -64,11 +85,22 @@ def may_stop(count: Count, evidence: Evidence, *, waiting: int) -> bool:
 def decide_round(
     method: ConsensusMethod, count: Count, evidence: Evidence, *, ballots: int
 ) -> Decided:
-    """By the votes alone; free text goes to the best prior."""
-    evidence = count.weigh(evidence)
+    """By the votes alone; free text goes to the best prior, unless some are alike.
+
+    Nobody knows how often texts that embeddings find alike say the same, and so there is
+    no honest confidence then.
+    """
+    decided = _decide_round(method, count, count.weigh(evidence), ballots)
+    return replace(decided, confidence=None) if count.likeness else decided
+
+
+def _decide_round(
+    method: ConsensusMethod, count: Count, evidence: Evidence, ballots: int
+) -> Decided:
     if method in {"majority", "weighted", "calibrated", "best_of"}:
         return decide(method, count.groups, evidence, ballots=ballots)
     free = count.grouping.kind == "text" and len(count.groups) > 1
+    free = free and not count.likeness
     return decide(
         "best_of" if free else "calibrated", count.groups, evidence, ballots=ballots
     )

@@ -42,7 +42,8 @@ class Ballot(Struct, frozen=True, gc=False, kw_only=True):
     ledger, which keeps its length in ``chars``. ``prior`` is how often it was right so
     far, ``score`` in [0, 10] a judge's.
     Of a failed member ``replaced_by`` names who was asked in its place, or ``absent``
-    says why nobody was; ``replaces`` is the same from the other side.
+    says why nobody was; ``replaces`` is the same from the other side. ``similarity``:
+    of an answer whose group was joined by the rule ``embedding``, the least cosine in it.
     """
 
     member: str
@@ -61,6 +62,7 @@ class Ballot(Struct, frozen=True, gc=False, kw_only=True):
     replaces: str | None = None
     replaced_by: str | None = None
     absent: str | None = None
+    similarity: float | None = None
 
 
 class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from actors.errors import InvalidRequest, UnknownModel
 from actors.messages.provider import ModelSnapshot, ProviderSnapshot
 from actors.messages.routing import Alias, Strategy, Target, TaskRule
+from actors.policy.pricing import PriceOf, unpriced
 
 _STRATEGIES: dict[str, Strategy] = {
     "cost": "cost",
@@ -102,7 +103,9 @@ def resolve(
 
 
 def candidates(
-    resolution: Resolution, snapshots: Sequence[ProviderSnapshot]
+    resolution: Resolution,
+    snapshots: Sequence[ProviderSnapshot],
+    price_of: PriceOf = unpriced,
 ) -> list[ModelSnapshot]:
     """The snapshots of everybody named, in order; a fresh one for a model not called yet."""
     known = {
@@ -113,13 +116,16 @@ def candidates(
     by_name = {snapshot.provider: snapshot for snapshot in snapshots}
     return [
         known.get((target.provider, target.model))
-        or _not_called_yet(target, by_name[target.provider])
+        or _not_called_yet(target, by_name[target.provider], price_of)
         for target in (*resolution.targets, *resolution.others)
     ]
 
 
-def _not_called_yet(target: Target, snapshot: ProviderSnapshot) -> ModelSnapshot:
-    """A model of which only its provider is known."""
+def _not_called_yet(
+    target: Target, snapshot: ProviderSnapshot, price_of: PriceOf
+) -> ModelSnapshot:
+    """A model of which only its provider and its price are known."""
+    price, source = price_of(target.provider, snapshot.kind, target.model)
     probe = snapshot.last_probe
     failure = None if probe is None else probe.failure
     refused = failure is not None and failure.failure == "auth"
@@ -128,6 +134,10 @@ def _not_called_yet(target: Target, snapshot: ProviderSnapshot) -> ModelSnapshot
         model=target.model,
         healthy=snapshot.healthy,
         auth_refused=snapshot.healthy is False and refused,
+        input_price=None if price is None else price.input,
+        output_price=None if price is None else price.output,
+        cached_input_price=None if price is None else price.cached_input,
+        price_source=source,
     )
 
 

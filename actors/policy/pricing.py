@@ -6,7 +6,7 @@ never 0. Estimates of prompt tokens before a call are in ``tokens``.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 
 from msgspec import Struct
@@ -74,6 +74,19 @@ class TableEntry(Struct, frozen=True):
     provider: str
     model: str
     price: Price
+
+
+PriceOf = Callable[[str, str, str], tuple[Price | None, CostSource]]
+"""``PriceBook.lookup``: provider, kind, model."""
+
+
+def unpriced(
+    provider: str,  # noqa: ARG001 - a ``PriceOf``
+    kind: str,  # noqa: ARG001 - likewise
+    model: str,  # noqa: ARG001 - likewise
+) -> tuple[Price | None, CostSource]:
+    """A ``PriceOf`` where no prices are known."""
+    return None, "unknown"
 
 
 def cost_of(usage: Usage, price: Price | None) -> Decimal | None:

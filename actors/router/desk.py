@@ -100,7 +100,7 @@ class Desk:
             tell=tools.on_queue,
         )
         self._rotation = RoundRobin()
-        self._lookup = Lookup()
+        self._lookup = Lookup(tools.price_of)
         self.sightings = Sightings(tools.new_id)
         self.experience = Experience(tools.providers)
 

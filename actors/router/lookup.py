@@ -13,6 +13,7 @@ from operator import is_not
 from actors.messages.provider import ModelSnapshot, ProviderSnapshot
 from actors.policy.measures import target_of
 from actors.policy.naming import Resolution, candidates, resolve
+from actors.policy.pricing import PriceOf, unpriced
 from actors.policy.recall import Sightings
 from actors.policy.scoring import Ranker
 from actors.router.settings import RouterSettings
@@ -53,9 +54,10 @@ class Found:
         resolution: Resolution,
         snapshots: Sequence[ProviderSnapshot],
         catalogues: list[object],
+        price_of: PriceOf,
     ) -> None:
         self.resolution = resolution
-        self.models = candidates(resolution, snapshots)
+        self.models = candidates(resolution, snapshots, price_of)
         self.targets = [target_of(each.provider, each.model) for each in self.models]
         self.ranker = Ranker()
         self._catalogues = catalogues
@@ -86,9 +88,14 @@ class Found:
 
 
 class Lookup:
-    """Answers who is meant; the newest questions are remembered."""
+    """Answers who is meant; the newest questions are remembered.
 
-    def __init__(self) -> None:
+    Args:
+        price_of: What models cost that have not been called yet.
+    """
+
+    def __init__(self, price_of: PriceOf = unpriced) -> None:
+        self._price_of = price_of
         self._known: OrderedDict[Question, Found] = OrderedDict()
         self._settings: RouterSettings | None = None
 
@@ -121,7 +128,7 @@ class Lookup:
             provider = settings.provider_aliases.get(provider, provider)
         rule = settings.tasks.get(task_type or "")
         resolution = resolve(model, provider, snapshots, settings.aliases, rule)
-        found = Found(resolution, snapshots, catalogues)
+        found = Found(resolution, snapshots, catalogues, self._price_of)
         self._known.pop(question, None)
         self._known[question] = found
         if len(self._known) > KEPT:

@@ -19,6 +19,7 @@ from actors.messages.routing import (
     Weights,
 )
 from actors.policy.attempts import RetryConfig
+from actors.policy.pricing import PriceOf, unpriced
 
 
 class ProviderDefaults(Struct, frozen=True, kw_only=True):
@@ -62,8 +63,9 @@ class RouterTools:
     answer leaves. ``on_record`` is told of each finished request, ``on_queue`` of each
     that no longer waits for a place; neither may block or raise. ``utc`` gives epoch
     seconds, ``draw`` a number in [0, 1). ``embeds`` says of a kind's model whether it
-    gives vectors, ``None`` where nobody knows. ``budget_share`` is where daily budgets
-    are kept together with other daemons.
+    gives vectors, ``None`` where nobody knows; ``price_of`` what a model costs that has
+    not been called yet. ``budget_share`` is where daily budgets are kept together with
+    other daemons.
     """
 
     providers: Mapping[str, ProviderRef]
@@ -74,5 +76,6 @@ class RouterTools:
     new_id: Callable[[], str]
     on_record: Callable[[RequestRecord], None]
     on_queue: Callable[[QueueExit], None] = lambda _: None
+    price_of: PriceOf = unpriced
     embeds: Callable[[str, str], bool | None] = lambda _kind, _model: None
     budget_share: BudgetShare | None = None

@@ -188,6 +188,10 @@ EXAMPLE = """\
 # Whether somebody else is asked in place of a member that failed; by default unless
 # members are named, here or in a request.
 #replace = true
+# A model by which texts are compared that no other rule puts together, and the least
+# cosine of two that are one answer, which you have to measure: see docs/consensus.md.
+#embeddings = "text-embedding-3-small"
+#embeddings_threshold = 0.9
 
 [cache]
 # Whether an answer is given again to who asks the same; see docs/cache.md.

@@ -155,6 +155,15 @@ def test_consensus_names_configured_providers(line: str, key: str) -> None:
     assert "alone or with /model" in found[0]
 
 
+def test_comparing_by_embeddings_wants_a_threshold_of_its_own() -> None:
+    found = refusals('[providers.openai]\n[consensus]\nembeddings = "m"')
+    assert found[0].startswith("consensus.embeddings_threshold")
+    assert "a cosine in (0, 1]" in found[0]
+    for value in ("0.0", "1.5"):
+        found = refusals(f"[consensus]\nembeddings_threshold = {value}")
+        assert "consensus.embeddings_threshold" in found[0]
+
+
 def test_an_alias_without_candidates_is_refused() -> None:
     assert "wanted at least one candidate" in refusals("[models]\nfast = []")[0]
 

@@ -191,6 +191,7 @@ async def small_house(
             on_record=finished.append,
             on_queue=queued.append,
             budget_share=budget_share,
+            price_of=book.lookup,
         ),
     )
     async with ActorSystem(on_event=lives.append) as system:

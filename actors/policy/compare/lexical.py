@@ -44,12 +44,18 @@ def is_short(text: str) -> bool:
 
 def nearly_same(one: str, other: str) -> bool:
     """Whether two normalised short texts say nearly the same; see the module."""
-    first, second = one.split(), other.split()
-    if _negations(first) != _negations(second) or _numbers(one) != _numbers(other):
+    if not same_facts(one, other):
         return False
     from rapidfuzz import fuzz  # noqa: PLC0415 - 5 MB that only consensus needs
 
     return fuzz.token_sort_ratio(one, other) >= THRESHOLD * 100.0
+
+
+def same_facts(one: str, other: str) -> bool:
+    """Whether neither a negation nor a number keeps two normalised short texts apart."""
+    if _negations(one.split()) != _negations(other.split()):
+        return False
+    return _numbers(one) == _numbers(other)
 
 
 def _negations(words: list[str]) -> int:

@@ -54,6 +54,7 @@ def _row(info: ConsensusInfo, ballot: Ballot) -> Row:
 def _note(ballot: Ballot) -> str:
     """Why there is no answer and what was done about it, or what it contributed."""
     parts = [ballot.error or ballot.contributed]
+    parts += [f"alike by {ballot.similarity:.2f}" if ballot.similarity else None]
     parts += [f"in place of {ballot.replaces}" if ballot.replaces else None]
     parts += [f"replaced by {ballot.replaced_by}" if ballot.replaced_by else None]
     parts += [f"not replaced: {ballot.absent}" if ballot.absent else None]

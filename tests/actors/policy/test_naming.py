@@ -1,5 +1,7 @@
 """What a requested name means."""
 
+from decimal import Decimal
+
 import pytest
 from msgspec.structs import replace
 
@@ -18,6 +20,7 @@ from actors.policy.naming import (
     canonical_strategy,
     resolve,
 )
+from actors.policy.pricing import Price, PriceBook
 
 
 def provider(
@@ -348,3 +351,13 @@ def test_of_a_model_never_called_its_providers_health_is_known(
     (model,) = candidates(look_up("claude/never-called"), snapshots)
 
     assert (model.healthy, model.auth_refused) == expected
+
+
+def test_a_model_that_was_not_called_yet_has_its_price_all_the_same() -> None:
+    price = Price(input=Decimal(2), output=Decimal(8), cached_input=Decimal(1))
+    book = PriceBook(overrides={"claude/never-called": price})
+
+    (model,) = candidates(look_up("claude/never-called"), SNAPSHOTS, book.lookup)
+
+    assert (model.input_price, model.output_price) == (price.input, price.output)
+    assert (model.cached_input_price, model.price_source) == (Decimal(1), "config")

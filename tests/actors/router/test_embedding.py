@@ -178,3 +178,12 @@ async def test_too_few_or_too_many_vectors_are_no_answer(vectors: Any) -> None:
         error = await house.error(chat=chat("a"), model="gpt-4o")
 
     assert error.kind == "provider_error"
+
+
+async def test_a_model_that_was_never_called_fits_a_budget() -> None:
+    async with small_house(two(embeddings((1.0,))), prices=PRICES) as house:
+        result = await house.answer(
+            chat=chat(), model="one/never-called", budget_usd=Decimal("0.01")
+        )
+
+    assert result.cost_usd == Decimal("0.000008")
