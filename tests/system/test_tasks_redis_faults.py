@@ -6,7 +6,7 @@ and no task whose submission was acknowledged is lost.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +126,7 @@ async def frozen(server: RedisServer) -> None:
 
 @pytest.mark.parametrize("fault", [killed, restarted, frozen])
 async def test_nothing_acknowledged_is_lost_and_work_goes_on(
-    tmp_path: Path, fault: Callable[[RedisServer], Awaitable[None]]
+    tmp_path: Path, fault: Callable[[RedisServer], Coroutine[object, object, None]]
 ) -> None:
     submitter = Submitter()
     with redis_server(tmp_path / "redis") as server:
