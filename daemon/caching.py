@@ -1,7 +1,7 @@
 """The response cache, started when a request first has to do with it."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ class Caching:
         routing: The router's desk, whose tools it shares.
         repeats: Keeps the answers of idempotency keys.
         simulated: Whether pretend providers stand in for others.
+        share: What keeps answers together with other daemons, given what keeps ours.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Caching:
         repeats: AnswerStore,
         *,
         simulated: bool,
+        share: Callable[[AnswerStore], AnswerStore] = lambda own: own,
     ) -> None:
         self._system = system
         self._routes = routes
@@ -57,6 +59,7 @@ class Caching:
         self._simulated = simulated
         self._config = config
         self._answers = MemoryAnswers(config.cache.max_bytes)
+        self._shared = share(self._answers)
         self._handle: ResponseCacheHandle | None = None
         self._desk: Desk | None = None
 
@@ -108,7 +111,7 @@ class Caching:
             self._settings(),
             response_cache.CacheTools(
                 routes=self._routes,
-                answers=self._answers,
+                answers=self._shared,
                 repeats=self._repeats,
                 spool=tools.spool,
                 utc=tools.utc,

@@ -260,6 +260,7 @@ async def open_house(
         caching = Caching(
             *(system, config, Either(router, consensus), desk, repeats),
             simulated=bool(simulated),
+            share=sharing.share_answers,
         )
         routes = Threaded(caching, threads)
         tasks.connect(system, routes, desk, threads)

@@ -19,6 +19,7 @@ from actors.messages.budgets import BudgetShare
 from actors.messages.lifecycle import Finding
 from actors.messages.peers import MAX_OPINIONS, Beat, OpenBreaker, PeerRow
 from actors.messages.provider import ProviderRef
+from actors.messages.reuse import AnswerStore
 from actors.policy.budgets import Budgets
 from actors.policy.gossip import Rumours
 from daemon.config import Config
@@ -120,6 +121,14 @@ class Sharing:
         )
         self._group.start_soon(shared.run)
         return shared
+
+    def share_answers(self, own: AnswerStore) -> AnswerStore:
+        """Give answers again that others got, too."""
+        if self.link is None:
+            return own
+        from daemon.storage.redis.answers import SharedAnswers  # noqa: PLC0415 - as above
+
+        return SharedAnswers(self.link, own)
 
     def _daemons(self) -> int:
         """How many share, this one included, as last known."""

@@ -310,3 +310,32 @@ async def test_two_daemons_keep_a_budget_together(
         await eventually(agreed)
         assert_well(one)
         assert_well(two)
+
+
+async def test_two_daemons_give_each_others_answers_again(
+    tmp_path: Path, server: RedisServer, providers: dict[str, SimulatedProvider]
+) -> None:
+    config = member(server.url, "any", "[cache]\nenabled = true\n")
+    async with (
+        daemon_process(
+            folder(tmp_path, "one"), configuration(providers, config)
+        ) as one,
+        daemon_process(
+            folder(tmp_path, "two"), configuration(providers, config)
+        ) as two,
+        Client([one.socket]) as here,
+        Client([two.socket]) as there,
+    ):
+        first = await here.route("Hi.")
+        again = await there.route("Hi.")
+
+        assert not first.cached
+        assert again.cached
+        assert again.content == first.content
+        assert again.cost_usd == 0
+        assert sum(each.stats.requests for each in providers.values()) == 1
+        server.kill()
+        assert (await here.route("Hi.")).cached  # its own
+        assert not (await there.route("Hi.")).cached
+        assert_well(one)
+        assert_well(two)
