@@ -32,6 +32,8 @@ from daemon.storage.shield import in_thread
 from daemon.storage.sqlite import Database, Row
 
 TITLE_CHARS = 120
+INDEXED_AT_ONCE = 500
+"""Entries that one transaction indexes: others want to write as well."""
 
 _PUT_THREAD = """
 INSERT INTO threads (user, name, task_type, state, started_at, last_at, simulated)
@@ -52,15 +54,15 @@ CREATE VIRTUAL TABLE IF NOT EXISTS thread_words USING fts5(
   text, content = 'thread_entries', content_rowid = 'seq',
   tokenize = "unicode61 remove_diacritics 2")
 """
+_INDEX_TO = """
+SELECT MAX(seq) FROM (SELECT seq FROM thread_entries
+WHERE seq > (SELECT seq FROM thread_words_done) ORDER BY seq LIMIT ?)
+"""
 _INDEX_NEW = """
 INSERT INTO thread_words (rowid, text) SELECT seq, text FROM thread_entries
-WHERE seq > (SELECT seq FROM thread_words_done) AND text IS NOT NULL
+WHERE seq > (SELECT seq FROM thread_words_done) AND seq <= ? AND text IS NOT NULL
 """
-_INDEX_DONE = """
-UPDATE thread_words_done
-SET seq = (SELECT COALESCE(MAX(seq), 0) FROM thread_entries)
-WHERE seq < (SELECT COALESCE(MAX(seq), 0) FROM thread_entries)
-"""
+_INDEX_DONE = "UPDATE thread_words_done SET seq = ?"
 _OLD = "SELECT seq FROM thread_entries WHERE at < ? ORDER BY at LIMIT ?"
 _UNINDEX = (
     "INSERT INTO thread_words (thread_words, rowid, text)"  # noqa: S608 - constants
@@ -224,18 +226,29 @@ async def _said(database: Database, words: Sequence[str]) -> Condition:
 async def _index(database: Database) -> bool:
     """Whether there is an index of words; it is up to date then."""
 
-    async def catch_up(connection: aiosqlite.Connection) -> bool:
+    async def make(connection: aiosqlite.Connection) -> bool:
         try:
             await connection.execute(_MAKE_INDEX)
         except sqlite3.OperationalError as error:
             if "no such module" in str(error):
                 return False
             raise
-        await connection.execute(_INDEX_NEW)
-        await connection.execute(_INDEX_DONE)
         return True
 
-    return await database.write(catch_up)
+    async def catch_up(connection: aiosqlite.Connection) -> bool:
+        found = await connection.execute_fetchall(_INDEX_TO, (INDEXED_AT_ONCE,))
+        ((reached,),) = found
+        if reached is None:
+            return False
+        await connection.execute(_INDEX_NEW, (reached,))
+        await connection.execute(_INDEX_DONE, (reached,))
+        return True
+
+    if not await database.write(make):
+        return False
+    while await database.write(catch_up):  # what is to be folded comes in between
+        pass
+    return True
 
 
 async def _has_index(connection: aiosqlite.Connection) -> bool:

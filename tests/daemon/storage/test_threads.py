@@ -260,12 +260,16 @@ async def test_nothing_in_a_word_is_a_command(stored: Stored, word: str) -> None
     assert await names(stored) == ["b", "a"]
 
 
-async def test_the_index_of_words_catches_up(stored: Stored) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 500])
+async def test_the_index_of_words_catches_up(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("daemon.storage.threads.INDEXED_AT_ONCE", at_once)
     await keep(stored, entry("a", "apple"))
     assert await names(stored, words=("apple",)) == ["a"]
-    await keep(stored, entry("b", "apples"))
+    await keep(stored, entry("b", "apples"), entry("c"), entry("d", "apple"))
 
-    assert await names(stored, words=("apple",)) == ["b", "a"]
+    assert await names(stored, words=("apple",)) == ["d", "b", "a"]
 
 
 async def test_pages_are_stable_while_threads_begin_and_go_on(stored: Stored) -> None:
