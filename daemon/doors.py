@@ -259,7 +259,11 @@ async def open_doors(
         in_flight=house.router.in_flight,
         waiting=house.router.waiting,
         feedback=FeedbackDesk(
-            house.ledger, house.desk.quality, utc, house.consensus.learn
+            house.ledger,
+            house.desk.quality,
+            utc,
+            house.consensus.learn,
+            house.threads,
         ),
         notices=house.notices,
         new_id=house.new_id,

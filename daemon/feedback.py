@@ -9,6 +9,7 @@ from actors.errors import InvalidRequest
 from actors.messages.consensus import ConsensusInfo
 from actors.messages.ledger import Label, LedgerRef
 from actors.messages.routing import AttemptRecord, RequestRecord
+from actors.messages.threads import ThreadEntry, ThreadRecorder
 from actors.policy.quality import Quality, QualityBook
 from daemon.ownership import may_see
 from ipc.feedback import FeedbackParams, FeedbackResult, QualityRow
@@ -23,6 +24,7 @@ class FeedbackDesk:
         book: What the router ranks with.
         utc: Epoch seconds.
         on_round: Told of a round of consensus and the score of its answer.
+        notes: Where scores of what belongs to a thread are noted.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class FeedbackDesk:
         book: QualityBook,
         utc: Callable[[], float],
         on_round: Callable[[RequestRecord, float], None],
+        notes: ThreadRecorder,
     ) -> None:
         self._ledger = ledger
         self._book = book
         self._utc = utc
         self._on_round = on_round
+        self._notes = notes
 
     async def take(self, params: object, peer: Peer) -> FeedbackResult:
         """Attach a score to a decision; to all who agreed where several were asked.
@@ -49,6 +53,14 @@ class FeedbackDesk:
             raise _refused(
                 asked, f"there is no decision {asked.decision_id!r} in the ledger"
             )
+        result = await self._scored(asked, record, peer)
+        if record.thread is not None:
+            self._notes.note(_note(asked, record, record.thread, peer))
+        return result
+
+    async def _scored(
+        self, asked: FeedbackParams, record: RequestRecord, peer: Peer
+    ) -> FeedbackResult:
         if record.consensus is None:
             return await self._take(self._label(asked, record, peer))
         results = [
@@ -134,6 +146,22 @@ def _answered(record: RequestRecord) -> AttemptRecord | None:
         return None
     answers = (each for each in reversed(record.attempts) if each.outcome == "ok")
     return next((a for a in answers if a.provider == record.provider), None)
+
+
+def _note(
+    asked: FeedbackParams, record: RequestRecord, thread: str, peer: Peer
+) -> ThreadEntry:
+    """What somebody thought of an answer, for the thread that the answer is in."""
+    return ThreadEntry(
+        thread_id=thread,
+        kind="note",
+        who=peer.user or "caller",
+        to="consensus" if record.consensus is not None else record.provider,
+        user=record.user,
+        text=asked.comment,
+        decision_id=asked.decision_id,
+        data={"score": asked.score},
+    )
 
 
 def _refused(asked: FeedbackParams, said: str) -> InvalidRequest:

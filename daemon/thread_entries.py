@@ -74,7 +74,8 @@ def ending(
     """The answer, or why there is none; with every ballot where several were asked."""
     if isinstance(end, RouteResult):
         info = end.consensus
-        ballots = info.ballots if info is not None else ()
+        # Those of an answer that is given again were cast in another round.
+        ballots = () if info is None or end.cached else info.ballots
         last = _answer(request, thread, end)
     else:
         ballots, last = end.ballots, _error(request, thread, end)

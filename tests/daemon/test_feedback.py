@@ -14,6 +14,7 @@ from ipc.params import read_params
 from tests.support.consensus_house import consensus_house
 from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
+from tests.support.notes import Notes
 from tests.support.small_house import SmallHouse, small_house
 
 ADA = Peer(door="json", user="ada", tier="admin")
@@ -40,7 +41,10 @@ class Giving:
     ) -> None:
         self.house = house
         self.ledger = MemoryLedger(house.spool.records)
-        self.desk = FeedbackDesk(self.ledger, house.desk.quality, lambda: NOW, on_round)
+        self.notes = Notes()
+        self.desk = FeedbackDesk(
+            self.ledger, house.desk.quality, lambda: NOW, on_round, self.notes
+        )
 
     async def give(
         self, answer: RouteResult, score: float, **more: str
@@ -78,6 +82,20 @@ async def test_a_score_is_kept_with_who_answered_what_and_who_gave_it(
     assert result.quality[0].labels == 1
     assert result.quality[0].quality == pytest.approx(0.5625)
     assert giving.desk.rows() == result.quality
+
+
+async def test_what_belongs_to_a_thread_has_its_score_in_it(house: SmallHouse) -> None:
+    giving = Giving(house)
+    alone = await house.answer(user="ada")
+    answer = await house.answer(user="ada", thread="plan", provider="two")
+
+    await giving.give(alone, 1.0)
+    await giving.give(answer, 0.25, comment="made it up")
+
+    (entry,) = giving.notes.entries
+    assert (entry.thread_id, entry.user, entry.kind) == ("plan", "ada", "note")
+    assert (entry.who, entry.to, entry.text) == ("ada", "two", "made it up")
+    assert (entry.data, entry.decision_id) == ({"score": 0.25}, answer.decision_id)
 
 
 async def test_a_pretended_answer_teaches_about_pretended_ones(

@@ -26,6 +26,7 @@ from ipc.methods import Peer
 from ipc.params import read_params
 from tests.support.fake_transport import FakeTransport, completion, refusal
 from tests.support.ledger_memory import MemoryLedger
+from tests.support.notes import Notes
 from tests.support.small_house import SmallHouse, provider, request, small_house
 
 PEER = Peer(door="json", tier="admin")
@@ -62,6 +63,7 @@ def service_of(
             house.desk.quality,
             lambda: NOW,
             lambda *_: None,
+            Notes(),
         ),
         new_id=lambda: "new",
         utc=lambda: NOW,
@@ -155,6 +157,7 @@ async def test_uptime_does_not_follow_the_wall_clock(house: SmallHouse) -> None:
             house.desk.quality,
             lambda: NOW,
             lambda *_: None,
+            Notes(),
         ),
         new_id=lambda: "new",
         utc=lambda: clock[0],

@@ -157,6 +157,24 @@ def test_an_error_closes_the_question_with_what_is_known_of_its_cost(
     assert (entry.cost_usd, entry.data["error"]) == (total, "no_provider")
 
 
+def test_ballots_of_an_answer_that_is_given_again_are_not_cast_again() -> None:
+    info = ConsensusInfo(
+        method="majority",
+        kind="number",
+        rule="r",
+        agreement=1.0,
+        confidence=None,
+        effective_votes=None,
+        winner=0,
+        groups=(("one",),),
+        ballots=(Ballot(member="one", state="answered", group=0),),
+    )
+    asked = request(consensus=ConsensusAsk())
+    (verdict,) = ending(asked, "t", answer("r", consensus=info, cached=True))
+
+    assert (verdict.kind, verdict.data["cached"]) == ("verdict", True)
+
+
 def test_a_round_without_a_quorum_keeps_its_ballots() -> None:
     ballots = (Ballot(member="one", state="answered", content="Yes."),)
     asked = request(consensus=ConsensusAsk())

@@ -55,6 +55,7 @@ def task(shown: TaskView, paint: Paint) -> str:
         ("ended", shown.ended_at and moment(shown.ended_at)),
         ("deadline", shown.deadline_at and moment(shown.deadline_at)),
         ("batch", shown.batch_id),
+        ("thread", shown.thread_id),
         ("user", shown.user),
         ("title", shown.title),
         ("worker", shown.worker),
