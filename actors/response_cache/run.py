@@ -16,6 +16,7 @@ from actors.errors import (
 )
 from actors.messages.reuse import Reused, ReuseKind
 from actors.messages.routing import (
+    PRIORITIES,
     ErrorInfo,
     RouteResult,
     error_info,
@@ -170,10 +171,17 @@ class CachedRun:
         return found
 
     def _joinable(self) -> SharedCall | None:
-        """Somebody else's call for the same; one that may end before we may is no help."""
+        """Somebody else's call for the same, unless it would serve us worse than our own.
+
+        So would one that may end before we may, or that waits behind others whom we
+        would go before.
+        """
         found = self._desk.calls.get(self._asked)
-        own_s = self._request.deadline_s or math.inf
-        return found if found is not None and found.limit_s >= own_s else None
+        if found is None or found.limit_s < (self._request.deadline_s or math.inf):
+            return None
+        rank = PRIORITIES.index
+        behind = rank(found.request.priority) > rank(self._request.priority)
+        return None if behind else found
 
     async def _lead(self) -> RouteResult | ErrorInfo:
         request = self._request

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from actors.messages.chat import ChatRequest, Message, Tool
 from actors.messages.reuse import CacheUse
+from actors.messages.routing import Priority
 from actors.policy.reuse import (
     Kept,
     fingerprint,
@@ -345,6 +346,22 @@ async def test_a_patient_one_does_not_wait_for_a_hasty_call() -> None:
 
     assert (answer.content, answer.cached) == ("blue", False)
     assert house.calls() == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "calls"),
+    [("low", "high", 2), ("normal", "normal", 1), ("high", "low", 1)],
+)
+async def test_who_is_in_a_hurry_does_not_wait_for_a_call_that_is_not(
+    first: Priority, second: Priority, calls: int
+) -> None:
+    async with cache_house(one(completion(after_s=2.0))) as house:
+        slow = house.begin(priority=first)
+        await anyio.sleep(0.1)
+        await house.ask(priority=second)
+        await slow.answer()
+
+    assert house.calls() == calls
 
 
 async def test_when_the_time_of_the_first_is_over_another_asks_anew() -> None:
