@@ -48,7 +48,7 @@ class Kept(Struct, frozen=True):
     """An answer as it is stored.
 
     Attributes:
-        asked: The fingerprint of what was asked.
+        asked: The fingerprint of what was asked; under a key its ``body_print``.
         at: When it was answered, or began to be; UTC epoch seconds.
         result: ``None``: it had begun, and what came of it was never written down.
         request_id: Of the request that had begun.
@@ -91,6 +91,11 @@ def _canonical(asked: _Asked) -> bytes:
         return _encode(asked)
     except (ValueError, RecursionError):  # what JSON cannot say
         return repr(asked).encode(errors="backslashreplace")
+
+
+def body_print(request: RouteRequest) -> bytes:
+    """What the repeats of a key are compared by: 32 bytes, whatever is configured now."""
+    return fingerprint(request, "", shared=True)
 
 
 def repeat_key(user: str | None, key: str) -> bytes:

@@ -104,7 +104,7 @@ class Desk:
 
     async def mark(self, call: SharedCall, key: bytes) -> None:
         """Write down that it begins: whoever comes after a ``kill -9`` knows of it."""
-        begun = Kept(call.asked, self.tools.utc(), request_id=call.request.request_id)
+        begun = Kept(call.body, self.tools.utc(), request_id=call.request.request_id)
         written = write_kept(begun)
         assert written is not None
         await self.tools.repeats.put(key, written, REPEAT_TTL_S)
@@ -137,7 +137,7 @@ class Desk:
         if call.keep and worth_keeping(result):
             await tools.answers.put(call.asked, written, self.settings.ttl_s)
         for key in tuple(call.keys):
-            await tools.repeats.put(key, written, REPEAT_TTL_S)
+            await self._keep_repeat(key, Kept(call.body, tools.utc(), result))
 
     async def keep_repeated(
         self, key: bytes, kept: Kept, request: RouteRequest
@@ -146,12 +146,15 @@ class Desk:
         call = SharedCall(request, kept.asked, keep=False, on_failed=self.drop)
         call.outcome = kept.result
         self.bind(key, call)  # for who comes before it is written
-        written = write_kept(kept)
         try:
-            if written is not None:
-                await self.tools.repeats.put(key, written, REPEAT_TTL_S)
+            await self._keep_repeat(key, replace(kept, asked=call.body))
         finally:
             self.drop(call)
+
+    async def _keep_repeat(self, key: bytes, kept: Kept) -> None:
+        written = write_kept(kept)
+        if written is not None:
+            await self.tools.repeats.put(key, written, REPEAT_TTL_S)
 
     # ---- what is written down
 

@@ -23,6 +23,7 @@ from actors.messages.routing import (
 )
 from actors.policy.reuse import (
     Kept,
+    body_print,
     cache_use,
     fingerprint,
     given_again,
@@ -156,14 +157,15 @@ class CachedRun:
         )
 
     def _check(self, asked: bytes) -> None:
-        same_as_before(self._request.idempotency_key or "", asked, self._asked)
+        body = body_print(self._request)
+        same_as_before(self._request.idempotency_key or "", asked, body)
 
     def _under_way(self) -> SharedCall | None:
         """A call that will answer this request as well."""
         desk = self._desk
         if self._key is not None and self._key in desk.keyed:
             call = desk.keyed[self._key]
-            self._check(call.asked)
+            self._check(call.body)
             return call
         found = self._joinable() if self._use == "on" else None
         if found is not None and self._key is not None:

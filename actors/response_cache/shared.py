@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 
 from actors.errors import GitBridgeError
 from actors.messages.chat import Delta
@@ -14,6 +15,7 @@ from actors.messages.routing import (
     Started,
     error_info,
 )
+from actors.policy.reuse import body_print
 from actors.response_cache.waiter import Waiter
 
 
@@ -53,6 +55,11 @@ class SharedCall:
         self._started: Started | None = None
         self._deltas: list[Delta] = []
         self._handle: RouteHandle | None = None
+
+    @cached_property
+    def body(self) -> bytes:
+        """What repeats of its keys are compared by."""
+        return body_print(self.request)
 
     @property
     def limit_s(self) -> float:

@@ -1,13 +1,18 @@
 """What goes through the response cache, and what its configuration does to it."""
 
+import tomllib
+
 import msgspec
 import pytest
 
 from actors.messages.reuse import CacheUse
 from actors.messages.routing import RouteResult
 from daemon.caching import Caching, scope_of
-from daemon.config import Config
+from daemon.config import CacheConfig, Config
+from daemon.config_load import settings_from
 from daemon.storage.answers import MemoryAnswers
+from daemon.telemetry import Telemetry
+from tests.support.documents import ROOT, blocks
 from tests.support.fake_transport import FakeTransport, completion
 from tests.support.small_house import SmallHouse, ended, request, small_house
 
@@ -122,3 +127,24 @@ def test_what_does_not_is_not(change: dict[str, object]) -> None:
     changed = msgspec.convert(change, Config)
 
     assert scope_of(changed, simulated=False) == scope_of(Config(), simulated=False)
+
+
+PAGE = "docs/cache.md"
+
+
+def test_the_example_of_the_page_is_a_configuration() -> None:
+    (example,) = blocks(PAGE, "toml")
+    told = settings_from(tomllib.loads(example), environ={}).config.cache
+
+    assert told == msgspec.structs.replace(CacheConfig(), enabled=True)
+
+
+async def test_every_figure_is_on_the_page() -> None:
+    async with small_house({"one": FakeTransport(completion())}) as house:
+        front = caching(house, config(enabled=True))
+        await asked(front)
+        names = {figure.name for figure in front.figures()}
+    names |= {each.name for each in (Telemetry().cache_hits, Telemetry().cache_saved)}
+
+    text = (ROOT / PAGE).read_text()
+    assert [name for name in names if name not in text] == []

@@ -206,6 +206,13 @@ def test_what_json_cannot_say_has_a_fingerprint_all_the_same() -> None:
     assert printed(half) != printed(other)
 
 
+def test_a_body_is_the_same_for_whoever_asks_it() -> None:
+    bobs = replace(ASKED, user="bob", deadline_s=3.0)
+
+    assert reuse.body_print(bobs) == reuse.body_print(ASKED)
+    assert reuse.body_print(replace(ASKED, model="m")) != reuse.body_print(ASKED)
+
+
 def test_keys_are_each_owners_own() -> None:
     keys = {
         reuse.repeat_key("ann", "k"),

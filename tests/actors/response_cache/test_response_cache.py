@@ -11,7 +11,7 @@ from actors.messages.reuse import CacheUse
 from actors.messages.routing import Priority
 from actors.policy.reuse import (
     Kept,
-    fingerprint,
+    body_print,
     read_kept,
     repeat_key,
     write_kept,
@@ -474,6 +474,39 @@ async def test_a_key_is_not_used_twice_for_different_things(wait_s: float) -> No
     assert house.calls() == 1
 
 
+@pytest.mark.parametrize("wait_s", [0.5, 20.0], ids=["running", "answered"])
+async def test_a_repeat_is_the_same_whatever_is_configured_meanwhile(
+    wait_s: float,
+) -> None:
+    async with cache_house(one(completion("blue", after_s=10.0)), OFF) as house:
+        first = house.begin(idempotency_key="k")
+        await anyio.sleep(wait_s)
+        house.handle.configure(CacheSettings(enabled=True, scope="new", shared=True))
+        again = await house.ask(idempotency_key="k")
+        await first.answer()
+
+    assert again.cached
+    assert house.calls() == 1
+
+
+async def test_a_key_may_be_bound_to_anothers_call_where_answers_are_shared() -> None:
+    settings = CacheSettings(enabled=True, shared=True)
+    async with cache_house(one(completion("blue", after_s=2.0)), settings) as house:
+        first = house.begin(user="ann")
+        await anyio.sleep(0.5)
+        keyed = house.begin(user="bob", idempotency_key="k")
+        await anyio.sleep(0.5)
+        repeat = await house.ask(user="bob", idempotency_key="k")
+        await first.answer()
+        await keyed.answer()
+        await anyio.sleep(1.0)
+        later = await house.ask(user="bob", idempotency_key="k")
+
+    assert repeat.cached
+    assert later.cached
+    assert house.calls() == 1
+
+
 async def test_keys_are_each_owners_own() -> None:
     async with cache_house(one(completion()), OFF) as house:
         await house.ask(idempotency_key="k", user="ann", prompt="one thing")
@@ -555,7 +588,7 @@ async def test_an_actor_that_is_stopped_ends_what_it_has_begun() -> None:
 
 def begun(prompt: str = "hello") -> bytes:
     """What a daemon that was killed has left of a request under way."""
-    asked = fingerprint(request(prompt=prompt), "", shared=False)
+    asked = body_print(request(prompt=prompt))
     written = write_kept(Kept(asked, EPOCH - 9.0, request_id="r0"))
     assert written is not None
     return written
