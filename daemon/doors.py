@@ -275,7 +275,7 @@ async def open_doors(
     desk = TaskDesk(
         house.tasks.queue,
         house.tasks.config,
-        house.tasks.schemas.unusable,
+        house.tasks.checks.unusable,
         house.new_id,
         utc,
     )

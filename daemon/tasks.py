@@ -16,9 +16,9 @@ from actors.messages.tasks import Performer, Task, TaskChange, TaskKind
 from actors.messages.threads import ThreadRecorder
 from actors.router.desk import Desk as Routing
 from actors.runtime import ActorSystem, ChildSpec, SupervisorSpec
+from daemon.answer_checks import AnswerChecks
 from daemon.config import Config, QueueConfig
 from daemon.ids import utc
-from daemon.schemas import Schemas
 from daemon.telemetry import Gauge, Telemetry
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Tasks:
         notices: Where changes are put up.
 
     Attributes:
-        schemas: Applies the schemas of callers.
+        checks: Holds answers against schemas and patterns.
         performers: Who does the work of which kind; more may be added at any time.
     """
 
@@ -91,7 +91,7 @@ class Tasks:
         self._link = link
         self._telemetry = telemetry
         self._notices = notices
-        self.schemas = Schemas()
+        self.checks = AnswerChecks()
         self.performers: dict[TaskKind, Performer] = {}
         self._around: _Around | None = None
         self._handle: TaskQueueHandle | None = None
@@ -156,7 +156,7 @@ class Tasks:
         asking = task_queue.RequestPerformer(
             around.router,
             partial(candidates, around.routing),
-            self.schemas,
+            self.checks,
             tools.new_id,
             utc,
         )

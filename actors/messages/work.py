@@ -11,7 +11,7 @@ class Check(Struct, frozen=True, kw_only=True):
     """What an answer must be to be taken. An empty one is never taken.
 
     ``finish``: ``whole`` wants it to have ended by itself, ``any`` takes a cut one too.
-    ``schema`` is a usable JSON Schema (see ``SchemaCheck``) for the answer as JSON;
+    ``schema`` is a usable JSON Schema (see ``AnswerCheck``) for the answer as JSON;
     ``required`` are keys that the JSON object must have. ``pattern`` is a regular
     expression that must be found in it: only ever from the configuration.
     """
@@ -23,11 +23,14 @@ class Check(Struct, frozen=True, kw_only=True):
     repair: bool = True
 
 
-class SchemaCheck(Protocol):
-    """Applies JSON Schemas, never on the event loop."""
+class AnswerCheck(Protocol):
+    """Holds answers against what can take long, never on the event loop."""
 
     async def mismatch(self, schema: object, text: str) -> str | None:
         """What of a JSON text is not as a usable schema wants it, in words."""
+
+    async def lacks(self, pattern: str, text: str) -> str | None:
+        """Why a regular expression is not found in a text, in words."""
 
 
 class RequestWork(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from actors.messages.routing import (
     error_info,
 )
 from actors.messages.tasks import Performed, Task
-from actors.messages.work import Check, RequestOutcome, RequestWork, SchemaCheck
+from actors.messages.work import AnswerCheck, Check, RequestOutcome, RequestWork
 from actors.policy.tasks.checks import fault, json_text
 from actors.policy.tasks.remedies import Elsewhere, Repair, next_remedy
 
@@ -40,7 +40,7 @@ class RequestPerformer:
     Args:
         router: Takes requests, rounds of consensus too.
         providers: Who may be asked for a request, the preferred first.
-        schemas: Says whether an answer is as its schema wants.
+        checks: Holds answers against schemas and patterns.
         new_id: Makes request ids.
         utc: Epoch seconds.
     """
@@ -49,13 +49,13 @@ class RequestPerformer:
         self,
         router: RouteRef,
         providers: Callable[[RouteRequest], Sequence[str]],
-        schemas: SchemaCheck,
+        checks: AnswerCheck,
         new_id: Callable[[], str],
         utc: Callable[[], float],
     ) -> None:
         self._router = router
         self._providers = providers
-        self._schemas = schemas
+        self._checks = checks
         self._new_id = new_id
         self._utc = utc
 
@@ -91,11 +91,11 @@ class RequestPerformer:
 
     async def _fault(self, check: Check, result: RouteResult) -> str | None:
         found = fault(check, result)
-        if found is not None or check.schema is None:
-            return found
-        text = json_text(result)
-        found = await self._schemas.mismatch(check.schema, text)
-        return None if found is None else f"its schema does not hold {found}"
+        if found is None and check.pattern is not None:
+            found = await self._checks.lacks(check.pattern, result.content or "")
+        if found is None and check.schema is not None:
+            found = await self._checks.mismatch(check.schema, json_text(result))
+        return found
 
     async def _ask(self, request: RouteRequest, task: Task) -> RouteResult:
         request = replace(

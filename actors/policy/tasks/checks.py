@@ -1,19 +1,19 @@
 """Whether an answer is what was asked for."""
 
-import re
+from typing import Final
 
 import msgspec
 
 from actors.messages.routing import RouteResult
 from actors.messages.work import Check
 
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n```\s*\Z", re.DOTALL)
+_FENCE: Final = "```"
 
 
 def fault(check: Check, result: RouteResult) -> str | None:
     """What is wrong with an answer, in words for whoever gave it; ``None``: nothing.
 
-    Whether its JSON is as the schema wants is not looked at here: see ``json_text``.
+    Its schema and its pattern are not looked at here: see ``AnswerCheck``.
     """
     content = result.content or ""
     found = _cut(check, result)
@@ -21,8 +21,6 @@ def fault(check: Check, result: RouteResult) -> str | None:
         found = "the answer is empty"
     if found is not None:
         return found
-    if check.pattern is not None and re.search(check.pattern, content) is None:
-        return f"the answer does not match {check.pattern}"
     if check.schema is None and not check.required:
         return None
     return _json_fault(check, json_text(result))
@@ -39,8 +37,12 @@ def _cut(check: Check, result: RouteResult) -> str | None:
 def json_text(result: RouteResult) -> str:
     """The JSON in an answer, which may stand between fences."""
     content = result.content or ""
-    fenced = _FENCE.match(content)
-    return fenced[1] if fenced else content
+    first, _, rest = content.strip().partition("\n")
+    inner = rest.removesuffix(f"\n{_FENCE}")
+    language = first.strip().removeprefix(_FENCE).strip()
+    if len(inner) == len(rest) or not first.startswith(_FENCE):
+        return content
+    return inner if language in {"", "json"} else content
 
 
 def _json_fault(check: Check, text: str) -> str | None:

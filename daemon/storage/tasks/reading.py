@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from msgspec.structs import replace
 
@@ -70,10 +71,11 @@ def find(connection: sqlite3.Connection, query: TaskQuery) -> TaskPage:
     before = _before(query.cursor)
     # One walk for each state, so that none has to pass by all the others.
     found: list[Row] = []
-    for state in query.states or (None,):
-        where, values = _where(query, state, before)
-        sql = f"{where} ORDER BY seq DESC LIMIT ?"
-        found += rows(connection, sql, (*values, query.limit + 1))
+    with _at_once(connection):
+        for state in query.states or (None,):
+            where, values = _where(query, state, before)
+            sql = f"{where} ORDER BY seq DESC LIMIT ?"
+            found += rows(connection, sql, (*values, query.limit + 1))
     found.sort(reverse=True, key=lambda row: row.seq)
     page = found[: query.limit]
     more = len(found) > query.limit
@@ -138,7 +140,22 @@ def _walk(asked: Collection[str], state: str | None) -> Collection[str]:
     return next((walk for walk in _WALKS if walk.issubset(asked)), ())
 
 
+@contextmanager
+def _at_once(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read within it is as it was at one moment."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def stats(connection: sqlite3.Connection, now: float) -> QueueStats:
+    with _at_once(connection):
+        return _stats(connection, now)
+
+
+def _stats(connection: sqlite3.Connection, now: float) -> QueueStats:
     counts: defaultdict[_Kind, dict[str, int]] = defaultdict(dict)
     for priority, kind, type_, part, tasks in connection.execute(
         "SELECT * FROM depths WHERE tasks > 0"

@@ -401,7 +401,10 @@ class Answers:
 
 
 class Lists:
-    """A ``SchemaCheck`` of one schema: lists."""
+    """An ``AnswerCheck`` of one schema, lists, and of patterns that are words."""
+
+    async def lacks(self, pattern: str, text: str) -> str | None:
+        return None if pattern in text else f"the answer does not match {pattern}"
 
     async def mismatch(self, schema: object, text: str) -> str | None:
         assert schema == {"type": "array"}
@@ -455,7 +458,16 @@ async def test_an_answer_that_its_schema_does_not_hold_is_repaired() -> None:
         assert it.state("a") == "done"
         told = router.asked[1].chat.messages[-1].content
         assert isinstance(told, str)
-        assert 'its schema does not hold at $: {} is not of type "array"' in told
+        assert 'at $: {} is not of type "array"' in told
+
+
+async def test_an_answer_without_its_pattern_is_repaired() -> None:
+    router = Answers(("wrong", "openai"), ("the word", "openai"))
+    async with place(performing(router)) as it:
+        await it.handle.submit([asking("a", Check(pattern="word"))])
+        assert await it.handle.wait(["a"], 10.0)
+        assert it.state("a") == "done"
+        assert "does not match word" in str(router.asked[1].chat.messages[-1].content)
 
 
 async def test_when_no_answer_will_do_it_has_failed() -> None:

@@ -79,6 +79,34 @@ async def test_the_first_read_and_the_first_write_make_one_database(
     assert (kept.task.task_id, found) == ("t1", None)
 
 
+async def test_depths_are_those_of_one_moment(
+    store: SqliteTasks, tmp_path: Path
+) -> None:
+    """A task that is claimed between two of the questions is in all answers, or none."""
+    await store.submit((new(1),))
+    path = tmp_path / "tasks.db"
+
+    class Meanwhile(sqlite3.Connection):
+        """Before anybody hears how old the oldest is, it is claimed."""
+
+        @override
+        def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
+            if "age_from" in sql:
+                with closing(sqlite3.connect(path)) as other:
+                    other.execute("UPDATE tasks SET queue = NULL, age_from = NULL")
+                    other.execute("UPDATE depths SET part = 'in_work'")
+                    other.commit()
+            return super().execute(sql, values)
+
+    with closing(
+        sqlite3.connect(path, factory=Meanwhile, isolation_level=None)
+    ) as reader:
+        (before,) = reading.stats(reader, NOW + 5).depths
+        (after,) = reading.stats(reader, NOW + 5).depths
+    assert (before.queued, before.in_work, before.oldest_s) == (1, 0, 5.0)
+    assert (after.queued, after.in_work, after.oldest_s) == (0, 1, None)
+
+
 RARE: tuple[tuple[TaskQuery, int], ...] = (
     (TaskQuery(types=("rare",)), 1),
     (TaskQuery(types=("nothing",)), 0),

@@ -1,11 +1,11 @@
-"""JSON Schemas of callers: the real library, in the real process of its own."""
+"""JSON AnswerChecks of callers: the real library, in the real process of its own."""
 
 import time
 
 import msgspec
 import pytest
 
-from daemon.schemas import MAX_BYTES, MAX_DEPTH, Schemas
+from daemon.answer_checks import MAX_BYTES, MAX_DEPTH, AnswerChecks
 
 TREE: dict[str, object] = {
     "$defs": {
@@ -38,7 +38,7 @@ TREE: dict[str, object] = {
 async def test_what_fits_and_what_does_not(
     schema: object, good: object, bad: object, where: str
 ) -> None:
-    schemas = Schemas()
+    schemas = AnswerChecks()
     assert await schemas.unusable(schema) is None
     assert await schemas.mismatch(schema, msgspec.json.encode(good).decode()) is None
     found = await schemas.mismatch(schema, msgspec.json.encode(bad).decode())
@@ -64,13 +64,13 @@ async def test_what_fits_and_what_does_not(
     ],
 )
 async def test_what_cannot_be_used_is_said(schema: object, said: str) -> None:
-    found = await Schemas().unusable(schema)
+    found = await AnswerChecks().unusable(schema)
     assert found is not None
     assert said in found
 
 
 async def test_how_deep_and_how_often_a_schema_is_looked_at() -> None:
-    schemas = Schemas()
+    schemas = AnswerChecks()
     schema: dict[str, object] = {}
     for _ in range(MAX_DEPTH - 1):
         schema = {"items": schema}
@@ -80,12 +80,25 @@ async def test_how_deep_and_how_often_a_schema_is_looked_at() -> None:
 
 
 async def test_one_that_takes_too_long_is_cut_short_and_the_next_is_served() -> None:
-    schemas = Schemas(limit_s=0.3)
+    schemas = AnswerChecks(limit_s=0.3)
     answer: object = 1
     for _ in range(40):
         answer = {"child": answer}
     began = time.monotonic()
     found = await schemas.mismatch(TREE, msgspec.json.encode(answer).decode())
-    assert found == "it takes more than 0.3 s to apply"
+    assert (found or "").endswith("it cannot be checked: it takes over 0.3 s")
     assert time.monotonic() - began < 30.0
     assert await schemas.mismatch({"type": "null"}, "null") is None
+
+
+async def test_patterns_of_the_configuration_are_pythons() -> None:
+    checks = AnswerChecks()
+    assert await checks.lacks("(?<=a)b", "xab") is None
+    assert await checks.lacks("^b", "ab") == "the answer does not match ^b"
+
+
+async def test_a_pattern_that_takes_too_long_is_cut_short_too() -> None:
+    checks = AnswerChecks(limit_s=0.3)
+    found = await checks.lacks("^(a+)+$", "a" * 60 + "!")
+    assert found == "it cannot be checked: it takes over 0.3 s"
+    assert await checks.lacks("a", "a") is None

@@ -1,22 +1,27 @@
-"""JSON Schemas of callers, compiled and applied by ``jsonschema-rs``.
+"""Answers held against JSON AnswerChecks (by ``jsonschema-rs``) and regular expressions.
 
 All keywords of the drafts 4, 6, 7, 2019-09 and 2020-12 (the latest where ``$schema``
-names none). A schema comes from strangers, and some can be written that take hours: so
-it is applied by a process of its own, which is killed when it takes too long. Nothing is
-fetched for a ``$ref``, and patterns are matched in linear time (no look-around, no
+names none). A schema comes from strangers, and some can be written that take hours, as
+can a regular expression of the configuration: so they are applied by a process of its own, which is killed when it takes too long. Nothing is
+fetched for a ``$ref``, and patterns in schemas are matched in linear time (no look-around, no
 back-references). The process is started when it is first needed, and kept for a while.
 """
 
 import hashlib
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import msgspec
 
 if TYPE_CHECKING:
     from jsonschema_rs import Validator
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 MAX_BYTES: Final = 65_536
 """Of a schema as JSON."""
@@ -32,8 +37,8 @@ _REMEMBERED: Final = 1000
 _START_S: Final = 20.0
 
 
-class Schemas:
-    """Whether schemas can be used, and whether answers are as they want.
+class AnswerChecks:
+    """Whether schemas can be used, and whether answers are as they and patterns want.
 
     Args:
         limit_s: How long one may take.
@@ -50,7 +55,7 @@ class Schemas:
         digest = hashlib.sha256(data).digest()
         if digest in self._usable:
             return None
-        found = _too_large(schema, data) or await self._run(data, None)
+        found = _too_large(schema, data) or await self._run(_check, data, None)
         if found is None:
             if len(self._usable) >= _REMEMBERED:
                 self._usable.clear()
@@ -64,9 +69,19 @@ class Schemas:
             schema: The JSON Schema.
             text: A JSON value.
         """
-        return await self._run(msgspec.json.encode(schema), text)
+        data = msgspec.json.encode(schema)
+        found = await self._run(_check, data, text)
+        return (
+            None if found is None else f"the answer is not as its schema wants: {found}"
+        )
 
-    async def _run(self, schema: bytes, text: str | None) -> str | None:
+    async def lacks(self, pattern: str, text: str) -> str | None:
+        """Why a regular expression of Python's is not found in a text, in words."""
+        return await self._run(_search, pattern, text)
+
+    async def _run(
+        self, work: Callable[[T, U], str | None], what: T, text: U
+    ) -> str | None:
         from anyio import to_process  # noqa: PLC0415 - for those who use schemas
 
         async with self._one:
@@ -77,13 +92,13 @@ class Schemas:
                         await to_process.run_sync(_check, b"true", None)
                     with anyio.fail_after(self._limit_s):
                         return await to_process.run_sync(
-                            _check, schema, text, cancellable=True
+                            work, what, text, cancellable=True
                         )
                 except anyio.BrokenWorkerProcess:
                     continue
                 except TimeoutError:
-                    return f"it takes more than {self._limit_s:g} s to apply"
-        return "it takes too much memory to apply"
+                    return f"it cannot be checked: it takes over {self._limit_s:g} s"
+        return "it cannot be checked: it takes too much memory"
 
 
 def _too_large(schema: object, data: bytes) -> str | None:
@@ -105,6 +120,11 @@ def _within(value: object) -> list[object]:
 
 
 # ---- in the process of its own
+
+
+def _search(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text)
+    return None if found is not None else f"the answer does not match {pattern}"
 
 
 def _check(schema: bytes, text: str | None) -> str | None:
