@@ -1,5 +1,6 @@
 """Every store of tasks does what ``TaskStore`` says: one behaviour, whatever is behind it."""
 
+import anyio
 import pytest
 from msgspec.structs import replace
 
@@ -327,3 +328,51 @@ async def test_listeners_hear_of_every_state(store: TaskStore) -> None:
         ("running", "half"),
         ("done", "half"),
     ]
+
+
+# At once -------------------------------------------------------------------------------
+
+
+async def test_workers_at_once_never_have_one_task_twice(store: TaskStore) -> None:
+    """Nor end one twice, whoever changes it meanwhile."""
+    await store.submit(
+        [replace(new(n), lane="narrow" if n % 3 else "") for n in range(60)]
+    )
+    ends: list[str] = []
+
+    async def work(name: str) -> None:
+        for _ in range(40):
+            for task in await store.claim(replace(ask(2, narrow=5), worker=name)):
+                held = lease(task)
+                await store.advance(held, NOW, name)
+                assert await store.renew((held,), NOW + 1.0, 30.0) != ("lost",)
+                done = Ending(lease=held, now=NOW, state="done", result=name.encode())
+                ends.extend([task.task_id] * await store.finish(done))
+
+    async with anyio.create_task_group() as group:
+        for number in range(8):
+            group.start_soon(work, f"w{number}")
+        group.start_soon(store.sweep, NOW, 100)
+
+    assert sorted(ends) == sorted(f"t{n}" for n in range(60))
+    (depth,) = (await store.stats(NOW)).depths or (None,)
+    assert depth is None or (depth.queued, depth.in_work) == (0, 0)
+
+
+async def test_one_cancelled_while_it_is_ended_is_one_or_the_other(
+    store: TaskStore,
+) -> None:
+    await store.submit([new(n) for n in range(10)])
+    taken = await store.claim(ask(10))
+
+    async def finish(task: Task) -> None:
+        again = Ending(lease=lease(task), now=NOW, state="waiting", run_at=NOW + 9.0)
+        assert await store.finish(again)
+
+    async with anyio.create_task_group() as group:
+        for task in taken:
+            group.start_soon(finish, task)
+            group.start_soon(store.cancel, task.task_id, NOW)
+
+    states = {task.state for task in (await store.find(TaskQuery())).tasks}
+    assert states == {"cancelled"}
