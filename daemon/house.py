@@ -209,7 +209,7 @@ async def open_house(
         stack.push_async_callback(connections.aclose)
         sharing = await stack.enter_async_context(open_sharing(config, state))
         repeats = await stack.enter_async_context(open_repeats(state))
-        tasks = Tasks(config, state, sharing.link, events.telemetry, events.notices)
+        tasks = Tasks(config, state, sharing, events.telemetry, events.notices)
         stack.push_async_callback(tasks.close)  # when the actors have ended
         system = await stack.enter_async_context(
             ActorSystem(on_event=events.actor_event, on_crash=events.actor_crash)

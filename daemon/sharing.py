@@ -6,7 +6,7 @@ redis-py, nine megabytes of it, is imported only where a URL is configured.
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
@@ -133,6 +133,11 @@ class Sharing:
     def _daemons(self) -> int:
         """How many share, this one included, as last known."""
         return 1 if self._peers is None else 1 + self._peers.alive
+
+    def spawn(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Let it go on beside requests until the end."""
+        assert self._group is not None, "nothing is shared"
+        self._group.start_soon(work)
 
     def connect(self, around: Around) -> None:
         """Tell others of this daemon from now on, and hear of them."""

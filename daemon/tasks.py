@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
+
 from actors.messages.lifecycle import Finding
 from actors.messages.provider import DeltaSink
 from actors.messages.routing import RouteHandle, RouteRef, RouteRequest, StartSink
@@ -24,6 +26,7 @@ from daemon.telemetry import Gauge, Telemetry
 if TYPE_CHECKING:
     from actors.messages.notices import NoticeBoard
     from actors.task_queue import Desk, QueueSettings, TaskQueueHandle
+    from daemon.sharing import Sharing
     from daemon.storage.redis.link import RedisLink
     from daemon.storage.redis.tasks.store import RedisTasks
     from daemon.storage.tasks.sqlite import SqliteTasks
@@ -69,7 +72,7 @@ class Tasks:
     Args:
         config: As loaded.
         state: The state folder.
-        link: To the Redis that is shared, if one is.
+        sharing: The way to the Redis that is shared, if one is.
         telemetry: Counts tasks.
         notices: Where changes are put up.
 
@@ -82,13 +85,13 @@ class Tasks:
         self,
         config: Config,
         state: Path,
-        link: "RedisLink | None",
+        sharing: "Sharing | None",
         telemetry: Telemetry,
         notices: "NoticeBoard",
     ) -> None:
         self._config = config
         self._state = state
-        self._link = link
+        self._sharing = sharing
         self._telemetry = telemetry
         self._notices = notices
         self.checks = AnswerChecks()
@@ -153,6 +156,7 @@ class Tasks:
         tools = around.routing.tools
         self._store = store = self._made()
         store.listen(self._changed)
+        store.listen(self._changed_here, own=True)
         asking = task_queue.RequestPerformer(
             around.router,
             partial(candidates, around.routing),
@@ -184,7 +188,9 @@ class Tasks:
 
     def _shared(self) -> "RedisLink | None":
         """The way to where the tasks are, if that is not here."""
-        return self._link if self._config.queue.backend == "redis" else None
+        if self._sharing is None or self._config.queue.backend != "redis":
+            return None
+        return self._sharing.link
 
     def _made(self) -> "SqliteTasks | RedisTasks":
         link = self._shared()
@@ -194,7 +200,10 @@ class Tasks:
             return SqliteTasks(self._state)
         from daemon.storage.redis.tasks.store import RedisTasks  # noqa: PLC0415
 
-        return RedisTasks(link)
+        store = RedisTasks(link)
+        if self._sharing is not None:
+            self._sharing.spawn(partial(store.follow, anyio.sleep))
+        return store
 
     async def close(self) -> None:
         """After the actors have ended: close what keeps the tasks."""
@@ -233,8 +242,10 @@ class Tasks:
         )
 
     def _changed(self, change: TaskChange) -> None:
-        self._telemetry.tasks.add((change.state,))
         self._notices.tell("tasks", f"task_{change.state}", change)
+
+    def _changed_here(self, change: TaskChange) -> None:
+        self._telemetry.tasks.add((change.state,))
         if change.thread_id is not None and self._around is not None:
             from daemon.thread_tasks import task_changed  # noqa: PLC0415 - see above
 

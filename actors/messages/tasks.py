@@ -213,6 +213,7 @@ class TaskChange(Struct, frozen=True, kw_only=True):
     worker: str | None = None
     progress: str | None = None
     error_kind: str | None = None
+    cancel_wanted: bool = False
 
 
 class TaskStore(Protocol):
@@ -287,9 +288,12 @@ class TaskStore(Protocol):
 
     async def stats(self, now: float) -> QueueStats: ...
 
-    def listen(self, on_change: Callable[[TaskChange], None]) -> None:
+    def listen(
+        self, on_change: Callable[[TaskChange], None], *, own: bool = False
+    ) -> None:
         """Be told of changes, also of those that other daemons make, as they come.
 
+        ``own``: only of those that were made here, of all of them.
         It may miss some: a change is a hint to look, not a record.
         """
 

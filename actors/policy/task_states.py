@@ -202,6 +202,7 @@ def change_of(task: Task) -> TaskChange:
         worker=task.worker,
         progress=task.progress,
         error_kind=None if task.error is None else task.error.kind,
+        cancel_wanted=task.cancel_wanted,
     )
 
 

@@ -138,3 +138,5 @@ class TaskQueueHandle:
                 waiter.hear(change.task_id)
         elif change.state in {"queued", "waiting"}:
             self._ref.tell(Ring())
+        elif change.cancel_wanted:  # whoever wants it may be with another daemon
+            self._ref.tell(CancelWork(change.task_id))

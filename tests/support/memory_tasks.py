@@ -273,7 +273,10 @@ class MemoryTasks:
             depths[key] = depth
         return QueueStats(tuple(depths[key] for key in sorted(depths)))
 
-    def listen(self, on_change: Callable[[TaskChange], None]) -> None:
+    def listen(
+        self, on_change: Callable[[TaskChange], None], *, own: bool = False
+    ) -> None:
+        del own  # nobody else makes any
         self._listeners.append(on_change)
 
 

@@ -106,7 +106,10 @@ class SqliteTasks:
     async def stats(self, now: float) -> QueueStats:
         return await self._reading.start(lambda db: reading.stats(db, now))
 
-    def listen(self, on_change: Callable[[TaskChange], None]) -> None:
+    def listen(
+        self, on_change: Callable[[TaskChange], None], *, own: bool = False
+    ) -> None:
+        del own  # nobody else makes any
         self._listeners.append(on_change)
 
     def _tell(self, changes: Sequence[TaskChange]) -> None:

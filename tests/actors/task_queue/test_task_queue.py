@@ -287,13 +287,25 @@ async def test_cancel_stops_the_work_at_once() -> None:
         assert worker.cut == ["a"]
 
 
-async def test_a_cancel_from_elsewhere_is_heard_with_the_next_renewal() -> None:
+async def test_a_cancel_from_elsewhere_is_heard_at_once_where_it_is_told() -> None:
     worker = Laborer(takes_s=1000.0)
     async with place(worker) as it:
         await it.handle.submit([task("a")])
         await anyio.sleep(1.0)
         await it.store.cancel("a", utc())
-        assert await it.handle.wait(["a"], 11.0)
+        assert await it.handle.wait(["a"], 0.1)
+        assert it.state("a") == "cancelled"
+
+
+async def test_a_cancel_nobody_told_of_is_heard_with_the_next_renewal() -> None:
+    worker = Laborer(takes_s=1000.0)
+    async with place(worker) as it:
+        await it.handle.submit([task("a")])
+        await anyio.sleep(1.0)
+        unwanted = msgspec.structs.replace(it.store.tasks["a"], cancel_wanted=True)
+        it.store.tasks["a"] = unwanted
+        assert not await it.handle.wait(["a"], 5.0)
+        assert await it.handle.wait(["a"], 6.0)
         assert it.state("a") == "cancelled"
 
 

@@ -75,6 +75,7 @@ local function keep(new)
     call('SADD', base .. 'lanes:' .. new.priority, new.lane)
   end
   for _, each in ipairs(new.counts) do count(each[1], each[2], each[3]) end
+  call('XADD', base .. 'changes', unpack(bytes(new.news)))
   return seq
 end
 

@@ -13,6 +13,7 @@
 --   all, state:<s>, tenant:<t>, user:<u>, batch:<b>, parent:<p>  zsets by seq
 --   depths, busy           hashes  how many there are: <part>|<group>, lane
 --   stream:<priority>      stream  in work: one entry each, pending in its group
+--   changes                stream  the last ones, for whoever wants to hear of them
 --
 -- Members of the zsets by tag and by time are "<seq, 16 digits>:<id>": what is equal goes
 -- by order of arrival.

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from actors.messages.tasks import NewTask, Task
+from actors.messages.tasks import NewTask, Task, TaskChange
 from actors.policy import task_states
 from actors.policy.task_states import IN_QUEUE, IN_WORK
+from daemon.storage.redis.tasks.news import News
 from daemon.storage.redis.tasks.rows import Row, first_fields, group_of, key_of
 from daemon.storage.tasks.status import part_of, status_of
 
@@ -25,6 +26,11 @@ Places = dict[tuple[str, str], str]
 """Set and member, and the score: all but those of a list, by arrival."""
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def _seen(task: Task) -> tuple[object, ...]:
+    """What listeners are told of."""
+    return task.state, task.progress, task.cancel_wanted
 
 
 def _lists(spec: NewTask) -> list[str]:
@@ -69,9 +75,15 @@ def _counts(task: Task, *, ready: bool) -> Iterable[tuple[str, str]]:
 
 @dataclass(slots=True)
 class Change:
-    """What one commit does."""
+    """What one commit does.
+
+    Attributes:
+        told: The changes that listeners are told of, new tasks apart.
+    """
 
     base: str
+    news: News
+    told: list[TaskChange] = field(default_factory=list)
     checks: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[Sent, ...]] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -101,6 +113,9 @@ class Change:
                 self._do("SADD", f"lanes:{task.spec.priority}", task.spec.lane)
         self._count(row, task, ready=ready)
         self._write(row, task, ready=ready)
+        if _seen(row.task) != _seen(task):
+            self.told.append(task_states.change_of(task))
+            self._do("XADD", "changes", *self.news.entry(self.told[-1]))
         if row.entry is not None:
             self._deliver(row, row.entry, task)
 
@@ -134,6 +149,7 @@ class Change:
                 "listed": [*_lists(spec), f"state:{task.state}"],
                 "timed": [(name, repr(at)) for name, at in timed.items()],
                 "counts": [(*each, 1) for each in _counts(task, ready=ready)],
+                "news": self._sent(self.news.entry(task_states.change_of(task))),
             }
         )
 

@@ -1,7 +1,7 @@
 """The store of tasks in Redis; see the package."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, cast
 
 import msgspec
@@ -27,6 +27,7 @@ from daemon.storage.redis.scripts import Script, packaged
 from daemon.storage.redis.tasks.durable import doubt
 from daemon.storage.redis.tasks.finding import Walk
 from daemon.storage.redis.tasks.moves import Change
+from daemon.storage.redis.tasks.news import News
 from daemon.storage.redis.tasks.replies import (
     Committed,
     committed,
@@ -60,6 +61,7 @@ STATS: Final = _script("stats")
 NEXT: Final = _script("next")
 MEND: Final = _script("mend")
 SERVER: Final = _script("server")
+NEWS: Final = _script("news")
 
 
 class Link(Protocol):
@@ -87,16 +89,21 @@ class RedisTasks:
         self.doubt: str | None = None
         self._base = link.key(tag="tasks")
         self._walk = Walk(self._run)
-        self._listeners: list[Callable[[TaskChange], None]] = []
+        self._news = News()
 
     async def open(self) -> None:
         await self._run(NEXT)
 
     async def close(self) -> None: ...
 
-    def listen(self, on_change: Callable[[TaskChange], None]) -> None:
-        """Be told of the changes that this daemon makes."""
-        self._listeners.append(on_change)
+    def listen(
+        self, on_change: Callable[[TaskChange], None], *, own: bool = False
+    ) -> None:
+        self._news.listen(on_change, own=own)
+
+    async def follow(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Hear of what other daemons change, until it is cancelled."""
+        await self._news.follow(lambda *args: self._run(NEWS, *args), sleep)
 
     # ---- submitting
 
@@ -106,7 +113,9 @@ class RedisTasks:
         found: dict[int, Submitted] = {}
         for _ in range(TRIES):
             left = [at for at in range(len(tasks)) if at not in found]
-            answer = await self._commit(Change(self._base), [tasks[at] for at in left])
+            answer = await self._commit(
+                Change(self._base, self._news), [tasks[at] for at in left]
+            )
             for place, row in answer.there:
                 found[left[place]] = task_states.same(row.task, tasks[left[place]])
             if answer.outcome == "kept":
@@ -125,7 +134,7 @@ class RedisTasks:
         if same is not None:
             return task_states.same(found[left[same]].task, spec)
         task = task_states.kept(spec)
-        self._tell((task_states.change_of(task),))
+        self._news.tell((task_states.change_of(task),))
         return Submitted(task)
 
     async def _commit(self, change: Change, new: Sequence[NewTask]) -> Committed:
@@ -153,7 +162,7 @@ class RedisTasks:
             )
             if outcome == b"taken":
                 tasks = tuple(row.task for row in found_of(rest[0]))
-                self._tell([task_states.change_of(task) for task in tasks])
+                self._news.tell([task_states.change_of(task) for task in tasks])
                 return tasks
             if not leases:
                 await self._end_leases(ask.now, AT_ONCE)
@@ -169,7 +178,7 @@ class RedisTasks:
     ) -> tuple[LeaseState, ...]:
         for _ in range(TRIES):
             rows = await self._rows([lease.task_id for lease in leases])
-            change, states = Change(self._base), list[LeaseState]()
+            change, states = Change(self._base, self._news), list[LeaseState]()
             for row, lease in zip(rows, leases, strict=True):
                 if row is None or not task_states.holds(row.task, lease):
                     states.append("lost")
@@ -202,16 +211,21 @@ class RedisTasks:
             (row,) = await self._rows([ending.lease.task_id])
             if row is None or not task_states.holds(row.task, ending.lease):
                 return False
-            change, task = Change(self._base), task_states.ended(row.task, ending)
+            change, task = (
+                Change(self._base, self._news),
+                task_states.ended(row.task, ending),
+            )
             change.put(row, task, ready=task.run_at <= ending.now)
             answer = await self._commit(change, new)
             for _, there in answer.there:
                 new = [spec for spec in new if not _same(there, spec)]
             if answer.outcome == "kept":
-                self._told(row, task)
+                self._news.tell(change.told)
                 for spec, same in zip(new, answer.same, strict=True):
                     if same is None:
-                        self._tell((task_states.change_of(task_states.kept(spec)),))
+                        self._news.tell(
+                            (task_states.change_of(task_states.kept(spec)),)
+                        )
                 return True
         raise _busy()
 
@@ -239,10 +253,10 @@ class RedisTasks:
             task = None if row is None else become(row.task)
             if row is None or task is None or task is row.task:
                 return task
-            change = Change(self._base)
+            change = Change(self._base, self._news)
             change.put(row, task, ready=task.state == "queued")
             if (await self._commit(change, ())).outcome == "kept":
-                self._told(row, task)
+                self._news.tell(change.told)
                 return task
         raise _busy()
 
@@ -293,19 +307,18 @@ class RedisTasks:
         for _ in range(TRIES):
             rows = await self._due(due, now, limit)
             tasks = [become(row.task) for row in rows]
-            change = Change(self._base)
+            change = Change(self._base, self._news)
             for row, task in zip(rows, tasks, strict=True):
                 change.put(row, task, ready=True)
             if not rows or (await self._commit(change, ())).outcome == "kept":
-                for row, task in zip(rows, tasks, strict=True):
-                    self._told(row, task)
+                self._news.tell(change.told)
                 return tasks
         raise _busy()
 
     async def _remove(self, now: float, limit: int) -> int:
         for _ in range(TRIES):
             rows = await self._due("removals", now, limit)
-            change = Change(self._base)
+            change = Change(self._base, self._news)
             for row in rows:
                 change.remove(row)
             if not rows or (await self._commit(change, ())).outcome == "kept":
@@ -326,22 +339,6 @@ class RedisTasks:
 
     async def _run(self, script: Script, *args: bytes | str | int) -> object:
         return await self._link.run(script, (self._base,), args)
-
-    # ---- telling
-
-    def _told(self, row: Row, task: Task) -> None:
-        before = row.task
-        if (before.state, before.progress, before.cancel_wanted) != (
-            task.state,
-            task.progress,
-            task.cancel_wanted,
-        ):
-            self._tell((task_states.change_of(task),))
-
-    def _tell(self, changes: Sequence[TaskChange]) -> None:
-        for change in changes:
-            for listener in self._listeners:
-                listener(change)
 
 
 def _check(spec: NewTask) -> None:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
-from actors.messages.tasks import Ending, Task
+from actors.messages.tasks import Ending, Task, TaskChange
 from daemon.storage.redis.link import RedisLink
 from daemon.storage.redis.scripts import Script
 from daemon.storage.redis.tasks.store import RedisTasks
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 STREAM = "gitbridge:{tasks}:stream:normal"
+
+
+class Over(Exception):
+    """Enough was heard."""
 
 
 @pytest.fixture
@@ -137,7 +141,7 @@ async def test_nothing_is_left_of_what_was_removed(
 
     keys = cast("list[bytes]", await link.call("KEYS", "gitbridge:{tasks}:*"))
     left = {key.removeprefix(b"gitbridge:{tasks}:") for key in keys}
-    assert left == {b"seq", b"virtual", b"stream:normal"}
+    assert left == {b"seq", b"virtual", b"stream:normal", b"changes"}
 
 
 async def test_a_server_that_may_lose_tasks_is_told_of(
@@ -151,3 +155,39 @@ async def test_a_server_that_may_lose_tasks_is_told_of(
     assert before is None
     assert store.doubt is not None
     assert "append-only" in store.doubt
+
+
+async def test_one_daemon_hears_of_what_another_changes_and_once_of_its_own(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    """Those of before it first asked are none of its business."""
+    other = RedisTasks(link)
+    heard, own = list[TaskChange](), list[TaskChange]()
+    rounds = 0
+    await other.submit((new(1),))
+
+    async def sleep(_: float) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            await store.submit((new(2),))
+            task, _late = await other.claim(ask(2))
+            await other.advance(lease(task), NOW, "half")
+            await other.cancel("t1", NOW)
+        elif rounds == 3:
+            raise Over
+
+    store.listen(heard.append)
+    store.listen(own.append, own=True)
+    with pytest.raises(Over):
+        await store.follow(sleep)
+
+    assert [change.task_id for change in own] == ["t2"]
+    assert [
+        (change.task_id, change.state, change.progress, change.cancel_wanted)
+        for change in heard
+    ] == [
+        ("t2", "queued", None, False),
+        ("t1", "running", "half", False),
+        ("t1", "running", "half", True),
+    ]
