@@ -3,11 +3,11 @@
 import os
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -26,7 +26,6 @@ from daemon.telemetry import Gauge, Telemetry
 if TYPE_CHECKING:
     from actors.messages.notices import NoticeBoard
     from actors.task_queue import Desk, QueueSettings, TaskQueueHandle
-    from daemon.sharing import Sharing
     from daemon.storage.redis.link import RedisLink
     from daemon.storage.redis.tasks.store import RedisTasks
     from daemon.storage.tasks.sqlite import SqliteTasks
@@ -37,6 +36,14 @@ SHARED_LOOK_S = 1.0
 
 MAX_LANES = 100
 """Of how many priorities and types the metrics tell: callers invent types."""
+
+
+class Shared(Protocol):
+    """The way to Redis, and where what goes on beside requests runs: ``Sharing``."""
+
+    link: "RedisLink | None"
+
+    def spawn(self, work: Callable[[], Coroutine[object, object, None]]) -> None: ...
 
 
 class Either:
@@ -85,7 +92,7 @@ class Tasks:
         self,
         config: Config,
         state: Path,
-        sharing: "Sharing | None",
+        sharing: "Shared | None",
         telemetry: Telemetry,
         notices: "NoticeBoard",
     ) -> None:
