@@ -48,6 +48,9 @@ async def _told(ledger: LedgerRef, record: RequestRecord) -> Explanation:
     if record.consensus is not None:
         reason = "a round ranks nobody: each of its ballots has a decision of its own"
         return Explanation.of(record, not_recomputed=reason)
+    if record.reused is not None:
+        reason = "it was given another's answer: nobody was ranked"
+        return Explanation.of(record, not_recomputed=reason)
     told = retell(record.decision, await ledger.sightings(record.decision))
     if isinstance(told, Forgotten):
         return Explanation.of(record, not_recomputed=told.reason)

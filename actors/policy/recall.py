@@ -143,7 +143,7 @@ def recall(
     """
     on, draw = decision.ranked_on, decision.draw
     if on is None or draw is None:
-        return Forgotten("it ended before anybody was ranked")
+        return Forgotten("nobody was ranked for it")
     found = [sightings.get((on.epoch, seq)) for seq in on.sightings]
     candidates = tuple([snapshot_of(each) for each in found if each is not None])
     if len(candidates) < len(found):

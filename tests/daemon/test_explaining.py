@@ -9,6 +9,7 @@ from actors.router import RouterSettings
 from daemon.explaining import explain
 from ipc.explanation import ExplainParams, Explanation
 from ipc.methods import Peer
+from tests.support.cache_house import cache_house
 from tests.support.consensus_house import consensus_house
 from tests.support.fake_transport import FakeTransport, completion
 from tests.support.ledger_memory import MemoryLedger
@@ -79,6 +80,18 @@ async def test_a_round_of_consensus_points_to_its_ballots() -> None:
     assert answer.consensus is not None
     assert not answer.recomputed
     assert "ballots" in (answer.not_recomputed or "")
+
+
+async def test_an_answer_that_was_given_again_says_whose_it_was() -> None:
+    async with cache_house({"one": FakeTransport(completion())}) as asking:
+        first = await asking.ask()
+        again = await asking.ask()
+        records = asking.house.spool.records
+        answer = await explained(records, again.decision_id, whole=True)
+
+    assert answer.reused is not None
+    assert answer.reused.request_id == first.request_id
+    assert "another's answer" in (answer.not_recomputed or "")
 
 
 async def test_a_member_of_a_round_points_to_it() -> None:

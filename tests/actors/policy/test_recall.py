@@ -215,7 +215,7 @@ def test_a_request_that_was_never_ranked_is_told() -> None:
     )
 
     assert seen_by(decision) == ()
-    assert recall(decision, {}) == Forgotten("it ended before anybody was ranked")
+    assert recall(decision, {}) == Forgotten("nobody was ranked for it")
 
 
 def test_the_conversations_cache_is_kept_if_it_was_a_candidates() -> None:

@@ -277,7 +277,7 @@ def test_what_cannot_be_decided_again_is_left_out_with_its_reason() -> None:
     assert found.replayed == 0
     assert found.left_out == {
         "the figures of 2 of its candidates are not kept any more": 1,
-        "it ended before anybody was ranked": 1,
+        "nobody was ranked for it": 1,
         "nobody was asked": 1,
         "who was asked first is not among what was seen": 1,
     }
