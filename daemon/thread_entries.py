@@ -79,16 +79,18 @@ def ending(
         last = _answer(request, thread, end)
     else:
         ballots, last = end.ballots, _error(request, thread, end)
-    return (*_ballots(request, thread, ballots), last)
+    simulated = last.simulated
+    told = (_ballot(request, thread, b, simulated=simulated) for b in ballots)
+    return (*told, last)
 
 
-def _ballots(
-    request: RouteRequest, thread: str, ballots: Sequence[Ballot]
-) -> tuple[ThreadEntry, ...]:
-    return tuple(_ballot(request, thread, each) for each in ballots)
-
-
-def _ballot(request: RouteRequest, thread: str, ballot: Ballot) -> ThreadEntry:
+def _ballot(
+    request: RouteRequest,
+    thread: str,
+    ballot: Ballot,
+    *,
+    simulated: bool,
+) -> ThreadEntry:
     error = ballot.error
     return ThreadEntry(
         thread_id=thread,
@@ -103,6 +105,7 @@ def _ballot(request: RouteRequest, thread: str, ballot: Ballot) -> ThreadEntry:
         task_id=_task_id(request),
         cost_usd=ballot.cost_usd,
         latency_s=ballot.latency_s,
+        simulated=simulated,
         data={
             "state": ballot.state,
             "group": ballot.group,

@@ -28,7 +28,12 @@ _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 def of_all(
     asked: ThreadsExportParams, entries: Sequence[ThreadEntry]
 ) -> tuple[str, bool]:
-    """Who agreed with whom in these rounds; and whether there is more."""
+    """Who agreed with whom in these rounds; and whether there is more.
+
+    Pretended answers say nothing about real models: they count only where there are no
+    others.
+    """
+    entries = [each for each in entries if not each.simulated] or entries
     about = ALL if asked.task_type is None else f"{ALL} of type {asked.task_type}"
     return _agreement(asked, agreement(entries), about), False
 

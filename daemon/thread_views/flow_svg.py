@@ -67,8 +67,8 @@ def flow_svg(entries: Sequence[ThreadEntry], name: str) -> str:
 
 
 _LEGEND = (
-    "Equal letters are equal answers. Thick: the answer that won or was taken; dashed:"
-    " another answer; dotted: no answer."
+    "Equal letters are equal answers. Thick: the answer that won or was taken; thin: a"
+    " part of it; dashed: another answer; dotted: no answer."
 )
 
 
@@ -212,7 +212,7 @@ def _groups(
             continue
         centre = sum(of_it) / len(of_it)
         won = number == told.winner
-        line: Line = "thick" if won else "dashed"
+        line = _line(told, number)
         for each in of_it:
             drawing.arrow(MEMBER[0] + MEMBER[1], each, x, centre, line)
         tone: Tone = "good" if won else "plain"
@@ -224,6 +224,14 @@ def _groups(
             x + 12, centre + 13, f"{len(of_it)} {ballot}", tone="soft", size=SMALL
         )
         drawing.arrow(x + width, centre, END[0], middle, line)
+
+
+def _line(told: Round, group: int) -> Line:
+    """Of an answer that was written from all of them each is a part."""
+    if group == told.winner:
+        return "thick"
+    written = told.winner is None and told.end is not None and told.end.state == "done"
+    return "thin" if written else "dashed"
 
 
 def _verdict(drawing: Drawing, told: Round, middle: float) -> None:

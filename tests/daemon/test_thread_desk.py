@@ -245,6 +245,18 @@ async def test_who_agreed_in_all_threads_that_one_may_see(ledger: Ledger) -> Non
     assert "# Who agreed with whom: `all threads of type x`" in typed.content
 
 
+async def test_pretended_answers_do_not_count_beside_real_ones(ledger: Ledger) -> None:
+    pretended = (
+        {**each, "simulated": True, "entry_id": f"p{n}", "request_id": "p"}
+        for n, each in enumerate(BALLOTS)
+    )
+    await ledger.keep(*pretended)
+    assert '"rounds":1' in (await exported(ledger, ADA)).content
+    await ledger.keep(*BALLOTS)
+
+    assert '"rounds":1' in (await exported(ledger, ADA)).content
+
+
 async def test_a_picture_is_made_of_the_whole_thread(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

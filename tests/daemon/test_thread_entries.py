@@ -110,7 +110,12 @@ def test_a_verdict_comes_after_its_ballots_and_says_how_it_was_decided() -> None
         ballots=ballots,
     )
     asked = request(consensus=ConsensusAsk(members=("one/m", "two")), user="ada")
-    one, two, verdict = ending(asked, "t", answer("r", consensus=info))
+    result = answer("r", consensus=info, simulated=True)
+    one, two, verdict = ending(asked, "t", result)
+
+    assert one.simulated
+    assert two.simulated
+    assert verdict.simulated
 
     assert question(asked, "t").to == "consensus"
     assert question(asked, "t").data == {"members": "one/m, two"}

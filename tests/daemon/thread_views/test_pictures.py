@@ -183,6 +183,16 @@ def test_whatever_is_missing_is_said(entries: list[ThreadEntry], wanted: str) ->
     assert_laid_out(root)
 
 
+def test_an_answer_that_was_written_from_all_of_them_has_no_loser() -> None:
+    written = flow_svg(a_round((0, 1), winner=None), "t")
+    voted = flow_svg(a_round((0, 1)), "t")
+
+    dashed = 'stroke-dasharray="6 4"'
+    assert (written.count(dashed), voted.count(dashed)) == (0, 3)
+    assert not [text for text in texts(read(written)) if text.endswith("  won")]
+    assert [text for text in texts(read(voted)) if text.endswith("  won")] == ["A  won"]
+
+
 def test_a_long_thread_shows_its_last_steps_and_says_so() -> None:
     told = [entry("note", f"n{number}") for number in range(MAX_STEPS + 3)]
     said = texts(read(flow_svg(told, "t")))
