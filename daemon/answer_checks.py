@@ -9,6 +9,7 @@ back-references). The process is started when it is first needed, and kept for a
 
 import hashlib
 import re
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -35,6 +36,7 @@ _SAID: Final = 400
 """How much of what the library says is passed on."""
 _REMEMBERED: Final = 1000
 _START_S: Final = 20.0
+_GRACE_S: Final = 1.0
 
 
 class AnswerChecks:
@@ -92,7 +94,9 @@ class AnswerChecks:
                         await to_process.run_sync(_check, b"true", None)
                     with anyio.fail_after(self._limit_s):
                         return await to_process.run_sync(
-                            work, what, text, cancellable=True
+                            _bounded,
+                            *(work, what, text, self._limit_s),
+                            cancellable=True,
                         )
                 except anyio.BrokenWorkerProcess:
                     continue
@@ -120,6 +124,17 @@ def _within(value: object) -> list[object]:
 
 
 # ---- in the process of its own
+
+
+def _bounded(
+    work: Callable[[T, U], str | None], what: T, text: U, limit_s: float
+) -> str | None:
+    """Ends the process when it takes too long: the daemon may not be there to do it."""
+    signal.setitimer(signal.ITIMER_REAL, limit_s + _GRACE_S)
+    try:
+        return work(what, text)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def _search(pattern: str, text: str) -> str | None:

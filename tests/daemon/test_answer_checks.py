@@ -2,10 +2,18 @@
 
 import time
 
+import anyio
 import msgspec
 import pytest
+from anyio import to_process
 
-from daemon.answer_checks import MAX_BYTES, MAX_DEPTH, AnswerChecks
+from daemon.answer_checks import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    AnswerChecks,
+    _bounded,
+    _search,
+)
 
 TREE: dict[str, object] = {
     "$defs": {
@@ -102,3 +110,10 @@ async def test_a_pattern_that_takes_too_long_is_cut_short_too() -> None:
     found = await checks.lacks("^(a+)+$", "a" * 60 + "!")
     assert found == "it cannot be checked: it takes over 0.3 s"
     assert await checks.lacks("a", "a") is None
+
+
+async def test_the_process_ends_by_itself_where_nobody_is_left_to_end_it() -> None:
+    """As after ``kill -9`` of the daemon."""
+    hostile = ("^(a+)+$", "a" * 60 + "!")
+    with anyio.fail_after(30), pytest.raises(anyio.BrokenWorkerProcess):
+        await to_process.run_sync(_bounded, _search, *hostile, 0.2)
