@@ -12,6 +12,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 from daemon.exits import Problem
+from daemon.redis_address import masked_redis_url
 
 SHOWN_CHARS = 60
 _SECRET_WORDS = ("key", "secret", "password", "token")
@@ -34,6 +35,8 @@ def shown(value: object, key: str = "") -> str:
         return "(a value that is not shown)"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, str):
+        value = masked_redis_url(value)  # any URL's password
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
 

@@ -119,6 +119,8 @@ def parse_redis_url(url: str) -> RedisAddress:
 def masked_redis_url(url: str) -> str:
     """The URL as it may be shown: without passwords, however wrong it is."""
     scheme, there, rest = url.partition("://")
+    if not there:
+        return url
     rest = _IN_QUERY.sub(r"\1***", rest)
     before, at, after = rest.rpartition("@")
     user, colon, _ = before.partition(":")

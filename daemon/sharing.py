@@ -161,16 +161,19 @@ class Sharing:
         return () if self._peers is None else self._peers.rows()
 
     def findings(self) -> tuple[Finding, ...]:
-        """Redis, while it is away."""
-        link = self.link
-        if link is None or link.reason is None:
-            return ()
-        return (
-            Finding(
-                code="redis_away",
-                values={"address": str(link.address), "error": link.reason},
-            ),
-        )
+        """Redis, while it is away; another daemon that goes by our id."""
+        link, found = self.link, []
+        if link is not None and link.reason is not None:
+            found.append(
+                Finding(
+                    code="redis_away",
+                    values={"address": str(link.address), "error": link.reason},
+                )
+            )
+        if self._peers is not None and self._peers.has_double:
+            file = str(self._state / ID_FILE)
+            found.append(Finding(code="daemon_id_taken", values={"file": file}))
+        return tuple(found)
 
     def figures(self) -> tuple[Gauge, ...]:
         """For whoever scrapes; without values where nothing is shared."""

@@ -117,6 +117,14 @@ _PROVIDERS: Mapping[str, Kind] = {
         " since the start; it is tried again by itself.",
         grace_s=1.0,
     ),
+    "daemon_id_taken": Kind(
+        severity="error",
+        title="Two daemons with one id",
+        text="another daemon on the same Redis has the id that is in {file}",
+        advice="The state folder of one is a copy of the other's. Stop one of them,"
+        " remove that file there, and start it again: until then budgets that they"
+        " share may be overdrawn.",
+    ),
     "redis_away": Kind(
         severity="warning",
         title="Redis away",

@@ -77,6 +77,15 @@ def test_what_opens_doors_in_actions_is_not_shown() -> None:
     assert "'Accept': 'x'" in told
 
 
+def test_a_password_in_an_address_is_never_shown() -> None:
+    before = f'[queue]\nurl = "redis://:one-secret@h"\n{PLAIN}'
+    change = between(before, before.replace("one-", "two-"))["queue.url"]
+
+    assert change.before == change.after == "redis://:***@h"
+    config = settings_from(tomllib.loads(before), environ={}).config
+    assert dict(flat(config.queue, "queue"))["queue.url"] == "redis://:***@h"
+
+
 def test_the_same_configuration_is_no_change_however_it_is_written() -> None:
     said = '[routing]\nstrategy = "hybrid"\nmax_attempts = 4\n[log]\nlevel = "info"\n'
 

@@ -194,3 +194,21 @@ def test_loopback_hosts(host: str, loopback: bool) -> None:
 def test_wrong_shapes_do_not_crash_the_rules() -> None:
     text = "providers = 3\nmodels = 4\nrouting = 5\naccess = { tokens = 6 }"
     assert len(refusals(text)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[queue]\nurl = "redis://:pw-secret@h:x"', "a port is a number"),
+        ('[queue]\nurl = "http://:pw-secret@h"', "wanted redis://"),
+        ('[queue]\nuri = "redis://:pw-secret@h"', "did you mean url?"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_without_its_password(
+    text: str, said: str
+) -> None:
+    (found,) = refusals(text)
+
+    assert said in found
+    assert "***" in found
+    assert "pw-secret" not in found

@@ -103,6 +103,7 @@ def test_the_secrets_are_known_and_not_in_the_repr() -> None:
     ("url", "shown"),
     [
         ("redis://h/1", "redis://h/1"),
+        ("me:you@home", "me:you@home"),
         ("redis://me:pw@h", "redis://me:***@h"),
         ("redis://:p?w/x@h", "redis://:***@h"),
         ("redis://me@h", "redis://me@h"),

@@ -57,6 +57,8 @@ class Peers:
         self._found: tuple[tuple[Beat, float], ...] = ()  # and its age then
         self._at = 0.0
         self._bad: set[str] = set()
+        self._said = b""
+        self._doubted_at: float | None = None
 
     async def run(self) -> None:
         """Say and hear, for ever."""
@@ -66,13 +68,18 @@ class Peers:
 
     async def beat(self) -> None:
         """One round; none while Redis is away."""
-        said = msgspec.json.encode(self._me())
-        args = (self._me().id, said, int(FORGOTTEN_S * 1000))
+        me = self._me()
+        said = msgspec.json.encode(me)
+        args = (me.id, said, int(FORGOTTEN_S * 1000))
         try:
             answer = await self._link.run(_BEAT, [self._key], args)
         except GitBridgeError:
             return  # the link has told
-        rows = answer if isinstance(answer, list) else []
+        match answer:
+            case [bytes() as before, list() as rows]:
+                self._look_for_a_double(before, said)
+            case _:
+                rows = []
         read = (self._read(row) for row in rows)
         self._found = tuple(each for each in read if each is not None)
         self._at = self._clock()
@@ -103,6 +110,18 @@ class Peers:
     def alive(self) -> int:
         """How many others were alive when last heard of, even if Redis is away now."""
         return sum(age_s < ALIVE_S for _, age_s in self._found)
+
+    @property
+    def has_double(self) -> bool:
+        """Another daemon goes by our id: it has a copy of our state folder."""
+        at = self._doubted_at
+        return at is not None and self._clock() - at < FORGOTTEN_S
+
+    def _look_for_a_double(self, before: bytes, said: bytes) -> None:
+        """What is there in our name must be what we said last, if we said anything."""
+        if self._said and before.partition(b":")[2] not in {b"", self._said}:
+            self._doubted_at = self._clock()
+        self._said = said
 
     def _read(self, row: object) -> tuple[Beat, float] | None:
         """One that can be understood. Newer versions may add, and may not change."""

@@ -1,10 +1,12 @@
 -- Say that I am here, and hear who else is.
 -- KEYS[1]  hash: daemon -> "<milliseconds>:<what it says>"
 -- ARGV[1]  me    ARGV[2]  what I say    ARGV[3]  after so many ms somebody is forgotten
--- Returns  {id, age in ms, what it says} of everybody else
+-- Returns  what was said in my name before, and {id, age in ms, what it says} of
+--          everybody else
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local keep = tonumber(ARGV[3])
+local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ':' .. ARGV[2])
 redis.call('PEXPIRE', KEYS[1], keep)
 local found = {}
@@ -19,4 +21,4 @@ for i = 1, #all, 2 do
     found[#found + 1] = {id, math.max(0, now - at), string.sub(value, colon + 1)}
   end
 end
-return found
+return {before, found}

@@ -136,6 +136,24 @@ async def test_a_word_without_a_time_is_swept_away(link: RedisLink, value: str) 
     assert await link.call("HGET", link.key("peers"), "bad") is None
 
 
+async def test_two_with_one_id_notice_it_and_a_restart_does_not_look_like_it(
+    link: RedisLink,
+) -> None:
+    one, two = Member(link, "one"), Member(link, "one", in_flight=7)
+    await one.peers.beat()
+    await one.peers.beat()
+    await two.peers.beat()  # as after a restart
+    await two.peers.beat()
+    found = [each.peers.has_double for each in (one, two)]
+    await one.peers.beat()
+    await two.peers.beat()
+    found += [each.peers.has_double for each in (one, two)]
+    one.now += FORGOTTEN_S
+
+    assert found == [False, False, True, True]
+    assert not one.peers.has_double
+
+
 async def test_it_goes_on_by_itself_when_redis_is_back(
     link: RedisLink, server: RedisServer
 ) -> None:
