@@ -53,7 +53,7 @@ class ConsensusActor(Actor[ConsensusMessage]):
     async def _refit(self) -> None:
         """A slice at a time: requests go on beside it."""
         while self._desk.learned.stale:
-            for _ in self._desk.learned.refit():
+            for _ in self._desk.learned.refit(self._desk.prices):
                 await anyio.sleep(PAUSE_S)
         self._fitting = False
 

@@ -89,7 +89,7 @@ class Desk:
             and name.partition("/")[0] not in fallen
             and self._is_well(name)
         ]
-        prices = self._prices(found)
+        prices = self.prices(found)
         dearest = max(prices.values(), default=0.0)
 
         def standing(name: str) -> tuple[float, float]:
@@ -181,7 +181,7 @@ class Desk:
     def order(self, members: Sequence[str], task_type: str | None) -> tuple[str, ...]:
         """Whom a cascade asks first."""
         evidence = self.evidence(members, task_type)
-        return cheap_first(members, self._prices(members), evidence.accuracy)
+        return cheap_first(members, self.prices(members), evidence.accuracy)
 
     def _everybody(self) -> tuple[str, ...]:
         members = []
@@ -211,7 +211,7 @@ class Desk:
             model = ref.snapshot().default_model or ""
         return f"{provider}/{model}" if model else provider
 
-    def _prices(self, members: Sequence[str]) -> dict[str, float]:
+    def prices(self, members: Sequence[str]) -> dict[str, float]:
         """What a thousand tokens each way cost, in USD, where it is known."""
         prices: dict[str, float] = {}
         for member in members:

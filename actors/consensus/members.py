@@ -94,6 +94,10 @@ class Members:
     def open(self) -> int:
         return sum(asked.reply is None for asked in self.asked)
 
+    def waiting(self) -> tuple[str, ...]:
+        """Who was asked and has not ended."""
+        return tuple(asked.member for asked in self.asked if asked.reply is None)
+
     def answered(self) -> list[tuple[str, RouteResult]]:
         """Who answered, and what, in the order of asking."""
         return [

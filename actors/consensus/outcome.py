@@ -16,6 +16,7 @@ from actors.errors import GitBridgeError
 from actors.messages.chat import Usage
 from actors.messages.consensus import (
     Ballot,
+    CascadePlan,
     ConsensusAsk,
     ConsensusInfo,
     ConsensusMethod,
@@ -49,6 +50,7 @@ class Verdict:
     scores: dict[int, float] = field(default_factory=dict)
     contributed: dict[int, str] = field(default_factory=dict)
     judge: str | None = None
+    plan: CascadePlan | None = None
 
     def with_json(self, merged: object, agreement: float) -> "Verdict":
         """The same with an object voted path by path in place of any whole answer."""
@@ -198,6 +200,7 @@ class RoundEnd:
             ballots=ballots,
             stopped_early=verdict.early,
             judge=verdict.judge,
+            plan=verdict.plan,
         )
 
     # ---- sums over everybody who was asked, judge and chair included

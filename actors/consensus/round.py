@@ -7,6 +7,7 @@ import anyio
 import structlog
 
 from actors.consensus.ballots import ballots
+from actors.consensus.course import Course, course_of
 from actors.consensus.delivery import Delivery
 from actors.consensus.desk import Desk
 from actors.consensus.likeness import Comparison, left_of
@@ -21,7 +22,6 @@ from actors.consensus.verdict import (
     Count,
     count_answers,
     decide_round,
-    may_stop,
     merged_json,
     question_of,
     representative,
@@ -37,7 +37,6 @@ from actors.errors import (
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
 from actors.messages.routing import ErrorInfo, RouteResult
 from actors.policy.voting.methods import Decided, Evidence
-from actors.policy.voting.planning import steps_of
 from actors.runtime import Backend, Future
 
 log = structlog.get_logger(actor="consensus")
@@ -46,6 +45,8 @@ SETTLING_S = 0.5
 """How long cancelled members are waited for, to learn what they cost."""
 
 _WRITING_PART = Decimal(str(WRITING_SHARE))
+Names = tuple[str, ...]
+
 _WRITTEN = frozenset({"judge", "synthesis"})
 
 
@@ -75,6 +76,8 @@ class Round:
             desk, self._ask, members, request.task_type, told.absent
         )
         self._names: tuple[str, ...] = ()
+        self._course = Course(steps=())
+        self._step = 0
         self._judge = ""  # or chair, where there may be one
         self._woken: Future[None] | None = None
         self._writing: Writing | None = None
@@ -126,6 +129,9 @@ class Round:
             self._judge = desk.judge(ask, self._names, self._request.task_type)
         evidence = desk.evidence(self._names, self._request.task_type)
         self._told.began(method, self._names, quorum, self._deadline - self._began)
+        self._course = course_of(
+            desk, method, self._names, self._request.task_type, quorum
+        )
         early = await self._hear(method, quorum, evidence)
         if early:
             self._told.stopped_early(self._names, self._members)
@@ -134,6 +140,8 @@ class Round:
         answered = self._members.answered()
         if len(answered) < quorum:
             raise no_quorum(self._members.asked, quorum)
+        voters = [name for name, _ in answered]
+        evidence = self._course.weigh(evidence, self._step, voters)
         count = await self._compared(method, evidence)
         decided = decide_round(method, count, evidence, ballots=len(answered))
         if self._wants_writing(method, count):
@@ -165,14 +173,13 @@ class Round:
         Returns:
             Whether that was before everybody had been heard.
         """
-        steps: tuple[tuple[str, ...], ...] = (self._names,)
-        if method == "cascade":
-            steps = steps_of(self._desk.order(self._names, self._request.task_type))
+        steps = self._course.steps
         until = self._until(method)
         for number, step in enumerate(steps):
             if number and self._backend.now() >= until:
                 break  # nobody is asked, and paid, who could not answer in time
-            later = sum(len(each) for each in steps[number + 1 :])
+            self._step = number
+            later = tuple(name for each in steps[number + 1 :] for name in each)
             left_s = max(0.001, until - self._backend.now())
             self._members.ask(step, deadline_s=left_s, budget=self._share(method))
             while self._still_heard(until, later, method):
@@ -188,7 +195,7 @@ class Round:
         writing = WRITING_SHARE if self._may_write(method) else 0.0
         return self._deadline - writing * (self._deadline - self._began)
 
-    def _still_heard(self, until: float, later: int, method: ConsensusMethod) -> bool:
+    def _still_heard(self, until: float, later: Names, method: ConsensusMethod) -> bool:
         """Whether anybody is to be waited for; asks for who failed when all were."""
         left_s = until - self._backend.now()
         if left_s <= 0.0:
@@ -200,7 +207,7 @@ class Round:
         return self._members.open > 0
 
     def _enough(
-        self, method: ConsensusMethod, quorum: int, evidence: Evidence, later: int
+        self, method: ConsensusMethod, quorum: int, evidence: Evidence, later: Names
     ) -> bool:
         """Whether nobody else need be heard; answers are only counted where it may be."""
         answers = self._members.answered()
@@ -208,9 +215,10 @@ class Round:
             return False
         if method == "cascade" and self._members.open:
             return False
-        waiting = self._members.open + later
+        waiting = (*self._members.waiting(), *later)
         count = count_answers(answers, self._question)
-        return may_stop(count, evidence, waiting=waiting)
+        known = self._course.weigh(evidence, self._step, [name for name, _ in answers])
+        return self._course.ends(count, known, waiting)
 
     def _may_write(self, method: ConsensusMethod) -> bool:
         return method in _WRITTEN or (method == "auto" and self._has_judge())
@@ -264,6 +272,7 @@ class Round:
             agreement=decided.agreement,
             confidence=decided.confidence,
             early=early,
+            plan=self._course.shown,
         )
         merged = merged_json(count, answers, evidence)
         return verdict if merged is None else verdict.with_json(*merged)

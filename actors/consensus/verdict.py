@@ -14,7 +14,8 @@ from actors.policy.compare.json_values import read_json, vote_by_path
 from actors.policy.compare.likeness import Likeness
 from actors.policy.compare.options import options_of
 from actors.policy.voting.methods import Decided, Evidence, decide, posterior_of
-from actors.policy.voting.stopping import TAU, reached, settled
+from actors.policy.voting.settling import settled
+from actors.policy.voting.stopping import reached
 from actors.policy.voting.weights import UNKNOWN_ACCURACY, length_of
 
 Answers = Sequence[tuple[str, RouteResult]]
@@ -72,14 +73,19 @@ def join_groups(count: Count, found: Likeness) -> Count:
     return replace(count, grouping=grouping, groups=tuple(named), likeness=likeness)
 
 
-def may_stop(count: Count, evidence: Evidence, *, waiting: int) -> bool:
-    """Whether those still ``waiting`` cannot change the outcome, or hardly will."""
+def is_settled(count: Count, evidence: Evidence, waiting: Sequence[str]) -> bool:
+    """Whether those still ``waiting`` cannot change the outcome."""
     if count.grouping.kind == "text" or not count.groups:
         return False
-    if settled([len(group) for group in count.groups], waiting):
-        return True
+    return settled(count.groups, waiting, count.weigh(evidence))
+
+
+def is_sure(count: Count, evidence: Evidence, tau: float) -> bool:
+    """Whether the leading answer is right with at least this probability."""
+    if count.grouping.kind == "text" or not count.groups:
+        return False
     posterior, _ = posterior_of("calibrated", count.groups, count.weigh(evidence))
-    return reached(posterior, TAU)
+    return reached(posterior, tau)
 
 
 def decide_round(

@@ -65,6 +65,18 @@ class Ballot(Struct, frozen=True, gc=False, kw_only=True):
     similarity: float | None = None
 
 
+class CascadePlan(Struct, frozen=True, gc=False, kw_only=True):
+    """Whom a cascade asks, in turn, until an answer is right with probability ``tau``.
+
+    ``learned`` from feedback, or the usual order; ``why`` says so in words.
+    """
+
+    steps: tuple[tuple[str, ...], ...]
+    tau: float
+    learned: bool
+    why: str
+
+
 class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     """How a round of consensus was decided.
 
@@ -74,7 +86,7 @@ class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     while the correlation of the members' errors is not known. ``kind`` is what the
     answers were compared as, ``rule`` what decided. ``stopped_early``: not everybody
     had to be heard. ``calls`` counts the upstream calls of everybody who was asked, judge
-    and chair included.
+    and chair included. ``plan`` is a cascade's.
     """
 
     method: ConsensusMethod
@@ -89,3 +101,4 @@ class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     calls: int = 0
     stopped_early: bool = False
     judge: str | None = None
+    plan: CascadePlan | None = None

@@ -63,6 +63,7 @@ def plan_for(
     priced = set(members) <= usd.keys()
     limits = MAX_CALLS, SAVING * usd[best] if priced else inf
     walked = yield from _try_all(rounds, candidates(order), lengths=False)
+    walked |= _without_last(walked)
     found = _most_accurate(walked, *limits)
     if found is None:
         steps, tau = _most_accurate(walked, inf, inf) or (steps_of(order), 1.0)
@@ -71,6 +72,17 @@ def plan_for(
     walked = yield from _try_all(rounds, [steps], lengths=True)
     tau = _surest(walked[steps], near, *limits)
     return (yield from plan_with(rounds, steps, tau))
+
+
+def _without_last(
+    walked: Mapping[Steps, Sequence[_Walked]],
+) -> dict[Steps, list[_Walked]]:
+    """The same plans if the last member is never asked; two steps are the fewest."""
+    return {
+        steps[:-1]: [(ends[:-1], credit) for ends, credit in found]
+        for steps, found in walked.items()
+        if len(steps) > 2
+    }
 
 
 def _surest(
@@ -85,12 +97,12 @@ def _surest(
 
 
 def candidates(order: Sequence[str]) -> list[Steps]:
-    """Two of the first asked first, then the others in this order; or one less."""
+    """Two of the first asked first, then the others in this order."""
     found = []
     for pair in combinations(order[:FIRST], 2):
         rest = [name for name in order if name not in pair]
         found.append(steps_of((*pair, *rest)))
-    return [*found, *(steps[:-1] for steps in found if len(steps) > 2)]
+    return found
 
 
 def plan_with(

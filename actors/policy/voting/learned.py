@@ -5,17 +5,19 @@ one that it was not; which other answer was, nobody has said. The newest ``MAX_R
 are kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from actors.messages.consensus import ConsensusInfo
+from actors.policy.voting.choosing import plan_for
 from actors.policy.voting.climbing import Work
 from actors.policy.voting.fitting import MIN_LABELS, Fitting
 from actors.policy.voting.independence import correlating, effective_votes
 from actors.policy.voting.likelihood import Round
+from actors.policy.voting.planning import Answered, Plan
 from actors.policy.voting.weights import length_of
 
 if TYPE_CHECKING:
@@ -29,6 +31,12 @@ REFIT_SHARE = 50
 
 MIN_RATED = 20
 """With fewer rounds of a known right answer the correlation says nothing."""
+
+MAX_PLANS = 4
+"""Cascades that are planned for: those whose members and task type have most labels."""
+
+_Asked = tuple[tuple[str, ...], str]
+"""Members, sorted, and a task type."""
 
 
 class Kept(Struct, frozen=True):
@@ -49,6 +57,7 @@ class Learned:
         self.stale = bool(self._rounds)
         self._new = 0
         self._correlation: float | None = None
+        self._plans: dict[_Asked, Plan] = {}
 
     @classmethod
     def read(cls, kept: bytes | None) -> "Learned":
@@ -76,17 +85,18 @@ class Learned:
             each.member: length_of(each.chars) for each in info.ballots if each.chars
         }
         self._rounds[decision_id] = Round(
-            info.groups, right, task_type or "", wrong, lengths
+            info.groups, right, task_type or "", wrong, lengths, _everybody(info)
         )
         while len(self._rounds) > MAX_ROUNDS:
             del self._rounds[next(iter(self._rounds))]
         self._new += 1
         self.stale = self._new * REFIT_SHARE >= len(self._rounds)
 
-    def refit(self) -> Work:
+    def refit(self, usd: Callable[[Sequence[str]], Mapping[str, float]]) -> Work:
         """Take in what was learned, in slices of a few milliseconds.
 
-        Below ``MIN_LABELS`` there are no weights.
+        Below ``MIN_LABELS`` there are no weights. ``usd`` tells what asking members
+        costs, as far as it is known.
         """
         rounds = tuple(self._rounds.values())
         self.stale = False
@@ -102,6 +112,35 @@ class Learned:
             fitting.step()
             yield
         self.weights = fitting.weights()
+        yield from self._plan(rounds, usd)
+
+    def _plan(
+        self,
+        rounds: Sequence[Round],
+        usd: Callable[[Sequence[str]], Mapping[str, float]],
+    ) -> Work:
+        """Plans for cascades, where enough rounds of all their members have labels."""
+        whole: dict[_Asked, list[Round]] = {}
+        for each in rounds:
+            if len(each.everybody) > 1:
+                whole.setdefault((each.everybody, each.task_type), []).append(each)
+        plans: dict[_Asked, Plan] = {}
+        for asked in sorted(whole, key=lambda asked: -len(whole[asked]))[:MAX_PLANS]:
+            if len(whole[asked]) >= MIN_LABELS:
+                prices = usd(asked[0])
+                answered = [Answered.of(each, prices) for each in whole[asked]]
+                plans[asked] = yield from plan_for(answered, asked[0], prices)
+        self._plans = plans
+
+    def plan(
+        self, members: Iterable[str], task_type: str | None
+    ) -> tuple[Plan | None, int]:
+        """For a cascade of these, and how many labels of rounds of them all there are."""
+        asked = tuple(sorted(members)), task_type or ""
+        labels = sum(
+            (each.everybody, each.task_type) == asked for each in self._rounds.values()
+        )
+        return self._plans.get(asked), labels
 
     def effective_votes(self, ballots: int) -> float | None:
         """How many independent votes so many ballots are worth, if that is known."""
@@ -114,3 +153,10 @@ def _rated(each: Round) -> Mapping[str, bool]:
         for place, group in enumerate(each.groups)
         for name in group
     }
+
+
+def _everybody(info: ConsensusInfo) -> tuple[str, ...]:
+    """All who answered, unless what was said decided who was asked."""
+    if info.stopped_early or info.method == "cascade":
+        return ()
+    return tuple(sorted(b.member for b in info.ballots if b.state == "answered"))

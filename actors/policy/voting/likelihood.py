@@ -29,7 +29,8 @@ class Round(Struct, frozen=True):
 
     ``right`` is ``None`` when none of them was. Where it is only known that some were
     not, ``wrong`` names those, and ``right`` says nothing. ``lengths`` are those of the
-    answers by ``length_of``, where they are known.
+    answers by ``length_of``, where they are known. ``everybody`` are all who answered,
+    sorted, if all were asked whatever the others said; otherwise it is empty.
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -37,6 +38,7 @@ class Round(Struct, frozen=True):
     task_type: str = ""
     wrong: tuple[int, ...] = ()
     lengths: dict[str, float] = {}
+    everybody: tuple[str, ...] = ()
 
     def possible(self) -> tuple[int, ...]:
         """Places that may be the right one; the one past the last is "none of them"."""

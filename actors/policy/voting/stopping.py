@@ -1,37 +1,16 @@
-"""When asking further members cannot be worth it, and whom to ask first.
+"""When asking further members is hardly worth it, and whom to ask first.
 
-``settled`` is certain: whatever the rest says, the outcome stays. ``Threshold`` bets on
-the posterior: it stops when the leading answer is probably right. The thresholds and
-the order are chosen from labelled rounds by ``plan_cascade``.
+A bet on the posterior: it stops when the leading answer is probably right. ``settling``
+knows when it is certain that nothing changes; ``choosing`` learns thresholds and order
+from labelled rounds.
 """
 
 from collections.abc import Mapping, Sequence
-
-from msgspec import Struct
 
 from actors.policy.voting.weights import Posterior
 
 TAU = 0.75
 """Posterior from which nobody else is asked, where nothing was fitted."""
-
-
-class Step(Struct, frozen=True):
-    """Ask ``members`` together, then stop if the posterior reaches ``tau``."""
-
-    members: tuple[str, ...]
-    tau: float
-
-
-def settled(counts: Sequence[float], remaining: float) -> bool:
-    """Whether the leader stays first whatever the ``remaining`` weight does.
-
-    ``counts`` are the groups' weights so far; equal weight is not ahead.
-    """
-    if not counts:
-        return remaining <= 0.0
-    first, *rest = sorted(counts, reverse=True)
-    second = rest[0] if rest else 0.0
-    return first > second + remaining
 
 
 def reached(posterior: Posterior, tau: float) -> bool:

@@ -95,6 +95,17 @@ class JointWeights(Struct, frozen=True, kw_only=True):
             total += sum(self._worth(name, lengths, typed) for name in group)
         return total
 
+    def worth_of_length(self, name: str, task_type: str | None) -> tuple[float, float]:
+        """The least and the most that the length of an answer of this member adds."""
+        known = self.lengths.get(name)
+        if known is None:
+            return 0.0, 0.0
+        slope = known.slope + self.lengths_by_type.get(task_type or "", {}).get(name, 0)
+        turns = -slope / (2.0 * known.bend) if known.bend else 0.0
+        ends = (-_FARTHEST, _FARTHEST, min(max(turns, -_FARTHEST), _FARTHEST))
+        worths = [slope * far + known.bend * (far**2 - 1.0) for far in ends]
+        return min(0.0, *worths), max(0.0, *worths)
+
     def _worth(
         self, name: str, lengths: Mapping[str, float], typed: Mapping[str, float]
     ) -> float:

@@ -32,6 +32,10 @@ def verdict(info: ConsensusInfo, paint: Paint) -> str:
         parts.append("stopped early")
     compared = "" if info.kind == "none" else f" (compared as {info.kind})"
     lines = [", ".join(parts), one_line(info.rule + compared)]
+    if info.plan is not None:
+        steps = ", then ".join(" and ".join(step) for step in info.plan.steps)
+        lines.append(one_line(f"plan: {steps}, until {info.plan.tau:g} sure"))
+        lines.append(one_line(f"({info.plan.why})"))
     numbers = ("prior", "score", "latency", "cost")
     headers = ["member", "ballot", "read by", *numbers, "note"]
     rows: list[Row] = [_row(info, each) for each in info.ballots]

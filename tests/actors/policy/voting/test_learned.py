@@ -28,7 +28,7 @@ def info(*groups: tuple[str, ...], winner: int | None = 0) -> ConsensusInfo:
 
 def refit(learned: Learned) -> int:
     """To the end; how many slices it took."""
-    return len(list(learned.refit()))
+    return len(list(learned.refit(lambda _: {})))
 
 
 def taught(count: int, good: str = "good") -> Learned:

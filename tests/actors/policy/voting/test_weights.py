@@ -121,3 +121,19 @@ def test_lengths_move_log_odds_by_member_and_type() -> None:
 def test_a_length_counts_as_a_logarithm() -> None:
     assert length_of(0) == 0.0
     assert length_of(999) == pytest.approx(6.907755)
+
+
+def test_what_a_length_may_add_at_least_and_at_most() -> None:
+    lengths = {
+        "line": LengthWeight(5.0, 1.0, slope=1.0),
+        "hill": LengthWeight(5.0, 1.0, slope=0.0, bend=-1.0),
+        "flat": LengthWeight(5.0, 1.0),
+    }
+    typed = {"law": {"line": -2.0}}
+    weights = JointWeights(lengths=lengths, lengths_by_type=typed)
+
+    assert weights.worth_of_length("line", None) == (-3.0, 3.0)
+    assert weights.worth_of_length("line", "law") == (-3.0, 3.0)
+    assert weights.worth_of_length("hill", None) == (-8.0, 1.0)
+    assert weights.worth_of_length("flat", None) == (0.0, 0.0)
+    assert weights.worth_of_length("nobody", None) == (0.0, 0.0)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from actors.messages.consensus import Ballot, ConsensusInfo
+from actors.messages.consensus import Ballot, CascadePlan, ConsensusInfo
 from daemon.cli.render.consensus import round_account, verdict
 from daemon.cli.render.table import no_colours
 from tests.support.cli import REPLY
@@ -78,3 +78,15 @@ def test_an_unknown_cost_is_said_to_be_unknown() -> None:
 
 def test_a_reply_without_a_round_has_no_account() -> None:
     assert round_account(REPLY, no_colours) == ""
+
+
+def test_a_cascade_shows_its_plan_and_why_it_is_that_one() -> None:
+    plan = CascadePlan(
+        steps=(("a/x", "b/y"), ("c/z",)), tau=0.7, learned=True, why="learned from 60"
+    )
+    lines = verdict(replace(INFO, plan=plan), no_colours).splitlines()
+
+    assert lines[2:4] == [
+        "plan: a/x and b/y, then c/z, until 0.7 sure",
+        "(learned from 60)",
+    ]
