@@ -208,11 +208,24 @@ class Stream:
 
     def pieces(self) -> Iterator[DeltaParams | NoticeParams]:
         """Everything that comes before the end."""
+        while (piece := self._next(self._timeout_s)) is not None:
+            yield piece
+
+    def wait_for(self, timeout_s: float) -> DeltaParams | NoticeParams | None:
+        """The next piece; ``None`` at the end, or when so many seconds bring none."""
+        try:
+            return self._next(timeout_s)
+        except DeadlineExceeded:
+            if self._done:
+                raise  # the daemon says that it was its own
+            return None
+
+    def _next(self, timeout_s: float | None) -> DeltaParams | NoticeParams | None:
         while not self._done:
-            message = self._connection.next_message(self._timeout_s)
+            message = self._connection.next_message(timeout_s)
             if isinstance(message, DeltaParams | NoticeParams):
                 if message.id == self._id:
-                    yield message
+                    return message
                 continue
             if message.id not in {self._id, None}:
                 continue  # of a call that was given up
@@ -221,6 +234,7 @@ class Stream:
                 raise message.error
             self._result = result_of(self._method, message.result)
             self._ended = True
+        return None
 
 
 class Subscription:

@@ -13,13 +13,15 @@ def add_live(commands: "Commands[Parser]") -> None:
         "gitbridge top --interval 0.5",
         "gitbridge top --once           what it shows now, for a script or a mail",
     )
-    parser = add(commands, "top", "watch providers and requests", examples)
+    parser = add(
+        commands, "top", "watch providers, tasks, spend and requests", examples
+    )
     parser.add_argument(
         "--interval",
         metavar="S",
         type=values.seconds,
         default=2.0,
-        help="look again after so many seconds (default 2)",
+        help="look after so many seconds where nothing happens (default 2)",
     )
     parser.add_argument("--once", action="store_true", help="show it once")
     add_client(parser)

@@ -134,7 +134,7 @@ def _dispatch(
         if args.command == "health":
             options = health_options(args)
             return _health(options, entrances, connected, out)
-        return _talk(args, connected(), out)
+        return _talk(args, connected, out)
 
 
 def _beside(
@@ -159,7 +159,9 @@ def _beside(
     return command.service(args, out, host, entrances.connect)
 
 
-def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
+def _talk(
+    args: argparse.Namespace, connected: Callable[[], Client], out: Output
+) -> int:
     """The commands that are nothing without a daemon."""
     from daemon.cli.ask import ask  # noqa: PLC0415 - only what the command needs
     from daemon.cli.consensus import consensus  # noqa: PLC0415
@@ -187,8 +189,10 @@ def _talk(args: argparse.Namespace, client: Client, out: Output) -> int:
         "tasks": tasks,
         "threads": threads,
         "events": events,
-        "top": top,
     }
+    client = connected()
+    if args.command == "top":
+        return top(args, client, out, connected)
     return commands.get(args.command, read)(args, client, out)
 
 

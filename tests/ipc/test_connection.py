@@ -13,7 +13,8 @@ import pytest
 from actors.errors import DeadlineExceeded, InvalidRequest, NoProvider, NotPermitted
 from ipc.calls import DaemonUnreachable
 from ipc.connection import Connection, connect, open_socket
-from ipc.results import RouteReply
+from ipc.results import DeltaParams, RouteReply
+from ipc.subscribing import NoticeParams
 from tests.support.door import short_folder
 from tests.support.threaded_door import ThreadedDoor
 
@@ -47,6 +48,25 @@ def test_answers_are_streamed(daemon: Connection) -> None:
     assert isinstance(answer.result, RouteReply)
     whole = daemon.call("route", {"prompt": "one two", "stream": True})
     assert isinstance(whole, RouteReply)
+
+
+def test_a_piece_is_waited_for_no_longer_than_is_said(
+    there: ThreadedDoor, daemon: Connection
+) -> None:
+    told = daemon.stream("subscribe", {"topics": ["breakers"]})
+    begun, silence = told.wait_for(5.0), told.wait_for(0.01)
+    told.close()
+
+    assert isinstance(begun, NoticeParams)
+    assert begun.name == "subscribed"
+    assert silence is None
+    answer = daemon.stream("route", {"prompt": "one", "stream": True})
+    piece, end = answer.wait_for(5.0), answer.wait_for(5.0)
+    assert isinstance(piece, DeltaParams)
+    assert (piece.content, end) == ("one ", None)
+    there.door.service.refusal = DeadlineExceeded("it was late")
+    with pytest.raises(DeadlineExceeded, match="it was late"):
+        daemon.stream("route", {"prompt": "x", "stream": True}).wait_for(5.0)
 
 
 def test_errors_are_raised_as_what_they_are(

@@ -88,6 +88,8 @@ class FakeStream:
     ) -> None:
         self._pieces = pieces
         self._error = error
+        self._waiting: Iterator[DeltaParams | NoticeParams] | None = None
+        self.waits: list[float] = []
         self.result = result
 
     def __iter__(self) -> Iterator[DeltaParams]:
@@ -103,6 +105,13 @@ class FakeStream:
                 yield DeltaParams(id=1, index=0, content=piece, reasoning=None)
         if self._error is not None:
             raise self._error
+
+    def wait_for(self, timeout_s: float) -> DeltaParams | NoticeParams | None:
+        """The next piece at once; then silence, unless an error is to come."""
+        self.waits.append(timeout_s)
+        if self._waiting is None:
+            self._waiting = self.pieces()
+        return next(self._waiting, None)
 
 
 class FakeDaemon:
