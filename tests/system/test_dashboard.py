@@ -148,6 +148,10 @@ async def test_threads_are_found_read_and_drawn_with_the_keyboard(
         unnamed = "[...document.querySelectorAll('img')].filter(i => !i.alt).length"
         assert await tab.run(unnamed) == 0
 
+        for dark in (True, False):
+            await tab.look(width=360, dark=dark)
+            assert await tab.run("document.documentElement.scrollWidth") <= 360
+            assert await tab.run(f"({_CONTRAST})()") >= 4.5
         await tab.run("document.getElementById('thread-close').focus()")
         await _press_enter(tab)
         back = "document.activeElement.ariaLabel ?? ''"
