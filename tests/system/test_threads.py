@@ -175,3 +175,22 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
         assert ET.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")
     assert (tmp_path / "plan-b.md").read_text().startswith("# Thread `plan-b`")
     assert (tmp_path / "plan-b.mmd").read_text().startswith("sequenceDiagram\n")
+
+
+async def test_what_is_kept_may_change_while_it_runs(tmp_path: Path) -> None:
+    async with outages() as world, daemon_process(tmp_path, world.config) as daemon:
+        async with wire_client(daemon.socket) as client:
+            kept: list[tuple[str | None, object]] = []
+            for keep in ("texts", "facts", "nothing"):
+                daemon.config.write_text(f'[threads]\nkeep = "{keep}"\n{world.config}')
+                assert (await client.call("reload")).error is None
+                asked = {"prompt": f"With {keep}", "thread": keep}
+                reply = (await client.call("route", asked)).result
+                found = await client.call("threads.get", {"thread": keep})
+                text = None
+                if found.error is None:
+                    text = (await entries(client, keep))[0].text or "facts"
+                kept.append((text, reply.get("thread")))
+        assert await daemon.stop() == 0
+
+    assert kept == [("With texts", "texts"), ("facts", "facts"), (None, None)]
