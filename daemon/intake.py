@@ -91,7 +91,7 @@ class Intake:
             return PublishResult(id=event.id, ignored=True)
         (kept,) = await self._submit((self._router.task(event, plan, user),))
         if not kept.existing:
-            self._notes.note(event_taken(event, plan.task_type, kept.task))
+            self._notes.tell(lambda: (event_taken(event, plan.task_type, kept.task),))
         return PublishResult(
             id=event.id,
             task_id=kept.task.task_id,

@@ -256,7 +256,7 @@ class Tasks:
         if change.thread_id is not None and self._around is not None:
             from daemon.thread_tasks import task_changed  # noqa: PLC0415 - see above
 
-            self._around.notes.note(*task_changed(change))
+            self._around.notes.tell(lambda: task_changed(change))
 
     def _claimed(self, task: Task, waited_s: float) -> None:
         self._telemetry.task_wait.observe((task.spec.priority,), waited_s)

@@ -4,7 +4,7 @@ Who takes part tells a ``ThreadBook``: ``Threaded`` what is asked and answered, 
 router what it decided, the queue and whatever follows an event what becomes of a task.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -70,18 +70,21 @@ class ThreadBook:
 
     def note(self, *entries: ThreadEntry) -> None:
         """See ``ThreadRecorder``."""
-        if not entries or not self.open:
+        self.tell(lambda: entries)
+
+    def tell(self, make: Callable[[], Iterable[ThreadEntry]]) -> None:
+        """See ``ThreadRecorder``."""
+        if not self.open:
             return
         try:
-            self._append(ThreadNotes(tuple(map(self._whole, entries))))
-        except (OSError, ValueError) as error:
-            # The work goes on; the spool raises the condition itself.
-            log.error(  # noqa: TRY400 - the system's words say it all
-                "thread_not_written",
-                thread=entries[0].thread_id,
-                entries=len(entries),
-                error=str(error),
-            )
+            entries = tuple(map(self._whole, make()))
+            if entries:
+                self._append(ThreadNotes(entries))
+        except OSError as error:
+            # The spool raises the condition itself.
+            log.error("thread_not_written", error=str(error))  # noqa: TRY400 - the system's words say it all
+        except Exception:
+            log.exception("thread_bug")
 
     def decided(self, record: RequestRecord) -> None:
         """A request has ended, or that of a member: say whom the router chose, and why.
@@ -92,7 +95,8 @@ class ThreadBook:
             return
         from daemon.thread_entries import decision  # noqa: PLC0415 - for those who use it
 
-        self.note(decision(record, record.thread))
+        thread = record.thread
+        self.tell(lambda: (decision(record, thread),))
 
     def _whole(self, entry: ThreadEntry) -> ThreadEntry:
         text, chars = None, entry.chars
@@ -170,7 +174,7 @@ class _Noted:
     def begin(self, on_end: EndSink) -> None:
         from daemon.thread_entries import question  # noqa: PLC0415 - see ThreadBook
 
-        self._book.note(question(self._request, self._thread))
+        self._book.tell(lambda: (question(self._request, self._thread),))
         self._inner.begin(partial(self._ended, on_end))
 
     def cancel(self, *, interrupted: bool = False) -> None:
@@ -179,7 +183,7 @@ class _Noted:
     def _ended(self, on_end: EndSink, end: RouteResult | ErrorInfo) -> None:
         from daemon.thread_entries import ending  # noqa: PLC0415 - see ThreadBook
 
-        self._book.note(*ending(self._request, self._thread, end))
+        self._book.tell(lambda: ending(self._request, self._thread, end))
         if isinstance(end, RouteResult):
             end = replace(end, thread=self._thread)
         on_end(end)
@@ -204,5 +208,5 @@ class NotedPerformer:
         except GitBridgeError as error:
             self._notes.note(thread_tasks.attempt_failed(task, thread, error.message))
             raise
-        self._notes.note(thread_tasks.performed(task, thread, performed))
+        self._notes.tell(lambda: (thread_tasks.performed(task, thread, performed),))
         return performed

@@ -1,5 +1,6 @@
 """The record of who said what to whom about one question, task or event."""
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Literal, Protocol, get_args
 
@@ -180,7 +181,13 @@ class ThreadRecorder(Protocol):
     def note(self, *entries: ThreadEntry) -> None:
         """Keep these, in this order; they survive ``kill -9`` from here on.
 
-        Never blocks or raises: what cannot be written is logged and counted, and the
-        work that it is about goes on. Keys in texts are masked; texts are kept as far
-        as the configuration has it.
+        Never blocks or raises: what cannot be written is logged, and the work that it is
+        about goes on. Keys in texts are masked; texts are kept as far as the
+        configuration has it.
+        """
+
+    def tell(self, make: Callable[[], Iterable[ThreadEntry]]) -> None:
+        """The same with entries that are made only where any are kept.
+
+        A mistake in making them is logged like one in writing them.
         """

@@ -144,6 +144,21 @@ def test_a_spool_that_cannot_be_written_is_logged_and_nothing_else(
     assert spooled.notes == []
 
 
+def test_a_mistake_of_ours_in_an_entry_is_logged_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spooled, router = Spooled(), Router()
+    ends: list[object] = []
+    handle = Threaded(router, book_of(spooled)).route(request(thread="t"))
+    handle.begin(ends.append)
+    broken = msgspec.structs.replace(answer("r"), tool_calls=(None,))
+    assert router.handle.on_end is not None
+    router.handle.on_end(broken)
+
+    assert "thread_bug" in capsys.readouterr().out
+    assert ends == [msgspec.structs.replace(broken, thread="t")]
+
+
 def test_a_decision_is_noted_where_it_has_a_thread_and_is_no_round() -> None:
     spooled = Spooled()
     book = book_of(spooled)

@@ -1,5 +1,7 @@
 """Whoever takes notes of threads, in memory."""
 
+from collections.abc import Callable, Iterable
+
 from actors.messages.threads import ThreadEntry
 
 
@@ -11,6 +13,9 @@ class Notes:
 
     def note(self, *entries: ThreadEntry) -> None:
         self.entries += entries
+
+    def tell(self, make: Callable[[], Iterable[ThreadEntry]]) -> None:
+        self.entries += make()
 
     @property
     def told(self) -> list[tuple[str, str, str | None]]:
