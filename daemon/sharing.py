@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace as replaced
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from actors.errors import GitBridgeError
 from actors.messages.budgets import BudgetShare
 from actors.messages.lifecycle import Finding
 from actors.messages.peers import MAX_OPINIONS, Beat, OpenBreaker, PeerRow
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from daemon.storage.redis.peers import Peers
 
 ID_FILE = "daemon-id"
+AFTER_A_BUG_S = 1.0
 
 log = structlog.get_logger()
 
@@ -119,7 +121,7 @@ class Sharing:
         shared = SharedBudgets(
             self.link, budgets, own_id(self._state), daemons=self._daemons, utc=utc
         )
-        self._group.start_soon(shared.run)
+        self._group.start_soon(_go_on, shared.run)
         return shared
 
     def share_answers(self, own: AnswerStore) -> AnswerStore:
@@ -154,7 +156,7 @@ class Sharing:
             utc=utc,
             sleep=anyio.sleep,
         )
-        self._group.start_soon(self._peers.run)
+        self._group.start_soon(_go_on, self._peers.run)
 
     def peers(self) -> tuple[PeerRow, ...]:
         """The other daemons."""
@@ -217,7 +219,22 @@ class Sharing:
             provider = providers.get(name)
             if provider is not None and self._group is not None:
                 log.info("peer_hint", provider=name)
-                self._group.start_soon(provider.check_health)
+                self._group.start_soon(_look, provider)
+
+
+async def _go_on(job: Callable[[], Coroutine[object, object, None]]) -> None:
+    """Begin again what never ends by itself: a bug in it must not end the daemon."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            log.exception("sharing_bug")
+        await anyio.sleep(AFTER_A_BUG_S)
+
+
+async def _look(provider: ProviderRef) -> None:
+    with suppress(GitBridgeError):  # it was taken out of the configuration meanwhile
+        await provider.check_health()
 
 
 @asynccontextmanager

@@ -4,9 +4,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
+from actors.messages.peers import Beat, OpenBreaker
+from actors.messages.provider import (
+    Attempt,
+    ModelSnapshot,
+    Outcome,
+    ProbeResult,
+    ProviderSnapshot,
+)
+from actors.runtime import ActorStopped
 from daemon.config import Config
 from daemon.sharing import ID_FILE, Around, open_sharing, own_id, redis_address
+from tests.support.redis_server import redis_server
+from tests.support.waiting import until
 
 
 def config(url: str | None) -> Config:
@@ -62,3 +74,83 @@ async def test_nothing_is_told_where_nothing_is_shared(tmp_path: Path) -> None:
         assert sharing.findings() == ()
         assert [each.values for each in sharing.figures()] == [{}, {}]
     assert not (tmp_path / ID_FILE).exists()
+
+
+class Provider:
+    """A provider that is asked for its health, and may be gone."""
+
+    name = "openai"
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    async def attempt(self, attempt: Attempt) -> Outcome:
+        raise NotImplementedError
+
+    def cancel(self, attempt_id: str, *, lost: bool = False) -> None:
+        raise NotImplementedError
+
+    def resumes_as(self, model: str) -> None:
+        raise NotImplementedError
+
+    async def check_health(self, model: str | None = None) -> ProbeResult:
+        self.looked += 1
+        raise ActorStopped("openai was removed")
+
+    def snapshot(self) -> ProviderSnapshot:
+        return ProviderSnapshot(
+            provider=self.name,
+            kind="openai",
+            version=1,
+            models=(ModelSnapshot(provider=self.name, model="gpt-4o"),),
+            default_model="gpt-4o",
+        )
+
+
+async def test_a_bug_in_what_is_told_does_not_end_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.sharing.AFTER_A_BUG_S", 0.01)
+    told: list[int] = []
+
+    def in_flight() -> int:
+        told.append(1)
+        if len(told) < 3:
+            raise ZeroDivisionError
+        return 0
+
+    with redis_server(tmp_path / "redis") as server, capture_logs() as lines:
+        async with open_sharing(config(server.url), tmp_path) as sharing:
+            sharing.connect(Around({}, in_flight, lambda: 0))
+            await until(lambda: len(told) >= 3)
+
+    assert [line["event"] for line in lines] == ["sharing_bug"] * 2
+
+
+async def test_a_hint_about_a_provider_that_is_being_removed_does_no_harm(
+    tmp_path: Path,
+) -> None:
+    provider = Provider()
+    with redis_server(tmp_path / "redis") as server:
+        async with open_sharing(config(server.url), tmp_path) as sharing:
+            sharing.connect(Around({"openai": provider}, lambda: 3, lambda: 2))
+            other = Beat(
+                id="other",
+                name="other",
+                version="1",
+                started_at=0.0,
+                open=(OpenBreaker("openai", "gpt-4o"), OpenBreaker("who", "what")),
+            )
+            assert sharing.link is not None
+            now = await sharing.link.call("TIME")
+            assert isinstance(now, tuple | list)
+            word = f"{int(now[0]) * 1000}:".encode() + msgspec.json.encode(other)
+            await sharing.link.call("HSET", sharing.link.key("peers"), "other", word)
+
+            await until(lambda: provider.looked == 1)
+            await until(lambda: [p.name for p in sharing.peers()] == ["other"])
+            assert [each.values for each in sharing.figures()] == [{(): 1}, {(): 1}]
+            server.kill()
+            await until(lambda: sharing.link is not None and sharing.link.away)
+            assert [each.code for each in sharing.findings()] == ["redis_away"]
+            assert sharing.figures()[0].values == {(): 0}

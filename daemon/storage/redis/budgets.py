@@ -127,7 +127,7 @@ class SharedBudgets:
                 *(_SCRIPT, keys, self._arguments(accounts, claims)), timeout_s=ASK_S
             )
             verdicts, told = _read(answer, len(claims), len(accounts))
-        except (GitBridgeError, ValueError):  # it has been told, or is no answer
+        except (GitBridgeError, ValueError, TypeError):  # it was told, or is no answer
             budgets.alone(self._daemons())
             self._decide(claims, [True] * len(claims))
             return
@@ -194,7 +194,7 @@ class SharedBudgets:
 def _read(
     answer: object, claims: int, accounts: int
 ) -> tuple[list[bool], list[tuple[int, int, int]]]:
-    """Raises ``ValueError`` for what is no answer of ours."""
+    """Raises ``ValueError`` or ``TypeError`` for what is no answer of ours."""
     match answer:
         case [list() as verdicts, list() as told]:
             pass

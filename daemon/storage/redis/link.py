@@ -37,7 +37,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from actors.errors import InternalError, QueueUnavailable
+from actors.errors import GitBridgeError, InternalError, QueueUnavailable
 from daemon.redis_address import RedisAddress
 from daemon.storage.redis.clients import Argument, Client, make_client
 from daemon.storage.redis.scripts import Script
@@ -60,6 +60,7 @@ AWAY: Final = (
     OutOfMemoryError,
     NoPermissionError,
     OSError,  # TimeoutError too
+    RuntimeError,  # uvloop's word for a connection that was closed meanwhile
 )
 """A server that is there but takes no writes is as good as away."""
 
@@ -311,7 +312,7 @@ class RedisLink:
             await asyncio.shield(task)
         except TimeoutError:
             return f"no answer within {self._timeout_s:g} s"
-        except (RedisError, OSError) as error:
+        except (RedisError, GitBridgeError, OSError, RuntimeError) as error:
             return self._said(error)
         return None
 
@@ -325,5 +326,5 @@ class RedisLink:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await client.aclose()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, RuntimeError) as error:
             log.debug("redis_not_closed", error=self._said(error))
