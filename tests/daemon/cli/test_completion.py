@@ -39,6 +39,13 @@ def completed(*typed: str) -> list[str]:
         (["strategy", "co"], ["cost"]),
         (["config", "sh"], ["show"]),
         (["usage", "--by", "m"], ["model"]),
+        (["tasks", "w"], ["wait"]),
+        (["tasks", "list", "--stat"], ["--state", "--state-dir"]),
+        (["tasks", "submit", "--stat"], ["--state-dir"]),
+        (["tasks", "list", "--state", "dea"], ["dead"]),
+        (["threads", "export", "--form"], ["--format"]),
+        (["threads", "list", "--form"], []),
+        (["events", "pub"], ["publish"]),
         (["completion", ""], ["--help", "-h", "bash", "fish", "zsh"]),
         (["ask", "--model", "x"], []),
         (["nonsense", "x"], []),
@@ -72,11 +79,22 @@ def test_the_shell_itself_finds_nothing_wrong_with_it(shell: str) -> None:
     )
 
 
-def test_fish_offers_what_the_parser_takes() -> None:
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("ask --strategy p", ["performance", "priority"]),
+        ("tasks w", ["wait"]),
+        ("tasks list --stat", ["--state", "--state-dir"]),
+        ("tasks submit --stat", ["--state-dir"]),
+        ("threads list --form", []),
+        ("threads export --form", ["--format"]),
+    ],
+)
+def test_fish_offers_what_the_parser_takes(typed: str, expected: list[str]) -> None:
     program = shutil.which("fish")
     if program is None:
         pytest.skip("there is no fish")
-    told = script("fish", build_parser()) + "\ncomplete -C'gitbridge ask --strategy p'"
+    told = script("fish", build_parser()) + f"\ncomplete -C'gitbridge {typed}'"
     ran = subprocess.run(
         [program, "--no-config", "-c", told],
         check=True,
@@ -85,7 +103,7 @@ def test_fish_offers_what_the_parser_takes() -> None:
         timeout=20,
     )
     offered = [line.partition("\t")[0] for line in ran.stdout.splitlines()]
-    assert offered == ["performance", "priority"]
+    assert sorted(offered) == expected
 
 
 def test_it_is_printed_without_a_daemon() -> None:
