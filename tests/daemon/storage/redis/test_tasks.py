@@ -1,15 +1,18 @@
 """What is Redis's own about the store of tasks there: streams, consumers, slots, clocks."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
-from actors.messages.tasks import Ending, Task, TaskChange
+from actors.messages.tasks import Ending, Task, TaskChange, TaskQuery
+from daemon.redis_address import parse_redis_url
 from daemon.storage.redis.link import RedisLink
 from daemon.storage.redis.scripts import Script
 from daemon.storage.redis.tasks.store import RedisTasks
+from tests.support.redis_sets import cluster
 from tests.support.tasks import NOW, ask, ids, lease, new
 
 if TYPE_CHECKING:
@@ -191,3 +194,20 @@ async def test_one_daemon_hears_of_what_another_changes_and_once_of_its_own(
         ("t1", "running", "half", False),
         ("t1", "running", "half", True),
     ]
+
+
+async def test_all_of_it_is_in_one_slot_of_a_cluster(tmp_path: Path) -> None:
+    with cluster(tmp_path) as (_, url):
+        async with RedisLink(parse_redis_url(url)) as link:
+            store = RedisTasks(link)
+            await store.submit([replace(new(n), user="ann") for n in range(3)])
+            first, second = await store.claim(ask(2))
+            await store.renew((lease(first),), NOW + 1.0, 30.0)
+            await store.finish(Ending(lease=lease(first), now=NOW, state="done"))
+            resumed = (await store.sweep(NOW + 60.0, 10)).resumed
+            found = await store.find(TaskQuery(user="ann"))
+            stats = await store.stats(NOW + 60.0)
+
+    assert ids(resumed) == [second.task_id]
+    assert {task.state for task in found.tasks} == {"done", "queued"}
+    assert stats.depths[0].queued == 2
