@@ -289,7 +289,8 @@ class QueueConfig(Struct, frozen=True, kw_only=True):
     """Durable tasks. ``lease_s`` after a crash of its worker a task is resumed.
 
     What a task came to is kept for ``keep_s`` after its end. ``url`` is of the Redis that
-    daemons share, whether the tasks are there or not.
+    daemons share, whether the tasks are there or not; so many of its ``replicas`` must
+    have a task before it is said to be kept.
     """
 
     backend: Literal["sqlite", "redis"] = "sqlite"
@@ -298,6 +299,7 @@ class QueueConfig(Struct, frozen=True, kw_only=True):
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
     concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
     keep_s: SomeSeconds = 604800.0
+    replicas: Annotated[int, Meta(ge=0, le=10)] = 0
     types: dict[str, TaskTypeConfig] = {}
 
 

@@ -26,6 +26,7 @@ RESTART: Mapping[str, str] = {
     "ledger.sync": "the spool and the database are opened with it",
     "queue.backend": "the tasks that wait are there",
     "queue.url": "what daemons share is there",
+    "queue.replicas": "what keeps the tasks was opened with it",
     "events.folder": "whoever looks into it was told at the start",
     "log.format": "whoever reads the log would have to change in the same moment",
 }

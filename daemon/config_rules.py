@@ -117,7 +117,10 @@ def _queue(config: Config) -> Iterator[Problem]:
         yield Problem("queue.url", None, "wanted where the Redis of queue.backend is")
     if config.queue.url is not None:
         try:
-            parse_redis_url(config.queue.url)
+            address = parse_redis_url(config.queue.url)
+            if address.shape == "cluster" and config.queue.replicas:
+                got = shown(config.queue.replicas)
+                yield Problem("queue.replicas", got, "wanted 0 for a cluster")
         except ValueError as error:
             got = shown(masked_redis_url(config.queue.url))
             yield Problem("queue.url", got, str(error))

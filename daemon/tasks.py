@@ -207,7 +207,7 @@ class Tasks:
             return SqliteTasks(self._state)
         from daemon.storage.redis.tasks.store import RedisTasks  # noqa: PLC0415
 
-        store = RedisTasks(link)
+        store = RedisTasks(link, replicas=self._config.queue.replicas)
         if self._sharing is not None:
             self._sharing.spawn(partial(store.follow, anyio.sleep))
         return store

@@ -228,6 +228,8 @@ EXAMPLE = """\
 #concurrency = 8
 # Seconds for which results and errors are kept.
 #keep_s = 604800
+# How many replicas of the Redis must have a task before it is said to be kept.
+#replicas = 0
 # A type of task: how many at once, and what its answers must be.
 #[queue.types.triage]
 #concurrency = 2

@@ -20,7 +20,7 @@ from tests.support.conditions import ask, until_cleared, until_raised
 from tests.support.daemon_process import DaemonProcess, assert_well, prepared_daemon
 from tests.support.outages import outages
 from tests.support.redis_server import RedisServer, redis_server, wanted_program
-from tests.support.redis_sets import sentinel_set
+from tests.support.redis_sets import sentinel_set, wait_for
 from tests.support.waiting import eventually
 from tests.support.wire_client import WireClient, wire_client
 
@@ -31,7 +31,7 @@ PAUSE_S = 0.01
 FAST_S = 2.0
 """A call of the queue has failed by then: its time-out is a second."""
 
-BACK_S = 20.0
+BACK_S = 40.0
 
 
 def queue(url: str) -> str:
@@ -87,10 +87,10 @@ async def all_done(client: WireClient, task_ids: list[str]) -> None:
 
 @asynccontextmanager
 async def at_work(
-    tmp_path: Path, url: str
+    tmp_path: Path, url: str, more: str = ""
 ) -> AsyncIterator[tuple[DaemonProcess, WireClient]]:
     async with outages() as world:
-        with prepared_daemon(tmp_path, queue(url) + world.config) as daemon:
+        with prepared_daemon(tmp_path, f"{queue(url)}{more}\n{world.config}") as daemon:
             await daemon.start()
             async with wire_client(daemon.socket) as client:
                 yield daemon, client
@@ -146,14 +146,19 @@ async def test_nothing_acknowledged_is_lost_and_work_goes_on(
 
 
 async def test_a_fail_over_is_followed(tmp_path: Path) -> None:
+    """Nothing acknowledged is lost: the replica had it before."""
     submitter = Submitter()
-    with sentinel_set(tmp_path / "redis") as (master, _, url):
-        async with at_work(tmp_path, url) as (daemon, client):
+    with sentinel_set(tmp_path / "redis") as (master, replica, url):
+        async with at_work(tmp_path, url, "replicas = 1") as (daemon, client):
             async with anyio.create_task_group() as group:
                 group.start_soon(submitter.run, client)
                 await submitter.go_on(20)
                 master.kill()
                 await ask(client)
+                await asyncio.to_thread(
+                    wait_for, replica, "role:master", "info", "replication"
+                )
+                await asyncio.to_thread(master.start)  # as the replica of the other
                 await submitter.go_on(20)
                 group.cancel_scope.cancel()
             await all_done(client, submitter.acknowledged)

@@ -29,8 +29,20 @@ class Client(Protocol):
     async def aclose(self) -> None: ...
 
 
+class _Pipeline(Protocol):
+    def execute_command(self, *args: Argument) -> object: ...
+
+    async def execute(self, *, raise_on_error: bool) -> Sequence[object]: ...
+
+
+class _Single(Client, Protocol):
+    """A client of one server: all but a cluster's."""
+
+    def pipeline(self, *, transaction: bool) -> _Pipeline: ...
+
+
 class _Sentinels(Protocol):
-    def master_for(self, master: str) -> Client: ...
+    def master_for(self, master: str) -> _Single: ...
 
     async def aclose(self) -> None: ...
 
@@ -65,6 +77,9 @@ class _Watched:
     async def execute_command(self, *args: Argument) -> object:
         return await self._client.execute_command(*args)
 
+    def pipeline(self, *, transaction: bool) -> _Pipeline:
+        return self._client.pipeline(transaction=transaction)
+
     async def aclose(self) -> None:
         await self._client.aclose()
         await self._sentinels.aclose()
@@ -91,6 +106,21 @@ class _Cluster:
 
     async def aclose(self) -> None:
         await self._cluster.aclose()
+
+
+async def replicated(
+    client: Client, replicas: int, wait_ms: int, *command: Argument
+) -> tuple[object, int]:
+    """A command, and how many replicas have what it wrote, waiting for so many of them.
+
+    Both go over one connection: ``WAIT`` is for what was written on its own. The answer
+    may be an exception of redis-py's. Not for a cluster.
+    """
+    pipeline = cast("_Single", client).pipeline(transaction=False)
+    pipeline.execute_command(*command)
+    pipeline.execute_command("WAIT", replicas, wait_ms)
+    answer, have = await pipeline.execute(raise_on_error=False)
+    return answer, have if isinstance(have, int) else 0
 
 
 def make_client(address: RedisAddress, timeout_s: float) -> Client:

@@ -39,7 +39,7 @@ from redis.exceptions import (
 
 from actors.errors import GitBridgeError, InternalError, QueueUnavailable
 from daemon.redis_address import RedisAddress
-from daemon.storage.redis.clients import Argument, Client, make_client
+from daemon.storage.redis.clients import Argument, Client, make_client, replicated
 from daemon.storage.redis.scripts import Script
 
 TIMEOUT_S: Final = 1.0
@@ -143,6 +143,7 @@ class RedisLink:
         args: Sequence[Argument] = (),
         *,
         timeout_s: float | None = None,
+        replicas: int = 0,
     ) -> object:
         """Run a script; one round trip, but for the first time on each server.
 
@@ -151,21 +152,38 @@ class RedisLink:
             keys: ``KEYS``, all with one tag.
             args: ``ARGV``.
             timeout_s: Shorter or longer than usual.
+            replicas: How many of them must have what it writes, for half that time.
 
         Returns:
             What it returns: int, bytes, list or ``None``.
 
         Raises:
             QueueUnavailable: Redis is away, or did not answer in time: it may have run.
+                Or it has run, and too few replicas have it.
             InternalError: The script failed.
         """
         rest = (len(keys), *keys, *args)
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+
+        async def send(client: Client, *command: Argument) -> object:
+            if not replicas:
+                return await client.execute_command(*command)
+            wait_ms = max(1, int(limit_s * 500.0))
+            answer, have = await replicated(client, replicas, wait_ms, *command)
+            if isinstance(answer, Exception):
+                raise answer
+            if have < replicas:
+                raise QueueUnavailable(
+                    f"of Redis's replicas {have} have what was written, {replicas}"
+                    " were wanted"
+                )
+            return answer
 
         async def job(client: Client) -> object:
             try:
-                return await client.execute_command("EVALSHA", script.sha, *rest)
+                return await send(client, "EVALSHA", script.sha, *rest)
             except NoScriptError:  # it has not run
-                return await client.execute_command("EVAL", script.text, *rest)
+                return await send(client, "EVAL", script.text, *rest)
 
         at = keys[0] if keys else None
         return await self._bounded(job, timeout_s, script.name, at)

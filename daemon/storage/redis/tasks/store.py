@@ -70,7 +70,12 @@ class Link(Protocol):
     def key(self, *parts: str, tag: str = "all") -> str: ...
 
     async def run(
-        self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[bytes | str | int],
+        *,
+        replicas: int = 0,
     ) -> object: ...
 
 
@@ -79,13 +84,15 @@ class RedisTasks:
 
     Args:
         link: The way there; whoever made it closes it.
+        replicas: How many of them must have a change before it is said to be kept.
 
     Attributes:
         doubt: What may lose acknowledged tasks, as the last sweep found.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, replicas: int = 0) -> None:
         self._link = link
+        self._replicas = replicas
         self.doubt: str | None = None
         self._base = link.key(tag="tasks")
         self._walk = Walk(self._run)
@@ -145,7 +152,11 @@ class RedisTasks:
             encoded = change.encoded()
         except (UnicodeError, OverflowError) as error:
             raise InvalidRequest(f"this cannot be kept: {error}") from error
-        answer = committed(await self._run(COMMIT, *encoded))
+        answer = committed(
+            await self._link.run(
+                COMMIT, (self._base,), encoded, replicas=self._replicas
+            )
+        )
         if answer.outcome == "misfit":
             second, first = answer.misfit
             task_states.same(task_states.kept(new[first]), new[second])

@@ -244,6 +244,21 @@ async def test_tls_is_checked_against_the_authority(tmp_path: Path) -> None:
                 await counted(link)
 
 
+async def test_what_too_few_replicas_have_is_not_said_to_be_done(
+    tmp_path: Path,
+) -> None:
+    once = Script("once", "return redis.call('INCR', KEYS[1])")
+    with sentinel_set(tmp_path) as (_, replica, url):
+        async with link_to(url, 1.0) as link:
+            assert await link.run(once, ("n",), replicas=1) == 1
+            replica.freeze()
+            with pytest.raises(QueueUnavailable, match="0 have"):
+                await link.run(once, ("n",), replicas=1)
+
+            assert await link.run(once, ("n",)) == 3  # it was done all the same
+            assert not link.away
+
+
 @pytest.mark.slow
 async def test_a_fail_over_is_found_by_asking_the_sentinels(tmp_path: Path) -> None:
     with sentinel_set(tmp_path) as (master, _, url):
