@@ -212,3 +212,18 @@ def test_what_is_wrong_with_an_address_is_said_without_its_password(
     assert said in found
     assert "***" in found
     assert "pw-secret" not in found
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("", ["queue.url"]),
+        ('url = "redis://h:6379"\nreplicas = 1', []),
+        ('url = "redis+cluster://h:6379"', []),
+        ('url = "redis+cluster://h:6379"\nreplicas = 1', ["queue.replicas"]),
+    ],
+)
+def test_tasks_in_redis_want_to_know_where(more: str, found: list[str]) -> None:
+    said = refusals(f'[queue]\nbackend = "redis"\n{more}')
+
+    assert [line.partition(":")[0] for line in said] == found
