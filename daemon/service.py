@@ -20,6 +20,7 @@ from actors.messages.provider import (
     ProviderRef,
     ProviderSnapshot,
 )
+from actors.messages.rounds import RoundsReport
 from actors.messages.router import RouterRef
 from actors.messages.routing import (
     Priority,
@@ -37,6 +38,7 @@ from daemon.glance import at_a_glance, in_epoch_seconds
 from daemon.health_check import HealthDesk
 from daemon.notices import Listening, Notices
 from daemon.ownership import budgets_for, own_of
+from daemon.rounds import report_rounds
 from daemon.whatif import what_if
 from ipc import methods, results, whatif
 from ipc.explanation import ExplainParams, Explanation
@@ -49,6 +51,7 @@ from ipc.times import parse_since
 if TYPE_CHECKING:
     from actors.messages.budgets import BudgetRow
     from actors.messages.peers import PeerRow
+    from ipc.rounds import RoundsParams
 
 
 class HouseService:
@@ -101,6 +104,7 @@ class HouseService:
             "explain": self._explain,
             "usage": self._usage,
             "whatif": self._whatif,
+            "consensus.report": self._rounds,
         }
         self._answers: dict[str, Callable[[object], Awaitable[object]]] = {
             "providers": self._list_providers,
@@ -254,6 +258,11 @@ class HouseService:
         asked = cast("whatif.WhatIfParams", params)
         since = parse_since(asked.since, self._utc())
         return await what_if(self._ledger, asked, since, peer)
+
+    async def _rounds(self, params: object, peer: Peer) -> RoundsReport:
+        asked = cast("RoundsParams", params)
+        since = parse_since(asked.since, self._utc())
+        return await report_rounds(self._ledger, asked, since, peer)
 
     # ---- changing
 

@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 from typing_extensions import override
 
 from actors.messages.notices import TOPICS, Topic
+from actors.messages.rounds import RoundsReport
 from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import DaemonUnreachable, details, strategy_set, typed, with_prompt
@@ -154,6 +155,10 @@ class Client:
     def whatif(self, **params: object) -> WhatIf:
         """What another strategy would have meant for recorded requests."""
         return self._read("whatif", WhatIf, params)
+
+    def consensus_report(self, **params: object) -> RoundsReport:
+        """Who is right when members disagree, and what rounds bought and cost."""
+        return self._read("consensus.report", RoundsReport, params)
 
     def health(self, **params: object) -> results.HealthResult:
         return self._read("health.check", results.HealthResult, params)

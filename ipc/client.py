@@ -25,6 +25,7 @@ from typing_extensions import override
 
 from actors.errors import DeadlineExceeded, GitBridgeError
 from actors.messages.notices import TOPICS, Topic
+from actors.messages.rounds import RoundsReport
 from actors.messages.whatif import WhatIf
 from ipc import results
 from ipc.calls import (
@@ -163,6 +164,9 @@ class Client:
     async def whatif(self, **params: object) -> WhatIf:
         """What another strategy would have meant for recorded requests."""
         return await self._read("whatif", WhatIf, params)
+
+    async def consensus_report(self, **params: object) -> RoundsReport:
+        return await self._read("consensus.report", RoundsReport, params)
 
     async def feedback(
         self, decision_id: str, score: float, **more: object

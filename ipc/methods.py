@@ -18,6 +18,7 @@ from actors.errors import InvalidRequest
 from actors.messages.ledger import UsageGrouping
 from actors.messages.notices import Topic
 from actors.messages.provider import DeltaSink
+from actors.messages.rounds import RoundsReport
 from actors.messages.routing import (
     Door,
     RouteHandle,
@@ -31,6 +32,7 @@ from ipc import (
     feedback,
     fields,
     results,
+    rounds,
     subscribing,
     tasks,
     threads,
@@ -282,6 +284,13 @@ _TABLE: Final = (
         params=whatif.WhatIfParams,
         result=WhatIf,
         summary="What another strategy would have cost and taken, on recorded requests.",
+        reading=True,
+    ),
+    Method(
+        name="consensus.report",
+        params=rounds.RoundsParams,
+        result=RoundsReport,
+        summary="Who is right when members disagree, and what rounds bought and cost.",
         reading=True,
     ),
     Method(

@@ -3,14 +3,19 @@
 import argparse
 from typing import IO
 
+from actors.messages.rounds import RoundsReport
 from daemon.cli.ask import Printed, read_prompt
 from daemon.cli.connection import Client, typed
 from daemon.cli.output import Output
 from daemon.cli.render.consensus import round_account
 from daemon.cli.render.progress import progress_line
+from daemon.cli.render.rounds import rounds
 from daemon.exits import EXIT_OK
 from ipc.results import RouteReply
 from ipc.subscribing import NoticeParams
+
+REPORT = "report"
+"""In place of a prompt; who means to ask that word writes it with a blank."""
 
 _FLAGS = {
     "method": "method",
@@ -28,7 +33,9 @@ _FLAGS = {
 def consensus(
     args: argparse.Namespace, client: Client, out: Output, stdin: IO[str] | None = None
 ) -> int:
-    """Ask, print the answer, and to a person how it was decided."""
+    """Ask, print the answer, and to a person how it was decided; or the report."""
+    if args.prompt == REPORT:
+        return _report(args, client, out)
     params: dict[str, object] = {"prompt": read_prompt(args.prompt, stdin)}
     for flag, name in _FLAGS.items():
         value: object = getattr(args, flag)
@@ -45,6 +52,17 @@ def consensus(
     reply = typed(result, RouteReply)
     _print_answer(reply, out)
     out.note(round_account(reply, out.error_paint))
+    return EXIT_OK
+
+
+def _report(args: argparse.Namespace, client: Client, out: Output) -> int:
+    """What the rounds so far came to."""
+    since = {} if args.since is None else {"since": args.since}
+    result = client.call("consensus.report", since)
+    if out.as_json:
+        out.document(result)
+    else:
+        out.result(rounds(typed(result, RoundsReport), out.paint))
     return EXIT_OK
 
 

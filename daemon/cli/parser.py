@@ -146,10 +146,13 @@ def _add_consensus(commands: "Commands[Parser]") -> None:
         "gitbridge consensus --providers openai,grok,claude --method quorum - < q.txt",
         "gitbridge consensus --method judge --judge claude 'Which design is better?'",
         'gitbridge consensus --stream --method synthesis "What is a monad?"',
+        "gitbridge consensus report --since 7d",
     )
     summary = "ask several models and decide between their answers"
     parser = add(commands, "consensus", summary, examples)
-    parser.add_argument("prompt", metavar="PROMPT", help="the prompt; - reads stdin")
+    words = "the prompt; - reads stdin; report: who was right so far, at what cost"
+    parser.add_argument("prompt", metavar="PROMPT", help=words)
+    parser.add_argument("--since", metavar="T", help="of the report, as for usage")
     parser.add_argument(
         "--providers", metavar="A,B,C", help="providers or provider/model names"
     )

@@ -9,6 +9,7 @@ from actors.errors import InvalidRequest, Overloaded
 from actors.messages.ledger import HistoryEntry, Own, UsageGrouping, UsageRow
 from actors.messages.lifecycle import Condition
 from actors.messages.provider import ProbeResult
+from actors.messages.rounds import RoundsReport
 from actors.messages.routing import Weights
 from actors.messages.whatif import WhatIf
 from actors.policy.pricing import PriceBook
@@ -370,3 +371,11 @@ async def test_other_rules_are_tried_on_what_is_recorded(house: SmallHouse) -> N
     assert (found.requests, found.replayed) == (3, 3)
     assert isinstance(later, WhatIf)
     assert later.requests == 0
+
+
+async def test_rounds_of_consensus_are_reported(house: SmallHouse) -> None:
+    await house.answer()
+    found = await call(service_of(house), "consensus.report", since=0.0)
+
+    assert isinstance(found, RoundsReport)
+    assert (found.requests, found.rows) == (1, ())

@@ -24,6 +24,7 @@ def test_the_table_names_every_method_once() -> None:
         "feedback",
         "events.publish",
         "whatif",
+        "consensus.report",
         "subscribe",
         "strategy.get",
         "strategy.set",

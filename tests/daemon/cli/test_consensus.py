@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from actors.errors import ProviderError
 from actors.messages.consensus import Ballot, ConsensusInfo
+from actors.messages.rounds import RoundsReport
 from ipc.results import FunctionReply, ToolCallReply
 from ipc.subscribing import NoticeParams
 from tests.support.cli import REPLY, FakeDaemon, Machine
@@ -141,3 +142,21 @@ def test_json_is_the_whole_reply_and_nothing_else() -> None:
     assert isinstance(typed.screen.document, dict)
     assert typed.screen.document["consensus"]["winner"] == 0
     assert typed.screen.err == ""
+
+
+def test_the_report_is_read_in_place_of_a_prompt() -> None:
+    report = RoundsReport(since=None, requests=3, rows=())
+    daemon = FakeDaemon({"consensus.report": report})
+    typed = Machine(daemon)
+
+    assert typed.type("consensus", "report", "--since", "7d") == 0
+    assert daemon.calls == [("consensus.report", {"since": "7d"})]
+    assert typed.screen.out == "no round of consensus among 3 requests\n"
+
+
+def test_the_report_as_json_is_the_result() -> None:
+    report = RoundsReport(since=None, requests=3, rows=())
+    typed = Machine(FakeDaemon({"consensus.report": report}))
+
+    assert typed.type("consensus", "report", "--json") == 0
+    assert typed.screen.document == {"since": None, "requests": 3, "rows": []}
