@@ -89,11 +89,9 @@ class Caching:
         return self._config.cache.enabled and wanted
 
     def figures(self) -> tuple[Figure, ...]:
-        """For whoever scrapes; nothing while it was never used."""
-        if self._desk is None:
-            return ()
+        """For whoever scrapes."""
         entries = self._answers.entries
-        misses, evicted = self._desk.misses, entries.evicted
+        misses, evicted = self._desk.misses if self._desk else 0, entries.evicted
         return (
             Figure("cache_entries", "Answers that are kept.", len(entries)),
             Figure("cache_bytes", "What they take.", entries.size_bytes),

@@ -58,7 +58,7 @@ def test_both_faces_are_shown() -> None:
 
 def test_the_page_names_every_param_and_every_field_of_an_answer() -> None:
     params = set(RouteParams.__struct_fields__) - NOT_FOR_CALLERS
-    fields = set(RouteReply.__struct_fields__) - {"cached", "response_id"}
+    fields = set(RouteReply.__struct_fields__) - {"response_id"}
 
     assert [name for name in sorted(params | fields) if f"`{name}`" not in TEXT] == []
 
