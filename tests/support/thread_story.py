@@ -1,10 +1,13 @@
 """Entries of threads as daemons note them, for what is made of them."""
 
 from decimal import Decimal
+from pathlib import Path
 
 from msgspec import convert
+from msgspec.structs import replace
 
 from actors.messages.threads import StoredEntry, ThreadEntry, ThreadPage, ThreadSummary
+from daemon.thread_views.flow_svg import flow_svg
 
 NAMES = tuple(f"provider{n}/model-{n}" for n in range(20))
 AT = 1_760_000_000.0
@@ -114,3 +117,48 @@ HOSTILE = (
     "\r\r`\r",
     " ",
 )
+
+
+PICTURE = "docs/how-it-was-decided.svg"
+"""What ``docs/threads.md`` shows: ``python -m tests.support.thread_story`` draws it."""
+
+
+def shown() -> list[ThreadEntry]:
+    """A pull request, three models and the comment that two of them agreed on."""
+    members = ("openai/gpt-4o", "grok/grok-3-mini", "claude/claude-sonnet-5-5")
+    said = (
+        "Yes: the handle leaks when parsing fails.",
+        "No, the caller closes it.",
+        "Yes. Close it in a with block.",
+    )
+    told = a_round((0, 1, 0), names=members)
+    words = dict(zip(members, said, strict=True))
+    asked = "Review: Close the file on every path. Does a handle leak?"
+    texts = {"question": asked, "verdict": said[0], **words}
+    return [
+        entry(
+            *("event", "mona"),
+            to="event_router",
+            text="Close the file on every path",
+            data={"name": "pull_request.opened", "repository": "acme/shop"},
+        ),
+        entry(
+            *("decision", "event_router"),
+            to="task_queue",
+            data={"reason": "rule 1"},
+            task_type="code_review",
+        ),
+        *(
+            replace(each, text=texts.get(each.who, texts.get(each.kind)))
+            for each in told
+        ),
+        entry(
+            *("action", "post_comment"),
+            to="acme/shop#12",
+            data={"outcome": "ok", "status": 201},
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    Path(PICTURE).write_text(flow_svg(shown(), "Close the file on every path"))

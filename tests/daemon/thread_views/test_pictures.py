@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,11 +17,14 @@ from tests.support.thread_story import (
     EVENT,
     HOSTILE,
     NAMES,
+    PICTURE,
     a_request,
     a_round,
     entry,
+    shown,
 )
 
+ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
 ALLOWED = {"svg", "title", "desc", "style", "rect", "text", "path"}
 
@@ -207,6 +211,14 @@ def test_more_members_than_fit_are_counted() -> None:
 
     assert "and 3 more" in texts(root)
     assert_laid_out(root)
+
+
+def test_the_picture_on_the_page_is_what_is_drawn() -> None:
+    drawn = flow_svg(shown(), "Close the file on every path")
+
+    assert_laid_out(read(drawn))
+    assert (ROOT / PICTURE).read_text() == drawn
+    assert PICTURE.removeprefix("docs/") in (ROOT / "docs/threads.md").read_text()
 
 
 # Who agreed ----------------------------------------------------------------------------
