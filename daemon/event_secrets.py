@@ -8,17 +8,12 @@ headers and URLs of actions, variables of commands.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 from daemon.config import Config
 from daemon.credentials import named_secret
 from daemon.dotenv import parse_dotenv
+from daemon.key_names import EVENT_SECRETS
 from daemon.secret_parts import in_named, in_url
-
-WEBHOOK: Final = ("GITBRIDGE_WEBHOOK_SECRET", "github_webhook")
-TOKEN: Final = ("GITHUB_TOKEN", "github_token")
-ACTION: Final = ("GITBRIDGE_ACTION_SECRET", "action_secret")
-_ALL: Final = (WEBHOOK, TOKEN, ACTION)
 
 
 class EventSecrets:
@@ -36,20 +31,20 @@ class EventSecrets:
         set_here = {name: value for name, value in environ.items() if value.strip()}
         self._environ = {**_read_dotenv(cwd / ".env"), **set_here}
         self._learn = learn
-        for variable, credential in _ALL:
-            self._find(variable, credential)
+        for variable in EVENT_SECRETS:
+            self._find(variable)
 
     def webhook(self) -> str | None:
         """What GitHub signs with."""
-        return self._find(*WEBHOOK)
+        return self._find("GITBRIDGE_WEBHOOK_SECRET")
 
     def token(self) -> str | None:
         """GitHub's, for its API."""
-        return self._find(*TOKEN)
+        return self._find("GITHUB_TOKEN")
 
     def action(self) -> str | None:
         """What our calls are signed with."""
-        return self._find(*ACTION)
+        return self._find("GITBRIDGE_ACTION_SECRET")
 
     def learn_of(self, config: Config) -> None:
         """What in rules and actions must not be seen either."""
@@ -61,8 +56,8 @@ class EventSecrets:
             for secret in in_named(command.env):
                 self._learn(secret)
 
-    def _find(self, variable: str, credential: str) -> str | None:
-        value = named_secret(self._environ, variable, credential)
+    def _find(self, variable: str) -> str | None:
+        value = named_secret(self._environ, variable, EVENT_SECRETS[variable])
         if value is not None:
             self._learn(value)
         return value
@@ -70,8 +65,8 @@ class EventSecrets:
 
 def _read_dotenv(path: Path) -> Mapping[str, str]:
     """Of the file only what is ours; what is wrong with it is told with the keys."""
-    names = {variable for variable, _ in _ALL}
     try:
-        return parse_dotenv(path.read_text(encoding="utf-8"), names.__contains__)[0]
+        text = path.read_text(encoding="utf-8")
+        return parse_dotenv(text, EVENT_SECRETS.__contains__)[0]
     except (OSError, UnicodeDecodeError):
         return {}

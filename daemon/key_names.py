@@ -12,6 +12,13 @@ KEY_VARIABLES = {
     "anthropic": ("ANTHROPIC_API_KEY",),
 }
 
+EVENT_SECRETS = {
+    "GITBRIDGE_WEBHOOK_SECRET": "github_webhook",
+    "GITHUB_TOKEN": "github_token",
+    "GITBRIDGE_ACTION_SECRET": "action_secret",
+}
+"""Variable -> systemd credential of what events and actions need."""
+
 
 def needs_key(provider: ProviderConfig) -> bool:
     """Compatible servers, often one's own, need not want one; those of a preset do.
@@ -38,4 +45,4 @@ def variables_of(name: str, server: str) -> tuple[str, ...]:
 
 def is_key_variable(name: str) -> bool:
     """``.env`` is read for keys only; settings there would surprise."""
-    return name.endswith("_API_KEY") or name == "HF_TOKEN"
+    return name.endswith("_API_KEY") or name == "HF_TOKEN" or name in EVENT_SECRETS

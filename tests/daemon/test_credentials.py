@@ -192,6 +192,21 @@ def test_a_key_file_that_everybody_can_read_is_warned_about(tmp_path: Path) -> N
     assert result.warnings == (f"{path} can be read by every user: chmod 600 {path}",)
 
 
+def test_a_dotenv_file_with_a_token_that_everybody_can_read_is_warned_about(
+    tmp_path: Path,
+) -> None:
+    path, key = tmp_path / ".env", tmp_path / "key"
+    for file, text in ((path, "GITHUB_TOKEN=t\n"), (key, "k")):
+        file.write_text(text)
+    path.chmod(0o644)
+    key.chmod(0o600)
+    own = f'[providers.openai]\napi_key_file = "{key}"\n[providers.grok]\n'
+    result = found(own, {}, tmp_path)
+
+    warning = f"{path} can be read by every user: chmod 600 {path}"
+    assert warning in result.warnings
+
+
 def test_dotenv_gives_keys_only_and_says_what_it_skips(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("OPENAI_API_KEY='k'\nSMARTROUTER_STRATEGY=cost\nnonsense\n")

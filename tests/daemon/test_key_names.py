@@ -5,7 +5,7 @@ import pytest
 
 from actors.wire.presets import PRESETS
 from daemon.config import ProviderConfig
-from daemon.key_names import is_key_variable, needs_key, variables_of
+from daemon.key_names import EVENT_SECRETS, is_key_variable, needs_key, variables_of
 
 
 def provider(preset: str, base_url: str | None = None) -> ProviderConfig:
@@ -63,5 +63,5 @@ def test_the_own_variable_comes_before_the_usual_ones(
 def test_every_usual_variable_may_stand_in_a_dotenv_file() -> None:
     names = [name for p in PRESETS.values() for name in p.key_variables]
 
-    assert all(map(is_key_variable, names))
+    assert all(map(is_key_variable, (*names, *EVENT_SECRETS)))
     assert not is_key_variable("GROQ_MODEL")
