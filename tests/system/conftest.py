@@ -1,10 +1,12 @@
-"""One sandbox with a real systemd for all tests of the service: a boot takes a second."""
+"""What tests of the whole house share: a sandbox with a real systemd, where tasks are kept."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from daemon.simulator import SimulatedProvider, simulate
+from tests.support.redis_server import redis_server
 from tests.support.sandboxed_service import Service, installed_service, secrets_in
 
 
@@ -29,3 +31,13 @@ async def provider() -> AsyncIterator[SimulatedProvider]:
     """The provider that the service's configuration names, see ``patient``."""
     async with simulate(["openai"]) as providers:
         yield providers["openai"]
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where tasks are kept: ``[queue]`` of the configuration, as far as it says so."""
+    if request.param == "sqlite":
+        yield "[queue]\n"
+    else:
+        with redis_server(tmp_path / "redis") as server:
+            yield f'[queue]\nbackend = "redis"\nurl = "{server.url}"\n'

@@ -6,7 +6,6 @@ once. ``GITBRIDGE_KILLS`` sets how often, ``GITBRIDGE_LONG=1`` makes it a thousa
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -18,7 +17,6 @@ from daemon.ids import utc
 from daemon.simulator import Latency
 from tests.support.daemon_process import DaemonProcess, assert_well, prepared_daemon
 from tests.support.outages import outages
-from tests.support.redis_server import redis_server
 from tests.support.wire_client import WireClient, wire_client
 
 KILLS = int(
@@ -31,16 +29,6 @@ LEASE_S = 1.0
 SOON = f"lease_s = {LEASE_S}\nmax_attempts = 100\n"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 8 * KILLS)]
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Where tasks are kept: ``[queue]`` of the configuration, as far as it says so."""
-    if request.param == "sqlite":
-        yield "[queue]\n"
-    else:
-        with redis_server(tmp_path / "redis") as server:
-            yield f'[queue]\nbackend = "redis"\nurl = "{server.url}"\n'
 
 
 async def submit_until_killed(

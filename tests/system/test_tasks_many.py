@@ -31,9 +31,9 @@ async def lap(client: WireClient, number: int) -> None:
     assert {task["state"] for task in tasks} == {"done"}
 
 
-async def test_memory_stays_flat_over_many_tasks(tmp_path: Path) -> None:
+async def test_memory_stays_flat_over_many_tasks(tmp_path: Path, queue: str) -> None:
     async with outages() as world:
-        config = f"[queue]\nconcurrency = 32\nkeep_s = 5\n{world.config}"
+        config = f"{queue}concurrency = 32\nkeep_s = 30\n{world.config}"
         async with daemon_process(tmp_path, config) as daemon:
             async with wire_client(daemon.socket) as client:
                 await lap(client, 0)
