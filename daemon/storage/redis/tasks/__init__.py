@@ -2,7 +2,7 @@
 
 ``rows`` tasks as hashes · ``moves`` where a task is looked for, and the commands that
 bring it from one state into another · ``replies`` what scripts answer · ``store`` all of
-it as a ``TaskStore`` · ``news`` what is told of
+it as a ``TaskStore`` · ``asked`` what is asked · ``news`` what is told of
 changes, here and by others · ``durable`` whether the server keeps what it acknowledges.
 
 What a task becomes is decided by ``actors.policy.task_states``, here as everywhere. A

@@ -30,6 +30,10 @@ class Row(NamedTuple):
     task: Task
     entry: str | None
 
+    def after(self, task: Task) -> "Row":
+        """The row of a task in work that was changed into this one."""
+        return self._replace(version=str(int(self.version) + 1), task=task)
+
     @property
     def member(self) -> str:
         """In the sets by time and by tag: what is equal there goes by arrival."""

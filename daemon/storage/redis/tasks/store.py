@@ -1,10 +1,7 @@
 """The store of tasks in Redis; see the package."""
 
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, cast
-
-import msgspec
 
 from actors.errors import InvalidRequest, QueueUnavailable
 from actors.messages.routing import PRIORITIES
@@ -24,6 +21,12 @@ from actors.messages.tasks import (
 )
 from actors.policy import task_states
 from daemon.storage.redis.scripts import Script, packaged
+from daemon.storage.redis.tasks.asked import (
+    AT_ONCE,
+    check,
+    claim_asked,
+    is_kept,
+)
 from daemon.storage.redis.tasks.durable import doubt
 from daemon.storage.redis.tasks.finding import Walk
 from daemon.storage.redis.tasks.moves import Change
@@ -37,16 +40,11 @@ from daemon.storage.redis.tasks.replies import (
 )
 from daemon.storage.redis.tasks.rows import Row, taken_by
 
-AT_ONCE: Final = 500
-"""How much of what became due is seen to at once: it takes some 10 ms then."""
-
 TRIES: Final = 20
 """How often to try again when others changed the same tasks meanwhile."""
 
 MEND_IDLE_MS: Final = 600_000
 """Since when nobody must have been heard of before an entry is looked at."""
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 def _script(name: str) -> Script:
@@ -97,6 +95,7 @@ class RedisTasks:
         self._base = link.key(tag="tasks")
         self._walk = Walk(self._run)
         self._news = News()
+        self._held: dict[str, Row] = {}  # in work here, as last seen: one trip less
 
     async def open(self) -> None:
         await self._run(NEXT)
@@ -116,7 +115,7 @@ class RedisTasks:
 
     async def submit(self, tasks: Sequence[NewTask]) -> tuple[Submitted, ...]:
         for spec in tasks:
-            _check(spec)
+            check(spec)
         found: dict[int, Submitted] = {}
         for _ in range(TRIES):
             left = [at for at in range(len(tasks)) if at not in found]
@@ -169,10 +168,12 @@ class RedisTasks:
         for _ in range(TRIES):
             outcome, *rest = cast(
                 "Sequence[object]",
-                await self._run(CLAIM, _claim(ask, leases=leases), taken_by(ask)),
+                await self._run(CLAIM, claim_asked(ask, leases=leases), taken_by(ask)),
             )
             if outcome == b"taken":
-                tasks = tuple(row.task for row in found_of(rest[0]))
+                rows = found_of(rest[0])
+                self._held |= {row.task.task_id: row for row in rows}
+                tasks = tuple(row.task for row in rows)
                 self._news.tell([task_states.change_of(task) for task in tasks])
                 return tasks
             if not leases:
@@ -191,6 +192,7 @@ class RedisTasks:
             rows = await self._rows([lease.task_id for lease in leases])
             change, states = Change(self._base, self._news), list[LeaseState]()
             for row, lease in zip(rows, leases, strict=True):
+                self._held.pop(lease.task_id, None)  # of another version from now on
                 if row is None or not task_states.holds(row.task, lease):
                     states.append("lost")
                     continue
@@ -204,23 +206,36 @@ class RedisTasks:
         raise _busy()
 
     async def advance(self, lease: Lease, now: float, progress: str | None) -> bool:
-        task = await self._change(
-            lease.task_id,
-            lambda task: (
-                task_states.advanced(task, now, progress)
-                if task_states.holds(task, lease)
-                else None
-            ),
-        )
-        return task is not None
+        for _ in range(TRIES):
+            row = await self._holding(lease)
+            if row is None:
+                return False
+            change = Change(self._base, self._news)
+            task = task_states.advanced(row.task, now, progress)
+            change.put(row, task)
+            if (await self._commit(change, ())).outcome == "kept":
+                self._news.tell(change.told)
+                self._held[lease.task_id] = row.after(task)
+                return True
+        raise _busy()
+
+    async def _holding(self, lease: Lease) -> Row | None:
+        """Its row, while it is held; as it was last seen here, the first time.
+
+        If that is stale its version is too: nothing is written, and it is read again.
+        """
+        row = self._held.pop(lease.task_id, None)
+        if row is None or not task_states.holds(row.task, lease):
+            (row,) = await self._rows([lease.task_id])
+        return row if row is not None and task_states.holds(row.task, lease) else None
 
     async def finish(self, ending: Ending) -> bool:
         for spec in ending.follow_ups:
-            _check(spec)
+            check(spec)
         new = list(ending.follow_ups)
         for _ in range(TRIES):
-            (row,) = await self._rows([ending.lease.task_id])
-            if row is None or not task_states.holds(row.task, ending.lease):
+            row = await self._holding(ending.lease)
+            if row is None:
                 return False
             change, task = (
                 Change(self._base, self._news),
@@ -229,7 +244,7 @@ class RedisTasks:
             change.put(row, task, ready=task.run_at <= ending.now)
             answer = await self._commit(change, new)
             for _, there in answer.there:
-                new = [spec for spec in new if not _same(there, spec)]
+                new = [spec for spec in new if not is_kept(there, spec)]
             if answer.outcome == "kept":
                 self._news.tell(change.told)
                 for spec, same in zip(new, answer.same, strict=True):
@@ -350,38 +365,6 @@ class RedisTasks:
 
     async def _run(self, script: Script, *args: bytes | str | int) -> object:
         return await self._link.run(script, (self._base,), args)
-
-
-def _check(spec: NewTask) -> None:
-    """A number that is none would break off a script half way."""
-    for name in ("created_at", "run_at", "deadline_at", "weight", "keep_s"):
-        value = getattr(spec, name)
-        if value is not None and math.isnan(value):
-            raise InvalidRequest(f"this cannot be kept: {name} is not a number")
-
-
-def _same(there: Row, spec: NewTask) -> bool:
-    """Whether it is kept already. Raises ``InvalidRequest`` where it is another one."""
-    kept = there.task.spec
-    if spec.task_id != kept.task_id and (
-        spec.key is None or (spec.tenant, spec.key) != (kept.tenant, kept.key)
-    ):
-        return False
-    return task_states.same(there.task, spec).existing
-
-
-def _claim(ask: ClaimAsk, *, leases: bool) -> bytes:
-    return _encode(
-        {
-            "now": repr(ask.now),
-            "until_": repr(ask.now + ask.lease_s),
-            "worker": ask.worker,
-            "slots": ask.slots,
-            "lanes": dict(ask.lanes),
-            "limit": AT_ONCE,
-            "leases": leases,
-        }
-    )
 
 
 def _busy() -> QueueUnavailable:
