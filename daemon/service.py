@@ -38,7 +38,6 @@ from daemon.glance import at_a_glance, in_epoch_seconds
 from daemon.health_check import HealthDesk
 from daemon.notices import Listening, Notices
 from daemon.ownership import budgets_for, own_of
-from daemon.rounds import report_rounds
 from daemon.whatif import what_if
 from ipc import methods, results, whatif
 from ipc.explanation import ExplainParams, Explanation
@@ -260,6 +259,8 @@ class HouseService:
         return await what_if(self._ledger, asked, since, peer)
 
     async def _rounds(self, params: object, peer: Peer) -> RoundsReport:
+        from daemon.rounds import report_rounds  # noqa: PLC0415 - who never asks need not carry it
+
         asked = cast("RoundsParams", params)
         since = parse_since(asked.since, self._utc())
         return await report_rounds(self._ledger, asked, since, peer)
