@@ -89,8 +89,10 @@ def sentinel_set(folder: Path) -> Iterator[tuple[RedisServer, RedisServer, str]]
     """A master, its replica, and the URL by their one sentinel."""
     with ExitStack() as stack:
         master = stack.enter_context(redis_server(folder / "master"))
-        of = ("--replicaof", f"127.0.0.1 {master.port}", "--repl-diskless-sync-delay")
-        replica = stack.enter_context(redis_server(folder / "replica", *of, "0"))
+        of = ("--replicaof", "127.0.0.1", str(master.port))
+        replica = stack.enter_context(
+            redis_server(folder / "replica", *of, "--repl-diskless-sync-delay", "0")
+        )
         wait_for(master, "state=online", "info", "replication")
         port = free_port()
         stack.enter_context(_sentinel(folder, master.port, port))
