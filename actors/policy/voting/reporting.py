@@ -117,9 +117,8 @@ def _row(key: tuple[str, bool], rounds: Sequence[_Known]) -> RoundsRow:
     tallies = _tallies(rounds)
     truths = [each.verdict for each in rounds if each.verdict is not None]
     accuracy = sum(truths) / len(truths) if len(truths) >= MIN_KNOWN else None
-    often = [
-        n for n, tally in tallies.items() if 2 * len(tally.labelled) >= len(truths)
-    ]
+    fewest = max(MIN_KNOWN, len(truths) / 2)
+    often = [n for n, tally in tallies.items() if len(tally.labelled) >= fewest]
     best = _best(tallies, often) if accuracy is not None else None
     least = None if best is None else tallies[best].bounds()[0]
     usd = _mean([each.record.cost_usd for each in rounds])
@@ -155,7 +154,9 @@ def _unknown(
     if labelled < MIN_KNOWN:
         said.append(f"{labelled} verdicts have feedback, {MIN_KNOWN} are needed")
     elif best is None:
-        said.append("no member was asked in most of the labelled rounds")
+        said.append(
+            f"no member was asked in half of the labelled rounds and {MIN_KNOWN} of them"
+        )
     if usd is None:
         said.append("no round's whole cost is known")
     elif best is not None and alone is None:
@@ -182,7 +183,7 @@ def _tallies(rounds: Sequence[_Known]) -> dict[str, _Tally]:
 
 
 def _best(tallies: Mapping[str, _Tally], often: Sequence[str]) -> str | None:
-    """Most often right for certain, of those asked in at least half of the rounds."""
+    """Most often right for certain, of those asked ``often`` enough."""
 
     def standing(name: str) -> tuple[float, float]:
         least, most = tallies[name].bounds()

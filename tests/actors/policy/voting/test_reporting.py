@@ -166,7 +166,9 @@ def test_members_that_change_all_the_time_have_no_best() -> None:
 
     assert row.accuracy == 1.0
     assert row.best_single is None
-    assert row.unknown == ("no member was asked in most of the labelled rounds",)
+    assert row.unknown == (
+        "no member was asked in half of the labelled rounds and 20 of them",
+    )
 
 
 def test_task_types_and_pretended_rounds_are_apart_and_others_left_out() -> None:
@@ -188,3 +190,13 @@ def test_task_types_and_pretended_rounds_are_apart_and_others_left_out() -> None
         ("code_review", False, 1),
         ("code_review", True, 1),
     ]
+
+
+def test_a_member_that_was_asked_too_seldom_is_not_compared_with() -> None:
+    rounds = [a_round(n, {"good": "a"}, "a") for n in range(15)]
+    rounds += [a_round(n, {"fair": "a"}, "a") for n in range(15, 25)]
+    scores = {f"d{n}-{'good' if n < 15 else 'fair'}": 1.0 for n in range(25)}
+    row = reported(rounds, scores)
+
+    assert (row.accuracy, row.best_single, row.bought_at_most) == (1.0, None, None)
+    assert len(row.unknown) == 1
