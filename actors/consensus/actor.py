@@ -46,14 +46,14 @@ class ConsensusActor(Actor[ConsensusMessage]):
 
     def _fit(self) -> None:
         """Take in what was learned, unless that is under way."""
-        if not self._fitting and self._desk.learned.stale:
+        if not self._fitting and any(book.stale for book in self._desk.books):
             self._fitting = True
             self.context.spawn(self._refit(), name="fit")
 
     async def _refit(self) -> None:
         """A slice at a time: requests go on beside it."""
-        while self._desk.learned.stale:
-            for _ in self._desk.learned.refit(self._desk.prices):
+        while due := [book for book in self._desk.books if book.stale]:
+            for _ in due[0].refit(self._desk.prices):
                 await anyio.sleep(PAUSE_S)
         self._fitting = False
 

@@ -53,7 +53,7 @@ def course_of(
     """Everybody at once, or step by step as learned, or in the usual order."""
     if method != "cascade":
         return Course(steps=(tuple(names),))
-    plan, labels = desk.learned.plan(names, task_type)
+    plan, labels = desk.learned_of(names).plan(names, task_type)
     about = f"task type {task_type}" if task_type else "requests without a task type"
     if plan is not None and sum(map(len, plan.steps)) >= quorum:
         why = f"learned from {labels} labelled rounds of all of them for {about}"

@@ -20,7 +20,8 @@ from actors.policy.voting.methods import Evidence
 from actors.policy.voting.stopping import cheap_first
 from actors.policy.voting.weights import UNKNOWN_ACCURACY
 
-LEARNED_KEY = "consensus-rounds"
+LEARNED_KEYS = {False: "consensus-learned", True: "consensus-learned-simulated"}
+"""Where labelled rounds are kept, by whether they were pretended ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,34 @@ class Tools:
 
 
 class Desk:
-    """Settings and knowledge shared by all rounds. ``settings`` may be replaced."""
+    """Settings and knowledge shared by all rounds. ``settings`` may be replaced.
+
+    Pretended rounds say nothing about real ones: what labels taught is kept apart.
+    """
 
     def __init__(self, settings: ConsensusSettings, tools: Tools) -> None:
         self.settings = settings
         self.tools = tools
-        self.learned = Learned.read(tools.keeper.load(LEARNED_KEY))
+        self._learned = {
+            simulated: Learned.read(tools.keeper.load(key))
+            for simulated, key in LEARNED_KEYS.items()
+        }
+
+    @property
+    def books(self) -> Iterable[Learned]:
+        """Everything learned, of real rounds and of pretended ones."""
+        return self._learned.values()
+
+    def learned(self, *, simulated: bool) -> Learned:
+        """What rounds of this kind have taught."""
+        return self._learned[simulated]
+
+    def learned_of(self, members: Iterable[str]) -> Learned:
+        """What counts for a round of these: it is pretended if one of them pretends."""
+        refs = (self.tools.providers.get(name.partition("/")[0]) for name in members)
+        return self.learned(
+            simulated=any(ref is not None and ref.snapshot().simulated for ref in refs)
+        )
 
     def members(self, ask: ConsensusAsk) -> tuple[str, ...]:
         """Everybody to ask, as ``<provider>/<model>``, without doubles.
@@ -167,7 +190,7 @@ class Desk:
     def evidence(self, members: Sequence[str], task_type: str | None) -> Evidence:
         known = {name: self.prior(name, task_type) for name in members}
         accuracy = {name: prior for name, prior in known.items() if prior is not None}
-        weights = self.learned.weights
+        weights = self.learned_of(members).weights
         return Evidence(accuracy=accuracy, weights=weights, task_type=task_type)
 
     def learn(self, record: RequestRecord, score: float) -> None:
@@ -175,8 +198,9 @@ class Desk:
         if record.consensus is None:
             return
         decision_id = record.decision.decision_id
-        self.learned.learn(decision_id, record.consensus, record.task_type, score)
-        self.tools.keeper.save(LEARNED_KEY, self.learned.dump())
+        book = self.learned(simulated=record.simulated)
+        book.learn(decision_id, record.consensus, record.task_type, score)
+        self.tools.keeper.save(LEARNED_KEYS[record.simulated], book.dump())
 
     def order(self, members: Sequence[str], task_type: str | None) -> tuple[str, ...]:
         """Whom a cascade asks first."""

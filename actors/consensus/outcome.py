@@ -119,7 +119,7 @@ class RoundEnd:
             tool_calls=won.tool_calls,
             refusal=won.refusal,
             confidence=verdict.confidence,
-            simulated=any(each.simulated for each in self._results()),
+            simulated=self._simulated(),
             consensus=self._info(self.ballots),
         )
 
@@ -151,7 +151,7 @@ class RoundEnd:
             error_message=verdict.message[:500]
             if isinstance(verdict, GitBridgeError)
             else None,
-            simulated=any(each.simulated for each in self._results()),
+            simulated=self._simulated(),
             metadata=request.metadata,
             consensus=self._info(silent),
             thread=request.thread,
@@ -191,9 +191,9 @@ class RoundEnd:
             rule=verdict.rule,
             agreement=verdict.agreement,
             confidence=verdict.confidence,
-            effective_votes=self.desk.learned.effective_votes(
-                sum(each.state == "answered" for each in ballots)
-            ),
+            effective_votes=self.desk.learned(
+                simulated=self._simulated()
+            ).effective_votes(sum(each.state == "answered" for each in ballots)),
             calls=len(self._attempts()),
             winner=verdict.winner,
             groups=verdict.count.groups,
@@ -210,6 +210,9 @@ class RoundEnd:
 
     def _results(self) -> list[RouteResult]:
         return [each for each in self._replies() if isinstance(each, RouteResult)]
+
+    def _simulated(self) -> bool:
+        return any(each.simulated for each in self._results())
 
     def _attempts(self) -> tuple[AttemptSummary, ...]:
         return tuple(

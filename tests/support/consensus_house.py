@@ -21,9 +21,11 @@ from daemon.notices import Notices
 from tests.support.fake_transport import FakeTransport
 from tests.support.small_house import (
     EPOCH,
+    MemoryKeeper,
     SmallHouse,
     ended,
     new_id,
+    provider,
     request,
     small_house,
 )
@@ -82,8 +84,15 @@ async def consensus_house(
     settings: ConsensusSettings | None = None,
     draw: float = 0.5,
     board: Notices | None = None,
+    keeper: MemoryKeeper | None = None,
+    *,
+    simulated: bool = False,
 ) -> AsyncIterator[ConsensusHouse]:
-    async with small_house(transports, draw=draw) as house:
+    """With the ``keeper`` of an earlier house it is that house after a restart."""
+    providers = {name: provider(name, simulated=simulated) for name in transports}
+    async with small_house(
+        transports, draw=draw, keeper=keeper, providers=providers
+    ) as house:
         board = board or Notices(lambda: EPOCH + anyio.current_time())
         desk = Desk(
             settings or ConsensusSettings(),

@@ -11,7 +11,6 @@ from actors.consensus import ConsensusSettings
 from actors.errors import RESTART_S
 from actors.messages.consensus import ConsensusAsk
 from actors.messages.routing import ErrorInfo, RouteResult
-from actors.policy.voting.fitting import MIN_LABELS
 from actors.policy.voting.judging import SELF_DISCOUNT
 from actors.wire.base import HttpRequest
 from tests.support.consensus_house import ConsensusHouse, consensus_house
@@ -476,40 +475,3 @@ async def _error_of(house: ConsensusHouse) -> str:
     outcome = await ended(house.handle.route(request(consensus=ConsensusAsk())))
     assert not isinstance(outcome, RouteResult)
     return outcome.kind
-
-
-# ---- learning
-
-
-async def test_labelled_rounds_move_the_weights_and_survive_a_restart() -> None:
-    """``three`` alone is right, against two who agree: 50 labels make it win."""
-    async with consensus_house(texts("1", "1", "2")) as house:
-        for _ in range(MIN_LABELS):
-            await house.verdict("best_of", task_type="sums")
-        for record in house.rounds():
-            assert record.consensus is not None
-            wrong = msgspec.structs.replace(record.consensus, winner=0)
-            house.handle.learn(
-                msgspec.structs.replace(record, consensus=wrong), score=0.0
-            )
-        for record in house.rounds():
-            assert record.consensus is not None
-            right = msgspec.structs.replace(record.consensus, winner=1)
-            house.handle.learn(
-                msgspec.structs.replace(record, consensus=right), score=1.0
-            )
-        await anyio.sleep(1.0)
-        result, info = await house.verdict("calibrated", task_type="sums")
-
-        assert result.content == "2"
-        assert info.rule == f"weights fitted to {MIN_LABELS} labels"
-        assert "consensus-rounds" in house.house.keeper.kept
-
-
-async def test_feedback_for_what_was_no_round_teaches_nothing() -> None:
-    async with consensus_house(texts("1", "1")) as house:
-        await house.verdict()
-        house.handle.learn(house.parts()[0], 1.0)
-        await anyio.sleep(1.0)
-
-        assert "consensus-rounds" not in house.house.keeper.kept
