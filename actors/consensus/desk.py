@@ -17,11 +17,12 @@ from actors.messages.routing import (
 )
 from actors.policy.voting.learned import Learned
 from actors.policy.voting.methods import Evidence
+from actors.policy.voting.pages import SLOTS
 from actors.policy.voting.stopping import cheap_first
 from actors.policy.voting.weights import UNKNOWN_ACCURACY
 
 LEARNED_KEYS = {False: "consensus-learned", True: "consensus-learned-simulated"}
-"""Where labelled rounds are kept, by whether they were pretended ones."""
+"""Where labelled rounds are kept, by whether they were pretended ones, and by slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Desk:
         self.settings = settings
         self.tools = tools
         self._learned = {
-            simulated: Learned.read(tools.keeper.load(key))
+            simulated: Learned(tools.keeper.load(f"{key}-{n}") for n in range(SLOTS))
             for simulated, key in LEARNED_KEYS.items()
         }
 
@@ -194,13 +195,14 @@ class Desk:
         return Evidence(accuracy=accuracy, weights=weights, task_type=task_type)
 
     def learn(self, record: RequestRecord, score: float) -> None:
-        """A round's answer got this score in [0, 1]; kept over a restart."""
+        """A round's answer got this score in [0, 1]; kept over a restart, at once."""
         if record.consensus is None:
             return
         decision_id = record.decision.decision_id
         book = self.learned(simulated=record.simulated)
         book.learn(decision_id, record.consensus, record.task_type, score)
-        self.tools.keeper.save(LEARNED_KEYS[record.simulated], book.dump())
+        for slot, page in book.changes().items():
+            self.tools.keeper.save(f"{LEARNED_KEYS[record.simulated]}-{slot}", page)
 
     def order(self, members: Sequence[str], task_type: str | None) -> tuple[str, ...]:
         """Whom a cascade asks first."""

@@ -1,15 +1,12 @@
 """What labelled rounds of consensus have taught: weights, and how far members agree.
 
 A score of at least one half for a round's answer says that its group was right, a lower
-one that it was not; which other answer was, nobody has said. The newest ``MAX_ROUNDS``
-are kept.
+one that it was not; which other answer was, nobody has said. The newest are kept, see
+``pages``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
-
-import msgspec
-from msgspec import Struct
 
 from actors.messages.consensus import ConsensusInfo
 from actors.policy.voting.choosing import plan_for
@@ -17,13 +14,13 @@ from actors.policy.voting.climbing import Work
 from actors.policy.voting.fitting import MIN_LABELS, Fitting
 from actors.policy.voting.independence import correlating, effective_votes
 from actors.policy.voting.likelihood import Round
+from actors.policy.voting.pages import Pages
 from actors.policy.voting.planning import Answered, Plan
 from actors.policy.voting.weights import length_of
 
 if TYPE_CHECKING:
     from actors.policy.voting.weights import JointWeights
 
-MAX_ROUNDS = 2000
 GOOD = 0.5
 """From this score on an answer counts as right."""
 
@@ -39,38 +36,24 @@ _Asked = tuple[tuple[str, ...], str]
 """Members, sorted, and a task type."""
 
 
-class Kept(Struct, frozen=True):
-    """The rounds by the decision they were, the oldest label first."""
-
-    rounds: dict[str, Round] = {}
-
-
 class Learned:
     """The labelled rounds and the weights last fitted to them.
 
     ``stale`` says that a fiftieth of them is new since: then another fit is due.
     """
 
-    def __init__(self, kept: Kept | None = None) -> None:
-        self._rounds = dict(kept.rounds) if kept is not None else {}
+    def __init__(self, kept: Iterable[bytes | None] = ()) -> None:
+        """``kept``: the slots that ``changes`` gave, in any order."""
+        self._pages = Pages.read(kept)
         self.weights: JointWeights | None = None
-        self.stale = bool(self._rounds)
+        self.stale = len(self._pages) > 0
         self._new = 0
         self._correlation: float | None = None
         self._plans: dict[_Asked, Plan] = {}
 
-    @classmethod
-    def read(cls, kept: bytes | None) -> "Learned":
-        """From ``dump``; nothing learned where it cannot be read."""
-        if kept is None:
-            return cls()
-        try:
-            return cls(msgspec.msgpack.decode(kept, type=Kept))
-        except msgspec.DecodeError:
-            return cls()
-
-    def dump(self) -> bytes:
-        return msgspec.msgpack.encode(Kept(self._rounds))
+    def changes(self) -> Mapping[int, bytes]:
+        """What is to be kept by slot, as far as it changed since this was last asked."""
+        return self._pages.changes()
 
     def learn(
         self, decision_id: str, info: ConsensusInfo, task_type: str | None, score: float
@@ -80,17 +63,15 @@ class Learned:
             return
         right = info.winner if score >= GOOD else None
         wrong = () if score >= GOOD else (info.winner,)
-        self._rounds.pop(decision_id, None)
         lengths = {
             each.member: length_of(each.chars) for each in info.ballots if each.chars
         }
-        self._rounds[decision_id] = Round(
+        labelled = Round(
             info.groups, right, task_type or "", wrong, lengths, _everybody(info)
         )
-        while len(self._rounds) > MAX_ROUNDS:
-            del self._rounds[next(iter(self._rounds))]
+        self._pages.put(decision_id, labelled)
         self._new += 1
-        self.stale = self._new * REFIT_SHARE >= len(self._rounds)
+        self.stale = self._new * REFIT_SHARE >= len(self._pages)
 
     def refit(self, usd: Callable[[Sequence[str]], Mapping[str, float]]) -> Work:
         """Take in what was learned, in slices of a few milliseconds.
@@ -98,7 +79,7 @@ class Learned:
         Below ``MIN_LABELS`` there are no weights. ``usd`` tells what asking members
         costs, as far as it is known.
         """
-        rounds = tuple(self._rounds.values())
+        rounds = self._pages.rounds()
         self.stale = False
         self._new = 0
         rated = [_rated(each) for each in rounds if not each.wrong]
@@ -138,7 +119,7 @@ class Learned:
         """For a cascade of these, and how many labels of rounds of them all there are."""
         asked = tuple(sorted(members)), task_type or ""
         labels = sum(
-            (each.everybody, each.task_type) == asked for each in self._rounds.values()
+            (each.everybody, each.task_type) == asked for each in self._pages.rounds()
         )
         return self._plans.get(asked), labels
 

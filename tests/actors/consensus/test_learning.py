@@ -2,9 +2,11 @@
 
 import anyio
 from msgspec.structs import replace
+from typing_extensions import override
 
 from actors.consensus.desk import LEARNED_KEYS
 from actors.policy.voting.fitting import MIN_LABELS
+from actors.policy.voting.pages import PAGE_ROUNDS, SLOTS
 from tests.support.consensus_house import ConsensusHouse, consensus_house
 from tests.support.fake_transport import FakeTransport, completion
 from tests.support.small_house import MemoryKeeper
@@ -17,6 +19,20 @@ def texts(*answers: str) -> dict[str, FakeTransport]:
         name: FakeTransport(completion(answer))
         for name, answer in zip(NAMES, answers, strict=False)
     }
+
+
+class Counting(MemoryKeeper):
+    """Knows what was saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saved: list[str] = []
+
+    @override
+    def save(self, key: str, state: bytes) -> None:
+        super().save(key, state)
+        if key in kept_keys():
+            self.saved.append(key)
 
 
 async def label(house: ConsensusHouse, winner: int, score: float) -> None:
@@ -46,6 +62,11 @@ async def cascade(house: ConsensusHouse) -> bool:
     _, info = await house.verdict("cascade", task_type="sums")
     assert info.plan is not None
     return info.plan.learned
+
+
+def kept_keys() -> set[str]:
+    """Of real and of pretended rounds, all there may be."""
+    return {f"{key}-{n}" for key in LEARNED_KEYS.values() for n in range(SLOTS)}
 
 
 FITTED = ("2", f"weights fitted to {MIN_LABELS} labels")
@@ -138,4 +159,24 @@ async def test_feedback_for_what_was_no_round_teaches_nothing() -> None:
         house.handle.learn(house.parts()[0], 1.0)
         await anyio.sleep(1.0)
 
-        assert not house.house.keeper.kept.keys() & set(LEARNED_KEYS.values())
+        assert not house.house.keeper.kept.keys() & kept_keys()
+
+
+async def test_a_label_writes_its_own_page_and_no_other() -> None:
+    keeper = Counting()
+    async with consensus_house(texts("1", "1", "2"), keeper=keeper) as house:
+        for _ in range(PAGE_ROUNDS * 2 + 1):
+            await house.verdict("best_of", task_type="sums")
+        await label(house, winner=1, score=1.0)
+        keeper.saved.clear()
+        record = house.rounds()[-1]
+        house.handle.learn(record, 1.0)
+        await anyio.sleep(0.1)
+        newest = list(keeper.saved)
+        keeper.saved.clear()
+        house.handle.learn(house.rounds()[0], 1.0)
+        await anyio.sleep(0.1)
+
+    key = LEARNED_KEYS[False]
+    assert newest == [f"{key}-2"]
+    assert sorted(keeper.saved) == [f"{key}-0", f"{key}-2"]

@@ -47,7 +47,7 @@ def test_a_good_score_says_who_was_right_and_a_bad_one_who_was_not() -> None:
     learned.learn("d1", info(("a",), ("b",)), "law", 0.5)
     learned.learn("d2", info(("a",), ("b",)), None, 0.49)
 
-    assert list(learned._rounds.values()) == [
+    assert list(learned._pages.rounds()) == [
         Round((("a",), ("b",)), 0, "law"),
         Round((("a",), ("b",)), None, "", (0,)),
     ]
@@ -63,7 +63,7 @@ def test_the_lengths_of_answers_are_kept_with_the_round() -> None:
     told = replace(info(("a",), ("b",)), ballots=ballots)
     learned.learn("d1", told, "law", 1.0)
 
-    assert [each.lengths for each in learned._rounds.values()] == [{"a": length_of(99)}]
+    assert [each.lengths for each in learned._pages.rounds()] == [{"a": length_of(99)}]
 
 
 def test_another_fit_is_due_when_a_fiftieth_is_new() -> None:
@@ -99,7 +99,7 @@ def test_a_later_score_of_a_round_replaces_the_earlier() -> None:
     for score in (1.0, 0.0):
         learned.learn("d1", info(("a",), ("b",)), None, score)
 
-    assert [each.wrong for each in learned._rounds.values()] == [(0,)]
+    assert [each.wrong for each in learned._pages.rounds()] == [(0,)]
 
 
 def test_an_answer_that_is_no_members_own_teaches_nothing() -> None:
@@ -107,13 +107,6 @@ def test_an_answer_that_is_no_members_own_teaches_nothing() -> None:
     learned.learn("d1", info(("a",), ("b",), winner=None), None, 1.0)
 
     assert not learned.stale
-
-
-def test_only_the_newest_rounds_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_ROUNDS", 2)
-    learned = taught(3)
-
-    assert list(learned._rounds) == ["d1", "d2"]
 
 
 def test_too_few_labels_have_no_weights() -> None:
@@ -136,15 +129,14 @@ def test_who_is_right_more_often_gets_more_weight() -> None:
 
 def test_what_is_kept_can_be_read_back() -> None:
     learned = taught(5)
-    again = Learned.read(learned.dump())
+    again = Learned(learned.changes().values())
 
-    assert again._rounds == learned._rounds
+    assert again._pages.rounds() == learned._pages.rounds()
     assert again.stale
 
 
-@pytest.mark.parametrize("kept", [None, b"", b"\xc1", b"\x90"])
-def test_what_cannot_be_read_back_is_nothing(kept: bytes | None) -> None:
-    assert Learned.read(kept)._rounds == {}
+def test_what_was_never_kept_is_nothing() -> None:
+    assert not Learned([None]).stale
 
 
 def test_independent_votes_are_counted_from_rounds_of_a_known_right_answer() -> None:
