@@ -76,14 +76,22 @@ def fingerprint(request: RouteRequest, scope: str, *, shared: bool) -> bytes:
         scope=scope,
         owner=None if shared else request.user,
         shared=shared,
-        chat=request.chat,
-        model=request.model,
+        chat=_undelivered(request.chat),
+        model=None if request.model == "auto" else request.model,
         provider=request.provider,
         strategy=request.strategy,
         task_type=request.task_type,
         consensus=request.consensus,
     )
     return hashlib.sha256(_canonical(asked)).digest()
+
+
+def _undelivered(chat: ChatRequest) -> ChatRequest:
+    """Without what OpenAI's dialect passes on and no model ever sees."""
+    if "metadata" not in chat.extra:
+        return chat
+    extra = {name: value for name, value in chat.extra.items() if name != "metadata"}
+    return replace(chat, extra=extra)
 
 
 def _canonical(asked: _Asked) -> bytes:

@@ -206,6 +206,16 @@ def test_what_json_cannot_say_has_a_fingerprint_all_the_same() -> None:
     assert printed(half) != printed(other)
 
 
+def test_what_no_model_sees_does_not_count() -> None:
+    """OpenAI's ``metadata`` is passed on, and ``auto`` is what no name means as well."""
+    tagged = replace(ASKED, chat=chat(extra={"metadata": {"ticket": "1"}, "x": 1}))
+    other = replace(ASKED, chat=chat(extra={"metadata": {"ticket": "2"}, "x": 1}))
+    bare = replace(ASKED, chat=chat(extra={"x": 1}), model="auto")
+
+    assert printed(tagged) == printed(other) == printed(bare)
+    assert printed(bare) != printed(replace(bare, chat=chat(extra={"x": 2})))
+
+
 def test_a_body_is_the_same_for_whoever_asks_it() -> None:
     bobs = replace(ASKED, user="bob", deadline_s=3.0)
 
