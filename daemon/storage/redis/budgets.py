@@ -126,11 +126,13 @@ class SharedBudgets:
             answer = await self._link.run(
                 *(_SCRIPT, keys, self._arguments(accounts, claims)), timeout_s=ASK_S
             )
-            verdicts, told = _read(answer, len(claims), len(accounts))
+            verdicts, told, newest = _read(answer, len(claims), len(accounts))
         except (GitBridgeError, ValueError, TypeError):  # it was told, or is no answer
             budgets.alone(self._daemons())
             self._decide(claims, [True] * len(claims))
             return
+        # Our clock may have been put back since the last start: go on from our newest.
+        self._word = max(self._word, newest)
         budgets.together()
         if budgets.day == day:
             for account, (settled, reserved, mine) in zip(accounts, told, strict=True):
@@ -193,10 +195,10 @@ class SharedBudgets:
 
 def _read(
     answer: object, claims: int, accounts: int
-) -> tuple[list[bool], list[tuple[int, int, int]]]:
+) -> tuple[list[bool], list[tuple[int, int, int]], int]:
     """Raises ``ValueError`` or ``TypeError`` for what is no answer of ours."""
     match answer:
-        case [list() as verdicts, list() as told]:
+        case [list() as verdicts, list() as told, newest]:
             pass
         case _:
             raise ValueError("no answer")
@@ -206,4 +208,4 @@ def _read(
     for row in told:
         settled, reserved, mine = (int(each) for each in row)
         rows.append((settled, reserved, mine))
-    return [verdict == 1 for verdict in verdicts], rows
+    return [verdict == 1 for verdict in verdicts], rows, int(newest)

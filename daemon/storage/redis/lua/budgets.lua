@@ -9,9 +9,10 @@
 --        settled, reserved, limit of each account; how many claims; then of each claim
 --        its amount, how many accounts it falls into, and their numbers
 -- Returns {a verdict for each claim, 1 or 0},
---        {{settled by others, reserved by others, settled by me as it is known here}, ...}
+--        {{settled by others, reserved by others, settled by me as it is known here}, ...},
+--        the number of my newest word}
 local me, word = ARGV[1], tonumber(ARGV[2])
-local hold, keep, late = tonumber(ARGV[3]), tonumber(ARGV[4]), false
+local hold, keep, newest = tonumber(ARGV[3]), tonumber(ARGV[4]), word
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local function text(n) return string.format('%.0f', n) end
@@ -28,7 +29,7 @@ for i, key in ipairs(KEYS) do
     if kind == 's:' and who == me then
       mine.settled = math.max(mine.settled, tonumber(value) or 0)
     elseif kind == 'w:' and who == me then
-      late = late or (tonumber(value) or 0) > word
+      newest = math.max(newest, tonumber(value) or 0)
     elseif kind == 's:' then
       settled = settled + math.max(0, tonumber(value) or 0)
     elseif kind == 'r:' and who ~= me then
@@ -46,6 +47,7 @@ for i, key in ipairs(KEYS) do
   }
 end
 
+local late = newest > word
 local verdicts = {}
 local claims = tonumber(ARGV[at])
 at = at + 1
@@ -80,4 +82,4 @@ for i, key in ipairs(KEYS) do
   end
   told[i] = {text(account.settled), text(account.reserved), text(mine.settled)}
 end
-return {verdicts, told}
+return {verdicts, told, text(newest)}

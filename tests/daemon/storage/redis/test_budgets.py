@@ -268,6 +268,18 @@ async def test_a_word_that_comes_late_changes_nothing(server: RedisServer) -> No
         assert two.house == (Decimal(0), Decimal("0.1"))
 
 
+async def test_a_clock_put_back_before_a_restart_is_caught_up_with(
+    server: RedisServer,
+) -> None:
+    async with members(server, house(), 1) as (one,):
+        assert await one.claim("0.1") is not None
+    async with members(server, house(), 1) as (again,):
+        again.now = NOON - 3600.0
+        await again.shared.exchange()
+
+        assert await again.claim("0.5") is not None
+
+
 async def test_a_stalled_redis_holds_a_claim_up_for_a_moment_only(
     server: RedisServer,
 ) -> None:
