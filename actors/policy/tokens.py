@@ -29,6 +29,9 @@ _TOOL_JSON_BYTES = 35  # {"type":"function","function":}
 _HIDDEN_PROMPT = {"xai": 180}  # what the provider puts before every prompt
 _HIDDEN_TOOL_PROMPT = {"anthropic": 600, "xai": 280, "deepseek": 270, "mistral": 50}
 
+COUNT_MORE = frozenset({"anthropic", "xai"})
+"""Kinds of providers at which the bound of a prompt is higher than at others."""
+
 
 class PromptSize(NamedTuple):
     """What both formulas are made of. ``text`` in UTF-8 bytes, ``media`` in parts.

@@ -33,6 +33,7 @@ from actors.policy.retry_rules import Size
 from actors.policy.round_robin import RoundRobin
 from actors.policy.scoring import Ranking, RankInput, refusal
 from actors.policy.tokens import (
+    COUNT_MORE,
     bound_tokens,
     likely_tokens,
     longest_input,
@@ -194,14 +195,20 @@ class Desk:
             told = defaults.get(provider)
             return ask.max_output_tokens or (told.max_tokens if told else None)
 
-        expected = round(ask.expected_output_tokens)
-        size = Size(ask.prompt_tokens_upper, expected)
+        def most_prompt(provider: str) -> int:
+            asked = self.tools.providers.get(provider)
+            kind = asked.snapshot().kind if asked else "openai"
+            if kind not in COUNT_MORE:
+                return ask.prompt_tokens_upper
+            return bound_tokens(prompt_size(request.chat), kind)
+
         return Purse(
             self.daily,
             request.user,
             known,
-            size=size,
+            most_prompt=most_prompt,
             most_tokens=most_tokens,
+            expected=round(ask.expected_output_tokens),
             utc=self.tools.utc,
             share=self.tools.budget_share,
         )

@@ -8,7 +8,6 @@ from actors.messages.budgets import BudgetShare
 from actors.messages.provider import ModelSnapshot, Outcome
 from actors.messages.routing import Target
 from actors.policy.budgets import SOON_S, Budgets, Short
-from actors.policy.retry_rules import Size
 
 _PER_MILLION = -6
 
@@ -20,9 +19,9 @@ class Purse:
         budgets: Those of the daemon.
         user: Whose request it is.
         known: What was seen of each target when they were ranked.
-        size: The longest that prompt and answer may be; where no limit of the answer is
-            known, the answer that is expected.
-        most_tokens: The limit of the answer by provider, where the request says none.
+        most_prompt: The upper bound of the prompt's tokens, by provider.
+        most_tokens: The limit of the answer by provider; ``None``: there is none.
+        expected: Tokens of the answer where there is no limit of it.
         utc: UTC epoch seconds.
         share: Where the budgets are kept together with other daemons, if they are.
     """
@@ -31,11 +30,13 @@ class Purse:
         "_budgets",
         "_claims",
         "_costs",
+        "_denied",
+        "_expected",
         "_known",
+        "_most_prompt",
         "_most_tokens",
         "_open",
         "_share",
-        "_size",
         "_user",
         "_utc",
     )
@@ -46,25 +47,30 @@ class Purse:
         user: str | None,
         known: Mapping[Target, ModelSnapshot],
         *,
-        size: Size,
+        most_prompt: Callable[[str], int],
         most_tokens: Callable[[str], int | None],
+        expected: int,
         utc: Callable[[], float],
         share: BudgetShare | None = None,
     ) -> None:
         self._budgets = budgets
         self._user = user
         self._known = known
-        self._size = size
+        self._most_prompt = most_prompt
         self._most_tokens = most_tokens
+        self._expected = expected
         self._utc = utc
         self._share = share
         self._claims: dict[Target, str] = {}  # granted, and not used yet
+        self._denied: set[Target] = set()  # by the others, whatever is known here
         self._costs: dict[Target, Decimal | None] = {}
         self._open: dict[str, str] = {}  # by attempt, what it is reserved under
 
     def affords(self, target: Target) -> bool:
         """Whether a call there would be admitted now, or has been."""
-        return target in self._claims or self._short(target) is None
+        if target in self._claims:
+            return True
+        return target not in self._denied and self._short(target) is None
 
     def refusal(self, target: Target) -> BudgetExceeded:
         """Why it is not, and when it would be."""
@@ -92,6 +98,9 @@ class Purse:
         key = await share.claim(self._user, cost)
         if key is not None:
             self._claims[target] = key
+        elif self._short(target) is None:
+            # They count more roughly, in whole nano-dollars: asking again is no use.
+            self._denied.add(target)
 
     def drop(self) -> None:
         """The call that was claimed for is not made."""
@@ -160,6 +169,6 @@ class Purse:
         if seen is None or seen.input_price is None or seen.output_price is None:
             return None
         most = self._most_tokens(target.provider)
-        output = self._size.output_tokens if most is None else most
-        prompt = Decimal(self._size.prompt_tokens) * seen.input_price
+        output = self._expected if most is None else most
+        prompt = Decimal(self._most_prompt(target.provider)) * seen.input_price
         return (prompt + Decimal(output) * seen.output_price).scaleb(_PER_MILLION)

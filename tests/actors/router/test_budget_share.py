@@ -185,3 +185,23 @@ async def test_a_hedge_that_is_not_granted_is_not_sent() -> None:
         assert len(transports["fast"].requests) == before
         assert outcomes[0].provider == "slow"
         assert figures(house)[1] == 0
+
+
+async def test_who_is_denied_although_we_know_of_no_reason_is_told_of_the_budget() -> (
+    None
+):
+    """They count in whole nano-dollars, so at the very edge they may say no alone."""
+
+    class Exacting(FakeShare):
+        async def claim(self, user: str | None, amount: Decimal) -> str | None:
+            self.asked.append((user, amount))
+
+    share = Exacting()
+    transport = FakeTransport(completion("a"))
+    async with small_house({"a": transport}, budget_share=share) as house:
+        limited(house, share, "1")
+        error = await house.error(chat=asks())
+
+    assert (error.kind, error.retry_after_s) == ("budget_exceeded", 1.0)
+    assert len(share.asked) == 1
+    assert transport.requests == []

@@ -9,9 +9,17 @@ from actors.messages.chat import ChatRequest, Message
 from actors.messages.routing import ErrorInfo, RouteResult
 from actors.policy.budgets import BudgetLimits
 from actors.policy.pricing import Price
+from actors.policy.tokens import upper_bound_prompt_tokens
 from actors.router import ProviderDefaults, RouterSettings
 from tests.support.fake_transport import FakeTransport, completion, refusal
-from tests.support.small_house import EPOCH, SmallHouse, ended, request, small_house
+from tests.support.small_house import (
+    EPOCH,
+    SmallHouse,
+    ended,
+    provider,
+    request,
+    small_house,
+)
 
 USD = Decimal
 
@@ -169,3 +177,20 @@ async def test_nobody_is_asked_within_no_budget(usd: str) -> None:
 
         assert error.kind == "budget_exceeded"
         assert transport.calls == []
+
+
+@pytest.mark.parametrize("kind", ["xai", "anthropic"])
+async def test_a_prompt_is_reserved_for_as_its_provider_counts_it(kind: str) -> None:
+    """xAI puts tokens before every prompt, Anthropic makes more of the same text."""
+    transports = {"a": FakeTransport(completion("a"))}
+    settings = {"a": provider("a", kind=kind)}
+    price = {"a": Price(input=USD(1), output=USD(0))}
+    prompt = ChatRequest(messages=(Message("user", "hello" * 100),), max_tokens=100)
+    most = USD(upper_bound_prompt_tokens(prompt, kind)).scaleb(-6)
+    async with small_house(transports, providers=settings, prices=price) as house:
+        limit(house, str(most - USD("1e-6")))
+
+        error = await house.error(chat=prompt)
+
+        assert error.kind == "budget_exceeded"
+        assert transports["a"].requests == []
