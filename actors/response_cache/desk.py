@@ -61,10 +61,18 @@ class Desk:
         self.keyed.clear()
 
     def new_call(
-        self, request: RouteRequest, asked: bytes, key: bytes | None, *, keep: bool
+        self,
+        request: RouteRequest,
+        asked: bytes,
+        key: bytes | None,
+        *,
+        keep: bool,
+        ends_at: float,
     ) -> SharedCall:
         """A call that others who come later find."""
-        call = SharedCall(request, asked, keep=keep, on_failed=self.drop)
+        call = SharedCall(
+            request, asked, keep=keep, ends_at=ends_at, on_failed=self.drop
+        )
         if keep:
             self.calls[asked] = call
         if key is not None:

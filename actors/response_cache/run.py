@@ -37,6 +37,10 @@ from actors.response_cache.shared import SharedCall
 from actors.response_cache.waiter import Waiter
 from actors.runtime import Backend
 
+ENOUGH_OF_OUR_TIME = 0.9
+"""A call is joined that has this share of our own time left, or more: requests with one
+deadline that come at about the same time share one."""
+
 log = structlog.get_logger(actor="response_cache")
 
 
@@ -53,6 +57,7 @@ class CachedRun:
         settings = desk.settings
         longest = settings.deadline_s
         self._limit_s = min(request.deadline_s or longest, longest)
+        self._ends_at = self._started + (request.deadline_s or math.inf)
         self._use = cache_use(request, enabled=settings.enabled)
         self._asked = fingerprint(request, settings.scope, shared=settings.shared)
         name = request.idempotency_key
@@ -175,11 +180,14 @@ class CachedRun:
     def _joinable(self) -> SharedCall | None:
         """Somebody else's call for the same, unless it would serve us worse than our own.
 
-        So would one that may end before we may, or that waits behind others whom we
-        would go before.
+        So would one that may well end before we may, or that waits behind others whom
+        we would go before.
         """
         found = self._desk.calls.get(self._asked)
-        if found is None or found.limit_s < (self._request.deadline_s or math.inf):
+        if found is None:
+            return None
+        now = self._backend.now()
+        if found.ends_at - now < (self._ends_at - now) * ENOUGH_OF_OUR_TIME:
             return None
         rank = PRIORITIES.index
         behind = rank(found.request.priority) > rank(self._request.priority)
@@ -191,7 +199,11 @@ class CachedRun:
             left_s = request.deadline_s - (self._backend.now() - self._started)
             request = replace(request, deadline_s=max(0.001, left_s))
         call = self._desk.new_call(
-            request, self._asked, self._key, keep=self._use != "off"
+            request,
+            self._asked,
+            self._key,
+            keep=self._use != "off",
+            ends_at=self._ends_at,
         )
         self._call = call
         self._waiter = waiter = Waiter(self._start, self._backend, None)

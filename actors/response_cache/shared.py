@@ -26,6 +26,7 @@ class SharedCall:
         request: As it was asked first: by the caller who pays.
         asked: Its fingerprint.
         keep: Its answer goes into the cache.
+        ends_at: When its own time is over, by the backend's clock.
         on_failed: Told when no answer will come of it for whoever comes later.
 
     Attributes:
@@ -41,11 +42,13 @@ class SharedCall:
         asked: bytes,
         *,
         keep: bool,
+        ends_at: float = math.inf,
         on_failed: Callable[["SharedCall"], None],
     ) -> None:
         self.request = request
         self.asked = asked
         self.keep = keep
+        self.ends_at = ends_at
         self.keys: set[bytes] = set()
         self.outcome: RouteResult | ErrorInfo | None = None
         self.begun = False
@@ -60,11 +63,6 @@ class SharedCall:
     def body(self) -> bytes:
         """What repeats of its keys are compared by."""
         return body_print(self.request)
-
-    @property
-    def limit_s(self) -> float:
-        """How long it may take, as it was asked."""
-        return self.request.deadline_s or math.inf
 
     @property
     def going(self) -> bool:

@@ -198,7 +198,7 @@ def _read(
 ) -> tuple[list[bool], list[tuple[int, int, int]], int]:
     """Raises ``ValueError`` or ``TypeError`` for what is no answer of ours."""
     match answer:
-        case [list() as verdicts, list() as told, newest]:
+        case [list() as verdicts, list() as told, (str() | bytes()) as newest]:
             pass
         case _:
             raise ValueError("no answer")

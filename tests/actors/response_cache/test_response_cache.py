@@ -336,6 +336,35 @@ async def test_deadlines_are_each_ones_own() -> None:
     assert answer.content == "blue"
 
 
+async def test_equal_deadlines_share_a_call_while_it_has_nearly_all_of_its_time() -> (
+    None
+):
+    async with cache_house(one(completion("blue", after_s=5.0))) as house:
+        house.answers.wait_s = 0.001
+        first = house.begin(deadline_s=10.0)
+        await anyio.sleep(0.9)
+        second = house.begin(deadline_s=10.0)
+        await anyio.sleep(0.3)
+        third = house.begin(deadline_s=10.0)
+        answers = [await each.answer() for each in (first, second, third)]
+
+    assert [answer.cached for answer in answers] == [False, True, False]
+    assert house.calls() == 2
+
+
+async def test_a_stream_is_not_cut_by_the_deadline_of_who_began_long_before() -> None:
+    slow = pieces(*"abcdefgh")
+    async with cache_house(one(slow, slow)) as house:
+        first = house.begin(deadline_s=5.0, stream=True)
+        await anyio.sleep(3.0)
+        second = house.begin(deadline_s=4.9, stream=True)
+        await first.error()
+        await second.error()
+        ended_at = anyio.current_time()
+
+    assert ended_at == pytest.approx(7.9, abs=0.05)
+
+
 async def test_a_patient_one_does_not_wait_for_a_hasty_call() -> None:
     async with cache_house(one(completion("blue", after_s=10.0))) as house:
         hasty = house.begin(deadline_s=3.0)

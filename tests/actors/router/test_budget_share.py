@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import anyio
+from typing_extensions import override
 
 from actors.messages.chat import ChatRequest, Message
 from actors.messages.routing import ErrorInfo, RouteResult
@@ -193,8 +194,10 @@ async def test_who_is_denied_although_we_know_of_no_reason_is_told_of_the_budget
     """They count in whole nano-dollars, so at the very edge they may say no alone."""
 
     class Exacting(FakeShare):
+        @override
         async def claim(self, user: str | None, amount: Decimal) -> str | None:
             self.asked.append((user, amount))
+            return None
 
     share = Exacting()
     transport = FakeTransport(completion("a"))
