@@ -246,9 +246,9 @@ def test_time_is_linear_in_what_is_fed(
         data = make().encode(msgspec.json.encode("x" * size).decode())
         pieces = [data[i : i + 64] for i in range(0, len(data), 64)]
         framing = make()
-        began = time.perf_counter()
+        began = time.process_time()
         assert len(fed(framing, *pieces)) == 1
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     small = min(seconds(250_000) for _ in range(3))
     large = min(seconds(1_000_000) for _ in range(3))
