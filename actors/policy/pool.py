@@ -7,6 +7,7 @@ alone (``waiting``).
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from actors.messages.provider import ModelSnapshot
 from actors.messages.routing import Target
@@ -69,7 +70,9 @@ class Pool:
         ]
         self.waiting = Waiting(config, deadline)
         self.overflow = Overflow()
-        self.spending = Spending(budget_usd, self._expected_cost)
+        # Not a method of its own: the pool would hold itself, and only the garbage
+        # collector, which runs seldom, would end what a thousand requests left.
+        self.spending = Spending(budget_usd, partial(_expected_cost, known, size))
         self.too_dear: Candidate | None = None
         self.going_on: GoingOn | None = None
 
@@ -163,8 +166,11 @@ class Pool:
         in_doubt = seen.auth_refused or seen.healthy is False
         return seen.breaker == "closed" and not in_doubt
 
-    def _expected_cost(self, target: Target) -> Decimal | None:
-        seen, size = self._known.get(target), self._size
-        if seen is None:
-            return None
-        return expected_cost(seen, size.prompt_tokens, size.output_tokens)
+
+def _expected_cost(
+    known: Mapping[Target, ModelSnapshot], size: Size, target: Target
+) -> Decimal | None:
+    seen = known.get(target)
+    if seen is None:
+        return None
+    return expected_cost(seen, size.prompt_tokens, size.output_tokens)
