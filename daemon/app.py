@@ -3,7 +3,7 @@
     prepare (config, keys, logs, locks) -> sockets -> house -> READY -> doors -> stop
 
 The sockets listen before the doors are there: whoever connects meanwhile waits in the
-kernel's queue, so that nobody is refused while ``aiohttp.web`` is being imported.
+kernel's queue, so that nobody is refused while aiohttp's server is being imported.
 """
 
 import asyncio

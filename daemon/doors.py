@@ -330,7 +330,7 @@ def _remote_access(config: Config, hosts: tuple[str, ...]) -> "HttpAccess":
 def _http_door(
     config: Config, house: House, service: HouseService, eventing: Eventing
 ) -> "HttpDoor":
-    # aiohttp.web takes a while to import: whoever needs only READY need not wait.
+    # aiohttp's server takes a while to import: whoever needs only READY need not wait.
     from ipc.http import HttpDoor  # noqa: PLC0415 - see above
 
     address = config.server.listen_address

@@ -40,7 +40,6 @@ class Pool:
     __slots__ = (
         "_config",
         "_known",
-        "_size",
         "candidates",
         "going_on",
         "overflow",
@@ -61,7 +60,6 @@ class Pool:
     ) -> None:
         self._config = config
         self._known = known
-        self._size = size
         self.candidates = [
             Candidate(target, rank, known[target].blocked_until)
             if target in known

@@ -6,8 +6,8 @@ request and its waiting client · ``translate``, ``chunks``, ``errors``, ``schem
 OpenAI's shapes, without I/O.
 
 Bytes -> ``auth`` -> ``routes`` -> ``translate`` -> ``Service.route`` -> ``flight`` ->
-``chunks`` or ``translate`` -> bytes. Imports ``aiohttp.web``, and is the only part of
-``ipc`` that does: import it after the daemon is ready.
+``chunks`` or ``translate`` -> bytes. Imports aiohttp's server (``web``), and is the only
+part of ``ipc`` that does: import it after the daemon is ready.
 """
 
 from ipc.http.app import HttpDoor

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from typing_extensions import override
 
 from actors.errors import InvalidRequest
 from actors.messages.routing import error_info
 from ipc.events import Receive
-from ipc.http import auth, webhooks
+from ipc.http import auth, web, webhooks
 from ipc.http.errors import HttpError, error_reply
 from ipc.http.exchange import MAX_BODY_BYTES, respond
 from ipc.http.flight import explain

@@ -4,10 +4,10 @@ import asyncio
 from typing import Final
 
 import msgspec
-from aiohttp import web
 
 from actors.errors import InvalidRequest
 from ipc import fields
+from ipc.http import web
 from ipc.http.errors import JSON, HttpError, Reply
 from ipc.http.translate import unicode_text
 from ipc.http.whole import SERVER, WholeResponse

@@ -4,8 +4,8 @@ import asyncio
 from typing import Final
 
 import msgspec
-from aiohttp import web
 
+from ipc.http import web
 from ipc.http.exchange import query_params
 from ipc.http.whole import SERVER
 from ipc.methods import Peer, Service

@@ -4,13 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from aiohttp import web
-
 from actors.errors import GitBridgeError, InvalidRequest, NotPermitted, UnknownModel
 from actors.messages.routing import ErrorInfo, RouteRequest, RouteResult
 from ipc import fields
 from ipc.events import Receive
-from ipc.http import embeddings, schema, translate, webhooks
+from ipc.http import embeddings, schema, translate, web, webhooks
 from ipc.http.dashboard import page
 from ipc.http.errors import JSON, HttpError, Reply, error_reply
 from ipc.http.exchange import (

@@ -7,11 +7,9 @@ status of its own. Whoever wants to be told how a round of consensus goes gives 
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
-
 from actors.messages.chat import Delta
 from actors.messages.routing import ErrorInfo, RouteResult, Started
-from ipc.http import translate
+from ipc.http import translate, web
 from ipc.http.chunks import ChunkWriter
 from ipc.http.errors import error_reply
 from ipc.http.exchange import respond

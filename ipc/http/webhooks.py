@@ -5,10 +5,9 @@ The signature is what lets it in, over TCP too: GitHub knows none of our tokens.
 
 from typing import Final
 
-from aiohttp import web
-
 from actors.errors import InvalidRequest, NotPermitted
 from ipc.events import Delivery, Receive
+from ipc.http import web
 from ipc.http.errors import HttpError
 from ipc.http.exchange import json_response, read_body
 

@@ -8,11 +8,12 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 from typing_extensions import override
 
+from ipc.http import web
 from ipc.http.errors import Reply
 
 SERVER: Final = "gitbridge"

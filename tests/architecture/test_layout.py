@@ -118,6 +118,14 @@ def test_the_daemon_never_imports_the_price_library() -> None:
 
 
 @pytest.mark.slow
+def test_the_http_door_takes_the_server_without_the_framework_around_it() -> None:
+    loaded = loaded_by("ipc.http")
+
+    assert "aiohttp.web_server" in loaded
+    assert not {"aiohttp.web", "aiohttp.web_app", "aiohttp.web_fileresponse"} & loaded
+
+
+@pytest.mark.slow
 def test_who_asks_for_no_consensus_does_not_carry_it() -> None:
     assert not {"actors.consensus", "rapidfuzz"} & loaded_by("daemon.app")
 

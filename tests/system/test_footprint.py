@@ -19,7 +19,8 @@ SANE_READY_S = 5.0
 NOT_BEFORE_READY = {
     "rich.console": "structlog takes it for tracebacks on a terminal: 60 ms, 5 MB",
     "genai_prices": "0.3 s and 11 MB: a child compiles its table",
-    "aiohttp.web": "80 ms: the doors are opened after READY",
+    "aiohttp.web": "1.5 MB that no door needs: ``ipc.http.web`` has what they do",
+    "aiohttp.web_server": "40 ms: the doors are opened after READY",
     "daemon.simulator": "pretend providers are for those who ask for them",
     "ipc.client": "the daemon serves; it does not call itself",
     "actors.actions": "actions are for those who have events",

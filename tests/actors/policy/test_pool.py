@@ -1,5 +1,6 @@
 """Who of the candidates may still be called, and who stands ready."""
 
+import gc
 from decimal import Decimal
 
 from actors.messages.provider import ModelSnapshot
@@ -109,3 +110,15 @@ def test_a_full_one_is_kept_apart_until_places_are_looked_at_again() -> None:
     assert found.no_longer_full("a") is first
     assert open_names(found) == ["a", "a2", "b", "c"]
     assert found.no_longer_full("b") is None
+
+
+def test_whoever_lets_go_of_it_frees_it_without_the_garbage_collector() -> None:
+    found = pool(seen(A), budget_usd=Decimal(1))
+    found.open()
+    gc.collect()
+    gc.disable()
+    try:
+        del found
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
