@@ -7,6 +7,7 @@ import anyio
 import structlog
 
 from actors.consensus.ballots import ballots
+from actors.consensus.conclusion import as_written, shown_answers, voted
 from actors.consensus.course import Course, course_of
 from actors.consensus.delivery import Delivery
 from actors.consensus.desk import Desk
@@ -18,14 +19,7 @@ from actors.consensus.outcome import RoundEnd, Verdict
 from actors.consensus.settings import WRITING_SHARE
 from actors.consensus.standins import StandIns
 from actors.consensus.telling import Telling
-from actors.consensus.verdict import (
-    Count,
-    count_answers,
-    decide_round,
-    merged_json,
-    question_of,
-    representative,
-)
+from actors.consensus.verdict import Count, count_answers, question_of
 from actors.consensus.writing import Writing, judge_answers, write_answer
 from actors.errors import (
     RESTART_S,
@@ -36,7 +30,7 @@ from actors.errors import (
 )
 from actors.messages.consensus import ConsensusAsk, ConsensusMethod
 from actors.messages.routing import ErrorInfo, RouteResult
-from actors.policy.voting.methods import Decided, Evidence
+from actors.policy.voting.methods import Evidence
 from actors.runtime import Backend, Future
 
 log = structlog.get_logger(actor="consensus")
@@ -143,11 +137,10 @@ class Round:
         voters = [name for name, _ in answered]
         evidence = self._course.weigh(evidence, self._step, voters)
         count = await self._compared(method, evidence)
-        decided = decide_round(method, count, evidence, ballots=len(answered))
         if self._wants_writing(method, count):
-            verdict = await self._written(method, count, evidence, decided)
+            verdict = await self._written(method, count, evidence)
         else:
-            verdict = self._voted(method, count, evidence, decided, early=early)
+            verdict = self._voted(method, count, evidence, early=early)
         said = self._comparison.said
         return replace(verdict, rule=f"{said}; {verdict.rule}") if said else verdict
 
@@ -247,56 +240,31 @@ class Round:
     # ---- how it is decided
 
     def _voted(
-        self,
-        method: ConsensusMethod,
-        count: Count,
-        evidence: Evidence,
-        decided: Decided,
-        *,
-        early: bool,
+        self, method: ConsensusMethod, count: Count, evidence: Evidence, *, early: bool
     ) -> Verdict:
-        answers = self._members.answered()
-        if decided.group is None:
-            # Nobody's answer comes to what was asked for: the best prior's stands.
-            place = representative([name for name, _ in answers], answers, evidence)
-            rule = "no answer names what was asked for; the best prior's stands"
-        else:
-            place = representative(count.groups[decided.group], answers, evidence)
-            rule = decided.rule
-        verdict = Verdict(
-            method=method,
-            count=count,
-            result=answers[place][1],
-            rule=rule,
-            winner=decided.group,
-            agreement=decided.agreement,
-            confidence=decided.confidence,
-            early=early,
+        return voted(
+            method,
+            count,
+            self._members.answered(),
+            evidence,
             plan=self._course.shown,
+            early=early,
         )
-        merged = merged_json(count, answers, evidence)
-        return verdict if merged is None else verdict.with_json(*merged)
 
     async def _written(
-        self,
-        method: ConsensusMethod,
-        count: Count,
-        evidence: Evidence,
-        decided: Decided,
+        self, method: ConsensusMethod, count: Count, evidence: Evidence
     ) -> Verdict:
         """Ask a judge, or have a chair write; the votes' verdict if that fails."""
         answers = self._members.answered()
         budget = self._request.budget_usd
-        places = [representative(group, answers, evidence) for group in count.groups]
+        shown = shown_answers(count, answers, evidence)
         self._writing = writing = Writing(
             self._desk,
             self._start,
             self._backend,
             model=self._judge,
             question=self._question,
-            answers=[
-                (answers[place][0], answers[place][1].content or "") for place in places
-            ],
+            answers=[(member, answer.content or "") for member, answer in shown],
             deadline=self._deadline,
             budget=None if budget is None else budget * _WRITING_PART,
             on_start=self._delivery.begins,
@@ -308,29 +276,11 @@ class Round:
             written = await judge_answers(writing)
         if self._stopped is not None:
             raise self._stopped
-        base = self._voted(method, count, evidence, decided, early=False)
+        base = self._voted(method, count, evidence, early=False)
         if written is None:
             return replace(base, rule=f"{writing.trouble}; {base.rule}")
-        if written.result is not None:
-            return replace(
-                base,
-                result=written.result,
-                rule=written.rule,
-                winner=None,
-                confidence=None,
-                contributed=written.contributed,
-                judge=writing.model,
-            )
-        winner = written.winner
-        return replace(
-            base,
-            result=answers[places[winner]][1],
-            rule=written.rule,
-            winner=winner,
-            agreement=len(count.groups[winner]) / len(answers),
-            confidence=None,
-            scores=written.scores,
-            judge=writing.model,
+        return as_written(
+            base, written, shown, writer=writing.model, ballots=len(answers)
         )
 
     # ---- waiting
