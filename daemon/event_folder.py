@@ -7,6 +7,7 @@ looked at again, and is given up when it stays so.
 """
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ LOOK_S: Final = 2.0
 MAX_BYTES: Final = 1024 * 1024
 AT_ONCE: Final = 100
 """How many files are taken at one look."""
+
+MAX_ID: Final = 200
+"""Characters, as ``PublishParams`` wants it."""
 
 GROWING_S: Final = 5.0
 """How long a file that is no JSON may still be being written."""
@@ -64,14 +68,21 @@ class EventFolder:
         except OSError as error:
             self._stuck(str(error))
             return 0
-        moved = 0
-        for name in names[:AT_ONCE]:
+        moved, stuck = 0, None
+        for name in names:
+            if moved >= AT_ONCE:
+                break
             try:
                 moved += await self._take(name)
+            except OSError as error:
+                stuck = str(error)  # it cannot be moved; others may
             except GitBridgeError as error:
-                self._stuck(error.message)  # the queue is away: later
-                return moved
-        self._told = False
+                stuck = error.message  # the queue is away: later
+                break
+        if stuck is None:
+            self._told = False
+        else:
+            self._stuck(stuck)
         return moved
 
     def _stuck(self, error: str) -> None:
@@ -103,7 +114,16 @@ class EventFolder:
             if age_s < GROWING_S and len(data) <= MAX_BYTES:
                 return 0
             return await self._failed(path, error.message)
-        await self._publish(told)
+        try:
+            await self._publish(told)
+        except InvalidRequest as error:
+            return await self._failed(path, error.message)
+        except GitBridgeError:
+            raise
+        except Exception:
+            # Nothing that a file says may end the daemon, now and at every start.
+            log.exception("event_folder_bug", file=_plain(name))
+            return await self._failed(path, "our bug: the daemon's log says more")
         await anyio.to_thread.run_sync(_move, path, "done")
         return 1
 
@@ -113,7 +133,7 @@ class EventFolder:
             return data, self._utc() - os.fstat(file.fileno()).st_mtime
 
     async def _failed(self, path: Path, why: str) -> int:
-        log.warning("event_refused", file=path.name, error=why)
+        log.warning("event_refused", file=_plain(path.name), error=why)
 
         def move() -> None:
             note = path.parent / "failed" / f"{path.name}.why"
@@ -143,4 +163,18 @@ def _event(data: bytes, name: str) -> PublishParams:
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"it is not JSON: {error}") from None
     told = read_params(PublishParams, document)
-    return told if told.id is not None else msgspec.structs.replace(told, id=name[:200])
+    return told if told.id is not None else msgspec.structs.replace(told, id=_id(name))
+
+
+def _plain(name: str) -> str:
+    """A file's name as text: it need not be UTF-8."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def _id(name: str) -> str:
+    """The id that a file's name is; of long ones the end tells them apart."""
+    plain = _plain(name)
+    if len(plain) <= MAX_ID:
+        return plain
+    digest = hashlib.sha256(plain.encode()).hexdigest()
+    return f"{plain[: MAX_ID - len(digest) - 1]}-{digest}"

@@ -7,6 +7,9 @@ from msgspec import Meta, Struct
 
 from actors.messages.routing import Priority
 
+MAX_NUMBER = 2**63 - 1
+"""Larger ones cannot be kept."""
+
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Line = Annotated[str, Meta(max_length=1000)]
 
@@ -21,7 +24,7 @@ class PublishParams(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     id: Name | None = None
     repository: Name | None = None
-    number: Annotated[int, Meta(ge=1)] | None = None
+    number: Annotated[int, Meta(ge=1, le=MAX_NUMBER)] | None = None
     title: Line = ""
     text: Annotated[str, Meta(max_length=60_000)] = ""
     paths: Annotated[tuple[Line, ...], Meta(max_length=3000)] = ()

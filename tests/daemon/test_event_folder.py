@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.errors import QueueUnavailable
+from actors.errors import InvalidRequest, QueueUnavailable
 from daemon.event_folder import GROWING_S, MAX_BYTES, EventFolder
 from ipc.events import PublishParams, PublishResult
 
@@ -14,10 +14,13 @@ class Desk:
     def __init__(self) -> None:
         self.got: list[PublishParams] = []
         self.away = False
+        self.error: Exception | None = None
 
     async def publish(self, told: PublishParams) -> PublishResult:
         if self.away:
             raise QueueUnavailable("away")
+        if self.error is not None:
+            raise self.error
         self.got.append(told)
         return PublishResult(id=told.id or "", task_id="T1")
 
@@ -118,3 +121,50 @@ async def test_they_stay_while_nothing_can_be_kept(
 async def test_a_folder_that_is_not_there(tmp_path: Path, desk: Desk) -> None:
     folder = EventFolder(tmp_path / "none", desk.publish, lambda: 0.0)
     assert await folder.look() == 0
+
+
+async def test_a_name_that_is_no_utf_8_is_an_id_all_the_same(
+    tmp_path: Path, desk: Desk, folder: EventFolder
+) -> None:
+    put(tmp_path, os.fsdecode(b"\xfe.json"), '{"name": "a"}')
+    put(tmp_path, os.fsdecode(b"\xff.json"), "[]")
+
+    assert await folder.look() == 2
+    assert [told.id for told in desk.got] == ["\\udcfe.json"]
+    assert len(files(tmp_path / "failed")) == 2
+
+
+async def test_long_names_are_different_ids(
+    tmp_path: Path, desk: Desk, folder: EventFolder
+) -> None:
+    for end in "12":
+        put(tmp_path, "a" * 240 + f"{end}.json", '{"name": "a"}')
+
+    assert await folder.look() == 2
+    assert [len(told.id or "") for told in desk.got] == [200] * 2
+    assert desk.got[0].id != desk.got[1].id
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(InvalidRequest("a is wrong"), "a is wrong"), (OverflowError("x"), "our bug")],
+)
+async def test_what_cannot_be_kept_holds_nobody_up(
+    tmp_path: Path, desk: Desk, folder: EventFolder, error: Exception, why: str
+) -> None:
+    put(tmp_path, "a.json", '{"name": "a"}')
+    desk.error = error
+    assert await folder.look() == 1
+    assert why in (tmp_path / "failed" / "a.json.why").read_text()
+
+
+async def test_one_that_cannot_be_moved_holds_nobody_up(
+    tmp_path: Path, desk: Desk, folder: EventFolder
+) -> None:
+    (tmp_path / "done" / "a.json").mkdir(parents=True)
+    for name in "ab":
+        put(tmp_path, f"{name}.json", f'{{"name": "{name}"}}')
+
+    assert await folder.look() == 1
+    assert files(tmp_path) == ["a.json"]
+    assert [told.name for told in desk.got] == ["a", "b"]
