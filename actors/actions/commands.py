@@ -69,12 +69,12 @@ async def run_command(
                 group.start_soon(_drain, process, output)
                 code = await process.wait()
                 # What it left running may hold its output open for ever.
-                _kill_group(process)
+                await _end(process, task_id)
     except TimeoutError:
         raise DeadlineExceeded(f"{name} took over {rule.timeout_s:g} s") from None
     finally:
-        _kill_group(process)
         with anyio.CancelScope(shield=True):
+            await _end(process, task_id)
             await process.aclose()
     return _judged(name, code, output.decode(errors="replace").strip())
 
@@ -104,6 +104,8 @@ async def _drain(process: Process, output: bytearray) -> None:
             output += piece[: MAX_OUTPUT - len(output)]
 
 
-def _kill_group(process: Process) -> None:
+async def _end(process: Process, task_id: str) -> None:
+    """Kill it, its group, and what has left that in a session of its own."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    await end_orphans(task_id, ORPHANS_S)

@@ -107,15 +107,34 @@ def gone(pid: int) -> bool:
     return state == "Z"
 
 
+ESCAPING = FAMILY.replace(
+    'time.sleep(600)"])', 'time.sleep(600)"], start_new_session=True)'
+)
+assert ESCAPING != FAMILY
+
+
+@pytest.mark.parametrize("code", [FAMILY, ESCAPING])
 async def test_one_that_takes_too_long_is_killed_with_its_children(
-    tmp_path: Path,
+    tmp_path: Path, code: str
 ) -> None:
     note = tmp_path / "pid"
     with pytest.raises(DeadlineExceeded, match="over 1"):
-        await run_command("it", python(FAMILY, timeout_s=1.5), str(note), "T1")
+        await run_command("it", python(code, timeout_s=1.5), str(note), "T1")
 
     pid = int(note.read_text())
     await until(lambda: gone(pid))
+
+
+async def test_one_that_leaves_a_session_behind_has_ended_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """Though that holds its output open."""
+    note = tmp_path / "pid"
+    code = ESCAPING.removesuffix("time.sleep(600)\n")
+    done = await run_command("it", python(code), str(note), "T1")
+
+    assert done.status == 0
+    assert gone(int(note.read_text()))
 
 
 async def test_a_cancelled_one_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -135,12 +154,8 @@ async def test_what_an_earlier_attempt_left_running_is_ended_first(
 ) -> None:
     """Also what it started in a session of its own."""
     note = tmp_path / "pid"
-    escaping = FAMILY.replace(
-        'time.sleep(600)"])', 'time.sleep(600)"], start_new_session=True)'
-    )
-    assert escaping != FAMILY
     orphan = await anyio.open_process(
-        [sys.executable, "-S", "-c", escaping],
+        [sys.executable, "-S", "-c", ESCAPING],
         env={"GITBRIDGE_TASK_ID": "T1"},
         start_new_session=True,
     )
