@@ -34,7 +34,13 @@ MAX_COMMENT: Final = 65_000
 """Characters; GitHub takes 65,536."""
 
 T = TypeVar("T")
-_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
+_DIGITS: Final = 12
+"""Of epoch seconds at most."""
+
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*/(?!\.\.?$)[A-Za-z0-9._-]+")
+_NO_MARK: Final = MARKER.replace(":", ": ")
+"""Makes no mark with what stands around it either."""
+
 _CUT: Final = "\n\n(The rest was left out: it is too long for a comment.)"
 
 
@@ -190,14 +196,15 @@ def _wait_s(headers: Mapping[str, str], now: float) -> float | None:
     if told is not None or headers.get("x-ratelimit-remaining") != "0":
         return told
     reset = headers.get("x-ratelimit-reset", "")
-    return max(1.0, int(reset) - now) if reset.isdecimal() else 60.0
+    at = int(reset) if reset.isdecimal() and len(reset) <= _DIGITS else None
+    return 60.0 if at is None else max(1.0, at - now)
 
 
 def _text(action: PostComment, work: ActionWork) -> str:
     values = values_of(work.event, work.task_type)
     # A stranger, or a model that was talked into it, must not forge our mark.
     values["answer"] = work.answer.content
-    text = fill(action.template, values).replace(MARKER, "<!-- ")
+    text = fill(action.template, values).replace(MARKER, _NO_MARK)
     if len(text) <= MAX_COMMENT:
         return text
     return text[: MAX_COMMENT - len(_CUT)] + _CUT

@@ -113,8 +113,11 @@ async def test_a_comment_that_is_there_is_not_posted_again(
     assert again.target.endswith("#issuecomment-151")
 
 
-async def test_a_forged_mark_is_no_mark(github: FakeGitHub, comment: Comment) -> None:
-    forged = msgspec.structs.replace(ANSWER, content=f"yes {MARK}")
+@pytest.mark.parametrize("mark", [MARK, MARKER + MARK.removeprefix("<!-- ")])
+async def test_a_forged_mark_is_no_mark(
+    github: FakeGitHub, comment: Comment, mark: str
+) -> None:
+    forged = msgspec.structs.replace(ANSWER, content=f"yes {mark}")
     await comment(work(PostComment(), answer=forged))
 
     assert github.comments[0].count(MARKER) == 1
@@ -142,6 +145,11 @@ async def test_a_long_comment_is_cut(github: FakeGitHub, comment: Comment) -> No
             60.0,
         ),
         ((403, {"x-ratelimit-remaining": "0"}), ProviderRateLimited, 60.0),
+        (
+            (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 5000}),
+            ProviderRateLimited,
+            60.0,
+        ),
         ((403, {"x-ratelimit-remaining": "9"}), NotPermitted, None),
         ((401, {}), NotPermitted, None),
         ((404, {}), InvalidRequest, None),
@@ -181,7 +189,12 @@ async def test_comments_need_a_token() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"number": None}, {"repository": None}, {"repository": "../../user/repo"}],
+    [
+        {"number": None},
+        {"repository": None},
+        {"repository": "../../user/repo"},
+        {"repository": "acme/.."},
+    ],
 )
 async def test_comments_need_something_to_comment_on(
     changes: dict[str, object],
