@@ -134,9 +134,8 @@ class TaskDesk:
         work = RequestWork(
             request=request,
             check=await self._check(asked, request, rule),
-            actions=tuple(asked.actions or ()),
         )
-        payload = msgspec.msgpack.encode(work)
+        payload = _packed(work)
         key = asked.idempotency_key
         run_at = self._run_at(asked, now)
         deadline_at = _moment(asked.deadline, "deadline", now)
@@ -326,6 +325,18 @@ def _request(asked: tasks.TaskSubmitParams, peer: Peer) -> RouteRequest:
     return route_request(
         read_params(kind, params), request_id="", user=peer.user, door="internal"
     )
+
+
+def _packed(work: RequestWork) -> bytes:
+    try:
+        return msgspec.msgpack.encode(work)
+    except OverflowError:
+        wanted = "whole numbers that fit 64 bits"
+        raise InvalidRequest(
+            f"a task cannot be kept with such a number in it, wanted {wanted}",
+            got="a whole number of more than 64 bits",
+            wanted=wanted,
+        ) from None
 
 
 def _thread(asked: tasks.TaskSubmitParams) -> str | None:

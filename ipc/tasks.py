@@ -49,7 +49,6 @@ class TaskSubmitParams(AskParams, frozen=True, kw_only=True):
     check: CheckParams | None = None
     thread_id: Id | None = None
     title: Annotated[str, Meta(max_length=200)] = ""
-    actions: list[dict[str, object]] | None = None
     tasks: Annotated[list[object], Meta(min_length=1, max_length=MAX_BATCH)] | None = (
         None
     )

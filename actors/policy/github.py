@@ -8,10 +8,10 @@ used are looked at; everything else may come and go.
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
@@ -60,7 +60,7 @@ class _Commit(Struct):
 class _Entry(Struct):
     """An issue or a pull request."""
 
-    number: int
+    number: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     title: str
     body: str | None = None
     html_url: str | None = None

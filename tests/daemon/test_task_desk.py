@@ -174,6 +174,11 @@ async def test_what_is_wrong_is_refused(params: dict[str, object], field: str) -
     assert desk.queue.store.tasks == {}
 
 
+async def test_numbers_that_cannot_be_kept_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="64 bits"):
+        await Desk().submit(metadata={"a": 2**64})
+
+
 async def test_the_same_key_is_the_same_batch() -> None:
     desk = Desk()
     two = [{"prompt": "one"}, {"prompt": "two"}]

@@ -125,6 +125,12 @@ def test_other_kinds_are_left_alone(kind: str) -> None:
         ("push", b"{}", "repository"),
         ("issues", b'{"repository":{"full_name":"a/b"}}', "issue"),
         ("issues", b'{"repository":3}', "repository"),
+        (
+            "issues",
+            b'{"repository":{"full_name":"a/b"},'
+            b'"issue":{"title":"x","number":18446744073709551616}}',
+            "issue.number",
+        ),
         ("pull_request", b'{"repository":{"full_name":"a/b"}}', "pull_request"),
         ("release", b'{"repository":{"full_name":"a/b"}}', "release"),
         ("issue_comment", b'{"repository":{"full_name":"a/b"}}', "comment"),
