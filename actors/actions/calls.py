@@ -37,7 +37,9 @@ T = TypeVar("T")
 _DIGITS: Final = 12
 """Of epoch seconds at most."""
 
-_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*/(?!\.\.?$)[A-Za-z0-9._-]+")
+_REPOSITORY: Final = re.compile(
+    r"[A-Za-z0-9_-][A-Za-z0-9._-]*/(?!\.\.?$)[A-Za-z0-9._-]+"
+)
 _NO_MARK: Final = MARKER.replace(":", ": ")
 """Makes no mark with what stands around it either."""
 
