@@ -114,18 +114,25 @@ class EventFolder:
             if age_s < GROWING_S and len(data) <= MAX_BYTES:
                 return 0
             return await self._failed(path, error.message)
+        why = await self._kept(told, name)
+        if why is not None:
+            return await self._failed(path, why)
+        await anyio.to_thread.run_sync(_move, path, "done")
+        return 1
+
+    async def _kept(self, told: PublishParams, name: str) -> str | None:
+        """Keep it; why it never can be. Raises where only now nothing can be kept."""
         try:
             await self._publish(told)
         except InvalidRequest as error:
-            return await self._failed(path, error.message)
+            return error.message
         except GitBridgeError:
             raise
         except Exception:
             # Nothing that a file says may end the daemon, now and at every start.
             log.exception("event_folder_bug", file=_plain(name))
-            return await self._failed(path, "our bug: the daemon's log says more")
-        await anyio.to_thread.run_sync(_move, path, "done")
-        return 1
+            return "our bug: the daemon's log says more"
+        return None
 
     def _read(self, path: Path) -> tuple[bytes, float]:
         with path.open("rb") as file:
