@@ -1,5 +1,6 @@
 """The params of a call as their Struct, or an error that says what was wrong with them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar, get_args, get_type_hints
 
@@ -47,7 +48,7 @@ def _explained(
     if wanted.startswith("Invalid enum value"):
         options = ", ".join(_options(get_type_hints(kind)[field]))
         return fields.wrong(field, given[field], f"one of {options}")
-    return fields.wrong(field, given.get(field), _in_words(wanted))
+    return fields.wrong(field, _at(given, field), _in_words(wanted))
 
 
 def _options(wanted: object) -> Iterator[str]:
@@ -69,17 +70,45 @@ def _unknown(field: str, value: object, names: tuple[str, ...]) -> InvalidReques
     )
 
 
-def _in_words(reason: str) -> str:
-    wanted = reason.removeprefix("Expected ").partition(", got")[0].replace("`", "")
-    for name, word in _JSON_NAMES:
-        wanted = wanted.replace(name, word)
-    return wanted
+def _at(given: Mapping[str, object], path: str) -> object:
+    """What came at a path as msgspec writes it: ``check.required[0]``."""
+    value: object = given
+    for step in re.findall(r"[^.\[\]]+", path):
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list | tuple) and step.isdigit():
+            value = value[int(step)]
+    return value
 
 
-_JSON_NAMES: Final = (
-    (" | ", " or "),
-    ("str", "string"),
-    ("int", "integer"),
-    ("float", "number"),
-    ("bool", "true or false"),
+_EXPECTED: Final = re.compile(
+    r"Expected `(?P<types>[^`]+)`(?P<length> of length)?"
+    r"(?: (?P<sign>[<>]=?) (?P<bound>[^ ]+))?"
 )
+_TYPES: Final = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+}
+_SIGNS: Final = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
+
+
+def _in_words(reason: str) -> str:
+    """What msgspec calls ``Expected `int` >= 1`` as it is said elsewhere."""
+    found = _EXPECTED.match(reason)
+    if found is None:
+        return reason.replace("`", "")
+    types = found["types"].split(" | ")
+    wanted = " or ".join(_TYPES.get(each, each) for each in types)
+    if found["bound"] is None:
+        return wanted
+    bound = found["bound"].removesuffix(".0")
+    if found["length"] is None:
+        return f"{wanted} {_SIGNS[found['sign']]} {bound}"
+    if (found["sign"], bound) == (">=", "1"):
+        return f"{wanted} that is not empty"
+    parts = "characters" if found["types"] == "str" else "items"
+    return f"{wanted} {_SIGNS[found['sign']]} {bound} {parts}"

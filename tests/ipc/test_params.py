@@ -1,5 +1,7 @@
 """Params become their Struct, or an error that says what was wrong with them."""
 
+from typing import Annotated
+
 import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -33,7 +35,7 @@ def test_params_may_be_left_out_where_none_is_needed() -> None:
 
 def test_numbers_are_read_from_a_query_string() -> None:
     assert read_params(HistoryParams, {"limit": "5"}, strict=False).limit == 5
-    assert refused(HistoryParams, {"limit": "5"}).wanted == "integer"
+    assert refused(HistoryParams, {"limit": "5"}).wanted == "an integer"
 
 
 def test_an_unknown_param_is_named_with_the_nearest() -> None:
@@ -67,15 +69,18 @@ def test_a_missing_param_is_named() -> None:
 @pytest.mark.parametrize(
     ("kind", "document", "field", "got", "wanted"),
     [
-        (HistoryParams, {"limit": 0}, "limit", "0", "integer >= 1"),
-        (HistoryParams, {"cursor": 5}, "cursor", "5", "string or null"),
+        (HistoryParams, {"limit": 0}, "limit", "0", "an integer of at least 1"),
+        (HistoryParams, {"cursor": 5}, "cursor", "5", "a string or null"),
         (UsageParams, {"by": "day"}, "by", '"day"', "one of provider, model, "),
-        (UsageParams, {"by": 1}, "by", "1", "string"),
-        (UsageParams, {"since": []}, "since", "an array of 0", "number or string"),
-        (WeightsSetParams, {"cost": -1}, "cost", "-1", "number >= 0.0"),
-        (HealthCheckParams, {"retries": 11}, "retries", "11", "integer <= 10"),
+        (UsageParams, {"by": 1}, "by", "1", "a string"),
+        (UsageParams, {"since": []}, "since", "an array of 0", "a number or a string"),
+        (WeightsSetParams, {"cost": -1}, "cost", "-1", "a number of at least 0"),
+        (
+            *(HealthCheckParams, {"retries": 11}, "retries", "11"),
+            "an integer of at most 10",
+        ),
         (RouteParams, {"stream": 1}, "stream", "1", "true or false or null"),
-        (CancelParams, {"id": 1.5}, "id", "1.5", "integer or string or null"),
+        (CancelParams, {"id": 1.5}, "id", "1.5", "an integer or a string or null"),
     ],
 )
 def test_a_wrong_param_is_named_with_its_value(
@@ -134,3 +139,33 @@ def test_whatever_comes_is_read_or_refused(
         return
 
     assert isinstance(params, kind)
+
+
+class Shapes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=3)] = "x"
+    items: Annotated[list[str], msgspec.Meta(max_length=2)] = []
+    some: dict[str, list[int]] = {}
+    above: Annotated[float, msgspec.Meta(gt=0.5, lt=2)] = 1.0
+    many: Annotated[int, msgspec.Meta(multiple_of=4)] = 4
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "got", "wanted"),
+    [
+        ({"name": ""}, "name", '""', "a string that is not empty"),
+        ({"name": "four"}, "name", '"four"', "a string of at most 3 characters"),
+        ({"items": "x"}, "items", '"x"', "an array"),
+        ({"items": ["a"] * 3}, "items", "an array of 3", "an array of at most 2 items"),
+        ({"items": ["a", 1]}, "items[1]", "1", "a string"),
+        ({"some": 5}, "some", "5", "an object"),
+        ({"above": 0}, "above", "0", "a number above 0.5"),
+        ({"above": 2}, "above", "2", "a number below 2"),
+        ({"many": 5}, "many", "5", "an integer"),
+    ],
+)
+def test_what_is_wanted_is_said_in_words(
+    document: object, field: str, got: str, wanted: str
+) -> None:
+    error = refused(Shapes, document)
+
+    assert (error.field, error.got, error.wanted) == (field, got, wanted)
