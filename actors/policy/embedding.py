@@ -1,4 +1,6 @@
-"""Who may be asked for vectors: vectors of different models cannot be compared.
+"""Who may be asked for vectors, and who for nothing else.
+
+Vectors of different models cannot be compared.
 
 So a model must be named, and whoever stands in for its provider serves the same one.
 """
@@ -48,4 +50,28 @@ def check_embedding(
     if all(embeds(each) is False for each in targets):
         raise InvalidRequest(
             f"{shown} gives no vectors", field="model", got=shown, wanted=WANTED
+        )
+
+
+def check_chat(
+    wanted: str | None, resolution: Resolution, embeds: Callable[[Target], bool | None]
+) -> None:
+    """See that a name for a chat is not of models that give vectors and no answers.
+
+    Args:
+        wanted: What the caller wrote.
+        resolution: What it means.
+        embeds: Whether a model gives vectors; ``None`` where nobody knows.
+
+    Raises:
+        InvalidRequest: All that it means give vectors only.
+    """
+    targets = (*resolution.targets, *resolution.others)
+    if resolution.named and all(embeds(each) is True for each in targets):
+        shown = wanted or "no model"
+        raise InvalidRequest(
+            f"{shown} gives vectors and no answers: its place is /v1/embeddings",
+            field="model",
+            got=shown,
+            wanted="the name of a model that answers",
         )

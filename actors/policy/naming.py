@@ -256,7 +256,10 @@ class _Names:
             return Resolution(targets=(Target(within, wanted),), named=True)
         targets = self._served(wanted)
         if not targets:
-            raise UnknownModel(f"no provider serves the model {wanted!r}")
+            raise UnknownModel(
+                f"no provider serves the model {wanted!r}: gitbridge models, or"
+                " GET /v1/models, lists the names there are"
+            )
         return Resolution(targets=targets, named=True)
 
     def _alias(self, wanted: str, alias: Alias, within: str | None) -> Resolution:

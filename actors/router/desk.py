@@ -22,7 +22,7 @@ from actors.messages.routing import (
 from actors.messages.sighting import RankedOn
 from actors.policy.attempts import AttemptPlan
 from actors.policy.budgets import Budgets
-from actors.policy.embedding import check_embedding
+from actors.policy.embedding import check_chat, check_embedding
 from actors.policy.naming import Resolution
 from actors.policy.patience import hedge_after_s
 from actors.policy.quality import QualityBook
@@ -168,17 +168,17 @@ class Desk:
         return Plan(decision, plan, max_tokens, mode, timeouts, purse=purse)
 
     def _find(self, request: RouteRequest) -> Found:
-        """Whom it means; see ``Lookup.find`` and ``check_embedding`` for what is raised."""
+        """Whom it means; ``Lookup.find`` and the checks say what is raised."""
         snapshots = [p.snapshot() for p in self.tools.providers.values()]
         question = (request.model, request.provider, request.task_type)
         found = self._lookup.find(question, snapshots, self.settings)
-        if request.chat.embed is not None:
-            kinds = {each.provider: each.kind for each in snapshots}
-            check_embedding(
-                request.model,
-                found.resolution,
-                lambda at: self.tools.embeds(kinds[at.provider], at.model),
-            )
+        kinds = {each.provider: each.kind for each in snapshots}
+        check = check_chat if request.chat.embed is None else check_embedding
+        check(
+            request.model,
+            found.resolution,
+            lambda at: self.tools.embeds(kinds[at.provider], at.model),
+        )
         return found
 
     def _purse(

@@ -6,7 +6,7 @@ import pytest
 
 from actors.errors import InvalidRequest
 from actors.messages.routing import Target
-from actors.policy.embedding import check_embedding
+from actors.policy.embedding import check_chat, check_embedding
 from actors.policy.naming import Resolution
 
 
@@ -52,3 +52,29 @@ def test_a_model_that_is_known_to_give_none_is_not_asked() -> None:
     check_embedding(
         "m", named("m", "m"), lambda target: None if target.provider == "p1" else False
     )
+
+
+def test_a_model_that_gives_vectors_only_is_not_asked_for_answers() -> None:
+    with pytest.raises(InvalidRequest, match="text-e gives vectors and no") as caught:
+        check_chat("text-e", named("text-e", "text-e"), known(True))
+
+    assert (caught.value.field, caught.value.got) == ("model", "text-e")
+
+
+def test_a_provider_whose_default_gives_vectors_is_named_without_a_model() -> None:
+    with pytest.raises(InvalidRequest, match="no model gives vectors"):
+        check_chat(None, named("text-e"), known(True))
+
+
+@pytest.mark.parametrize(
+    ("resolution", "embeds"),
+    [
+        (named("m"), False),
+        (named("m"), None),
+        (named("m", named=False), True),
+    ],
+)
+def test_whoever_may_answer_is_asked(
+    resolution: Resolution, embeds: bool | None
+) -> None:
+    check_chat("m", resolution, known(embeds))
