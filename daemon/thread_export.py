@@ -11,6 +11,7 @@ from daemon.thread_views.agreement_svg import agreement_svg
 from daemon.thread_views.flow_svg import flow_svg
 from daemon.thread_views.markdown import agreement_markdown, thread_markdown
 from daemon.thread_views.mermaid import mermaid
+from daemon.thread_views.rounds import group_of
 from ipc.threads import (
     AgreementMember,
     AgreementPair,
@@ -33,7 +34,9 @@ def of_all(
     Pretended answers say nothing about real models: they count only where there are no
     others.
     """
-    entries = [each for each in entries if not each.simulated] or entries
+    real = [each for each in entries if not each.simulated]
+    if any(group_of(each) is not None for each in real):  # else they only failed
+        entries = real
     about = ALL if asked.task_type is None else f"{ALL} of type {asked.task_type}"
     return _agreement(asked, agreement(entries), about), False
 

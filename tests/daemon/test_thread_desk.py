@@ -252,9 +252,12 @@ async def test_pretended_answers_do_not_count_beside_real_ones(ledger: Ledger) -
     )
     await ledger.keep(*pretended)
     assert '"rounds":1' in (await exported(ledger, ADA)).content
+    failed = entry("f", "f1", user="ada", kind="ballot", who="one/m", request_id="f")
+    await ledger.keep(failed)  # nobody was reached: no answer that is a real one
+    assert '"answered":1' in (await exported(ledger, ADA)).content
     await ledger.keep(*BALLOTS)
 
-    assert '"rounds":1' in (await exported(ledger, ADA)).content
+    assert '"rounds":2' in (await exported(ledger, ADA)).content
 
 
 async def test_a_picture_is_made_of_the_whole_thread(
