@@ -13,6 +13,7 @@ left with half an answer in it.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -63,6 +64,9 @@ AWAY: Final = (
     RuntimeError,  # uvloop's word for a connection that was closed meanwhile
 )
 """A server that is there but takes no writes is as good as away."""
+
+_CONNECTING: Final = re.compile(r"^Error -?\d+ connecting to \S+\. ")
+"""How redis-py begins: with an address that we have said already."""
 
 _REFUSALS: Final = ("MISCONF", "NOREPLICAS")
 
@@ -267,7 +271,7 @@ class RedisLink:
         )
 
     def _said(self, error: BaseException) -> str:
-        text = str(error) or type(error).__name__
+        text = _CONNECTING.sub("", str(error)).rstrip(".") or type(error).__name__
         for secret in self.address.secrets:
             text = text.replace(secret, "***")
         return text[:300]

@@ -143,6 +143,18 @@ async def test_it_is_known_to_be_away_without_anybody_having_called(
         assert caught.value.retry_after_s is not None
 
 
+async def test_a_refused_connection_is_said_with_its_address_once() -> None:
+    async with link_to("redis://127.0.0.1:1") as link:
+        await until(lambda: link.away)
+
+        with pytest.raises(QueueUnavailable) as caught:
+            await counted(link)
+
+    assert str(caught.value) == (
+        "Redis at 127.0.0.1:1 cannot be reached now: Connection refused"
+    )
+
+
 @pytest.mark.parametrize("login", [":wrong-secret", "nobody:wrong-secret"])
 async def test_a_refused_login_is_said_without_the_password(
     tmp_path: Path, login: str
