@@ -271,8 +271,9 @@ class Routes:
         if method is None:
             raise HttpError(unknown_method(name), 404)
         if name not in POSTED:
-            elsewhere = InvalidRequest(f"{name} takes no POST here: POST it to /rpc")
-            raise HttpError(elsewhere, 405, headers={"allow": "GET"})
+            where, allowed = ("GET it, or ", "GET") if method.reading else ("", "")
+            text = f"{name} takes no POST here: {where}POST it to /rpc"
+            raise HttpError(InvalidRequest(text), 405, headers={"allow": allowed})
         check_permission(call.peer, method)
         params = read_params(
             method.params, translate.read_json(await read_body(call.request))

@@ -281,7 +281,7 @@ async def test_feedback_has_an_address_of_its_own(opened: OpenDoor) -> None:
         ("POST /api/feedback", ["d"], 400, None),
         ("POST /api/nothing", {}, 404, None),
         ("POST /api/usage", {}, 405, "GET"),
-        ("POST /api/strategy.set", {"strategy": "cost"}, 405, "GET"),
+        ("POST /api/strategy.set", {"strategy": "cost"}, 405, ""),
         ("GET /api/feedback", None, 405, "POST"),
     ],
 )
