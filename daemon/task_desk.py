@@ -22,6 +22,9 @@ from ipc.times import parse_since
 
 P = TypeVar("P", bound=Struct)
 
+_TITLE = 80
+"""Characters of a prompt that stand for the title of a task without one."""
+
 Answer = Callable[[object, Peer], Awaitable[object]]
 
 
@@ -162,7 +165,7 @@ class TaskDesk:
             batch_id=batch_id,
             thread_id=_thread(asked) or task_id,
             user=peer.user,
-            title=asked.title,
+            title=asked.title or _beginning(request),
         )
 
     async def _check(
@@ -337,6 +340,13 @@ def _packed(work: RequestWork) -> bytes:
             got="a whole number of more than 64 bits",
             wanted=wanted,
         ) from None
+
+
+def _beginning(request: RouteRequest) -> str:
+    """How the last thing that is asked begins: a title for who gave none."""
+    texts = (each.content for each in reversed(request.chat.messages))
+    said = next((each for each in texts if isinstance(each, str)), "")
+    return " ".join(said[:_TITLE].split())
 
 
 def _thread(asked: tasks.TaskSubmitParams) -> str | None:

@@ -1,5 +1,6 @@
 """Durable tasks as callers see them: what they submit, and what they are told."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -67,8 +68,7 @@ class TaskManyParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch_id: Id | None = None
 
     def __post_init__(self) -> None:
-        if (self.task_id is None) is (self.batch_id is None):
-            raise fields.missing("task_id", "either task_id or batch_id")
+        _exactly_one({"task_id": self.task_id, "batch_id": self.batch_id})
 
 
 class TaskListParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,9 +96,22 @@ class TaskWaitParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = 60.0
 
     def __post_init__(self) -> None:
-        given = (self.task_id, self.task_ids, self.batch_id)
-        if sum(each is not None for each in given) != 1:
-            raise fields.missing("task_id", "one of task_id, task_ids and batch_id")
+        _exactly_one(
+            {
+                "task_id": self.task_id,
+                "task_ids": self.task_ids,
+                "batch_id": self.batch_id,
+            }
+        )
+
+
+def _exactly_one(params: Mapping[str, object]) -> None:
+    given = [name for name, value in params.items() if value is not None]
+    names = ", ".join(params)
+    if not given:
+        raise fields.missing("task_id", f"one of {names}")
+    if len(given) > 1:
+        raise fields.wrong(given[1], params[given[1]], f"only one of {names}")
 
 
 class TaskError(Struct, frozen=True):

@@ -222,11 +222,11 @@ def same(task: Task, spec: NewTask) -> Submitted:
         return Submitted(task, existing=True)
     if spec.key is None or (there.tenant, there.key) != (spec.tenant, spec.key):
         raise InvalidRequest(
-            f"There is another task {spec.task_id} already.", field="task_id"
+            f"there is another task {spec.task_id} already", field="task_id"
         )
     raise InvalidRequest(
-        "The idempotency key was used for something else before: by task"
-        f" {there.task_id}.",
+        "the idempotency key was used for something else before: by task"
+        f" {there.task_id}",
         field="key",
         got=spec.key,
         wanted="a new key, or exactly what was asked with this one",

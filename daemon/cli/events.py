@@ -23,14 +23,15 @@ def events(args: argparse.Namespace, client: Client, out: Output) -> int:
 
 
 def _document(name: str) -> object:
+    shown = "standard input" if name == "-" else name
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
         return msgspec.json.decode(data)
     except OSError as error:
-        text = f"{name} cannot be read: {error.strerror}"
+        text = f"{shown} cannot be read: {error.strerror}"
         raise CommandFailed(text, EXIT_USAGE) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise CommandFailed(f"{name} is not JSON: {error}", EXIT_USAGE) from None
+        raise CommandFailed(f"{shown} is not JSON: {error}", EXIT_USAGE) from None
 
 
 def _sentence(result: PublishResult) -> str:

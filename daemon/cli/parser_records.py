@@ -83,7 +83,7 @@ def add_feedback(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "score",
         metavar="SCORE",
-        type=values.number,
+        type=values.score,
         help="from 0 (useless) to 1 (perfect); a later one replaces it",
     )
     parser.add_argument(

@@ -50,7 +50,12 @@ def _add_submit(actions: "Commands[Parser]") -> None:
     add_strategy(parser, "--strategy")
     parser.add_argument("--provider", metavar="P", help="this provider and no other")
     parser.add_argument("--model", metavar="M", help="auto, a model or an alias")
-    parser.add_argument("--max-tokens", metavar="N", type=values.positive_int)
+    parser.add_argument(
+        "--max-tokens",
+        metavar="N",
+        type=values.positive_int,
+        help="the longest answer that is wanted",
+    )
     parser.add_argument("--priority", choices=PRIORITIES, help="default normal")
     words = "not before so many seconds from now"
     parser.add_argument("--delay", metavar="S", type=values.number, help=words)
@@ -89,7 +94,13 @@ def _add_list(actions: "Commands[Parser]") -> None:
     parser.add_argument("--priority", choices=PRIORITIES, help="only of this one")
     parser.add_argument("--batch", metavar="BATCH", help="only of this batch")
     parser.add_argument("--since", metavar="T", help="as for usage")
-    parser.add_argument("--limit", metavar="N", type=values.positive_int, default=20)
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=values.positive_int,
+        default=20,
+        help="so many of them (default 20, at most 1000)",
+    )
     parser.add_argument("--cursor", metavar="C", help="from the page before")
     add_client(parser)
 
@@ -110,7 +121,7 @@ def _add_timeout(parser: Parser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="S",
-        type=values.seconds,
+        type=values.wait,
         default=60.0,
         help="how long to wait (default 60, at most 3600)",
     )

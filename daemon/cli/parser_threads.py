@@ -40,7 +40,13 @@ def _add_list(actions: "Commands[Parser]") -> None:
     parser.add_argument("--task-type", metavar="T", help="only of this type")
     parser.add_argument("--since", metavar="T", help="as for usage: spoken in since")
     parser.add_argument("--user", metavar="U", help="whose; for administrators")
-    parser.add_argument("--limit", metavar="N", type=values.positive_int, default=20)
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=values.positive_int,
+        default=20,
+        help="so many of them (default 20, at most 1000)",
+    )
     parser.add_argument("--cursor", metavar="C", help="from the page before")
     add_client(parser)
 

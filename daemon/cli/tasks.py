@@ -4,10 +4,10 @@ import argparse
 from typing import IO
 
 from daemon.cli.ask import read_prompt
-from daemon.cli.connection import Client, typed
+from daemon.cli.connection import Client, CommandFailed, typed
 from daemon.cli.output import Output
 from daemon.cli.render import tasks as render
-from daemon.exits import EXIT_FAILED, EXIT_OK, EXIT_TRY_LATER
+from daemon.exits import EXIT_FAILED, EXIT_OK, EXIT_TRY_LATER, EXIT_USAGE
 from ipc.tasks import (
     TaskListResult,
     TasksResult,
@@ -100,6 +100,10 @@ def _wait(params: dict[str, object], client: Client, out: Output) -> int:
 
 
 def _which(args: argparse.Namespace) -> dict[str, object]:
+    if (args.id is None) is (args.batch is None):
+        got = "neither" if args.id is None else "both"
+        text = f"got {got}, wanted a TASK or --batch BATCH"
+        raise CommandFailed(text, EXIT_USAGE)
     given = {"task_id": args.id, "batch_id": args.batch}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -5,6 +5,7 @@ from typing import get_args
 
 from actors.messages.routing import Strategy
 from daemon.config_rules import strategy_name
+from ipc.tasks import MAX_WAIT_S
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 _MOST_DIGITS = 18
@@ -65,4 +66,25 @@ def seconds(text: str) -> float:
         value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"got '{text}', wanted seconds above 0")
+    return value
+
+
+def wait(text: str) -> float:
+    """Seconds that the daemon lets one call wait."""
+    value = seconds(text)
+    if value > MAX_WAIT_S:
+        raise argparse.ArgumentTypeError(
+            f"got '{text}', wanted seconds above 0 and at most {MAX_WAIT_S:g}"
+        )
+    return value
+
+
+def score(text: str) -> float:
+    """How good an answer was, from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"got '{text}', wanted a number from 0 to 1")
     return value

@@ -259,3 +259,34 @@ async def test_the_result_is_that_of_route() -> None:
     assert document["result"]["content"] == "well"
     assert document["refused"] == ("grok: empty",)
     assert document["error"] is None
+
+
+async def test_a_task_without_a_title_is_called_by_how_its_prompt_begins() -> None:
+    desk = Desk()
+    assert desk.spec(await desk.submit(title="mine")).title == "mine"
+    long = "Summarise\n\tthe  plan " + "x" * 100
+    title = desk.spec(await desk.submit(prompt=long)).title
+    assert title.startswith("Summarise the plan xxx")
+    assert len(title) <= 80
+    parts = [{"role": "user", "content": [{"type": "text", "text": "seen"}]}]
+    talk = [{"role": "user", "content": "old"}, {"role": "assistant", "content": "x"}]
+    asked = [*talk, {"role": "user", "content": "new"}]
+    spec = desk.spec(await desk.submit(prompt=None, messages=asked))
+    assert spec.title == "new"
+    assert desk.spec(await desk.submit(prompt=None, messages=parts)).title == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "said"),
+    [
+        ("wait", {}, "wanted one of task_id, task_ids, batch_id"),
+        ("wait", {"task_ids": ["a"], "batch_id": "b"}, "batch_id: got"),
+        ("cancel", {}, "wanted one of task_id, batch_id"),
+        ("retry", {"task_id": "a", "batch_id": "b"}, "only one of task_id, batch_id"),
+    ],
+)
+async def test_one_task_or_one_batch_is_named(
+    method: str, params: dict[str, object], said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        await Desk().call(method, ANN, **params)

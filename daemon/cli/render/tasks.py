@@ -47,7 +47,7 @@ def task(shown: TaskView, paint: Paint) -> str:
     facts = (
         ("task", shown.task_id),
         ("state", shown.state),
-        ("type", f"{shown.kind} {shown.type}"),
+        ("type", _type(shown)),
         ("priority", shown.priority),
         ("attempts", f"{shown.attempts} of {shown.max_attempts}"),
         ("created", moment(shown.created_at)),
@@ -70,6 +70,11 @@ def task(shown: TaskView, paint: Paint) -> str:
     ]
     found = _content(shown)
     return "\n".join(lines) + ("" if found is None else f"\n\n{printable(found)}")
+
+
+def _type(shown: TaskView) -> str:
+    """What it is, and of which type where that says more."""
+    return shown.kind if shown.type == shown.kind else f"{shown.kind} {shown.type}"
 
 
 def answer(shown: TaskView, paint: Paint) -> str:

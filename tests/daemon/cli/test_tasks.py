@@ -142,3 +142,29 @@ def test_json_is_the_result_as_it_came() -> None:
     document = typed.screen.document
     assert isinstance(document, dict)
     assert document["task_id"] == "T1"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("wait",), "got neither, wanted a TASK or --batch BATCH"),
+        (("retry", "T1", "--batch", "B"), "got both, wanted a TASK or --batch"),
+        (("submit", "x", "--wait", "--timeout", "5000"), "at most 3600"),
+        (("wait", "T1", "--timeout", "0"), "seconds above 0"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_done(
+    argv: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = machine(submit=KEPT)
+    assert typed.type("tasks", *argv) == 64
+    assert said in typed.screen.err + capsys.readouterr().err
+    assert typed.daemon is not None
+    assert typed.daemon.calls == []
+
+
+def test_a_type_that_is_only_the_kind_is_not_said_twice() -> None:
+    plain = replace(DONE, type="request")
+    typed = machine(get=plain)
+    typed.type("tasks", "show", "T1")
+    assert "type          request\n" in typed.screen.out

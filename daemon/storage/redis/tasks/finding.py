@@ -106,7 +106,7 @@ def _before(cursor: str | None) -> str:
         return "+inf"
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise InvalidRequest(
-            "This cursor is not one that a list of tasks gave.",
+            "the cursor is not one that a list of tasks gave",
             field="cursor",
             got=cursor[:40],
             wanted="the cursor of the page before",
