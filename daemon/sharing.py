@@ -139,7 +139,7 @@ class Sharing:
     def spawn(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Let it go on beside requests until the end."""
         assert self._group is not None, "nothing is shared"
-        self._group.start_soon(work)
+        self._group.start_soon(_go_on, work)
 
     def connect(self, around: Around) -> None:
         """Tell others of this daemon from now on, and hear of them."""

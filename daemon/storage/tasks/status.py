@@ -2,6 +2,7 @@
 
 import msgspec
 
+from actors.errors import QueueUnavailable
 from actors.messages.routing import ErrorInfo
 from actors.messages.tasks import NewTask, Task, TaskState
 from actors.policy.task_states import IN_WORK
@@ -34,8 +35,11 @@ def encode_spec(spec: NewTask) -> bytes:
 
 
 def task_of(spec: bytes, status: bytes, result: bytes | None) -> Task:
-    """The task of these parts."""
-    return _task(_spec(spec), _status(status), result)
+    """The task of these parts. Raises ``QueueUnavailable`` where they are none."""
+    try:
+        return _task(_spec(spec), _status(status), result)
+    except msgspec.DecodeError as error:
+        raise QueueUnavailable(f"a task that is kept is none: {error}") from error
 
 
 def _task(spec: NewTask, status: Status, result: bytes | None) -> Task:

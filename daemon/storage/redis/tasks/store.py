@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, cast
 
-from actors.errors import InvalidRequest, QueueUnavailable
+from actors.errors import InternalError, InvalidRequest, QueueUnavailable
 from actors.messages.routing import PRIORITIES
 from actors.messages.tasks import (
     ClaimAsk,
@@ -151,11 +151,7 @@ class RedisTasks:
             encoded = change.encoded()
         except (UnicodeError, OverflowError) as error:
             raise InvalidRequest(f"this cannot be kept: {error}") from error
-        answer = committed(
-            await self._link.run(
-                COMMIT, (self._base,), encoded, replicas=self._replicas
-            )
-        )
+        answer = committed(await self._send(COMMIT, encoded, replicas=self._replicas))
         if answer.outcome == "misfit":
             second, first = answer.misfit
             task_states.same(task_states.kept(new[first]), new[second])
@@ -364,7 +360,17 @@ class RedisTasks:
         return rows_of(await self._run(ROWS, *task_ids))
 
     async def _run(self, script: Script, *args: bytes | str | int) -> object:
-        return await self._link.run(script, (self._base,), args)
+        return await self._send(script, args)
+
+    async def _send(
+        self, script: Script, args: Sequence[bytes | str | int], *, replicas: int = 0
+    ) -> object:
+        """A script that fails at what is kept is no reason for the daemon to end."""
+        try:
+            return await self._link.run(script, (self._base,), args, replicas=replicas)
+        except InternalError as error:
+            said = f"what Redis keeps of tasks cannot be used: {error.message}"
+            raise QueueUnavailable(said) from error
 
 
 def _busy() -> QueueUnavailable:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from msgspec.structs import replace
 
-from actors.errors import InvalidRequest
+from actors.errors import InvalidRequest, QueueUnavailable
 from actors.messages.tasks import Ending, Task, TaskChange, TaskQuery
 from daemon.redis_address import parse_redis_url
 from daemon.storage.redis.link import RedisLink
@@ -74,6 +74,38 @@ async def test_an_orphan_is_pending_with_who_took_it_over(
     assert ids(taken) == ["t1"]
     assert [consumer for _, consumer in await pending(link)] == [b"w2"]
     assert await link.call("XLEN", STREAM) == 1
+
+
+@pytest.mark.parametrize("part", ["all", "seq", "stream:normal", "t:t1", "removals"])
+async def test_a_key_of_another_type_is_as_a_store_that_is_away(
+    store: RedisTasks, link: RedisLink, part: str
+) -> None:
+    """A bug would end the daemon, now and at every start."""
+    await store.submit((new(1),))
+    key = link.key(part, tag="tasks")
+    await link.call("DEL", key)
+    await link.call("SET", key, "x")
+    with pytest.raises(QueueUnavailable, match="cannot be used"):
+        await everything(store)
+    assert not link.away
+
+    await link.call("DEL", key)
+    await store.submit((new(2),))
+
+
+async def everything(store: RedisTasks) -> None:
+    await store.claim(ask())
+    await store.submit((new(3),))
+    await store.sweep(NOW, 10)
+
+
+async def test_a_task_that_is_none_is_as_a_store_that_is_away(
+    store: RedisTasks, link: RedisLink
+) -> None:
+    await store.submit((new(1),))
+    await link.call("HSET", link.key("t:t1", tag="tasks"), "status", b"\xff")
+    with pytest.raises(QueueUnavailable, match="is none"):
+        await store.get("t1")
 
 
 async def test_a_group_that_was_dropped_is_made_again(
