@@ -1,7 +1,8 @@
 """Daily budgets: their limits from the configuration, what was spent before from the ledger.
 
 Over a restart, ``kill -9`` included, nothing is forgotten that was written down: the
-ledger is summed up once, for the calls of today that began before this process counted.
+ledger is summed up once, for the calls of today whose requests ended before this process
+counted.
 Until that has worked (a database that is locked), only what is spent since counts, and a
 condition says so.
 """

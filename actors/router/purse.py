@@ -6,10 +6,18 @@ from decimal import Decimal
 from actors.errors import BudgetExceeded, DailyBudgetSpent
 from actors.messages.budgets import BudgetShare
 from actors.messages.provider import ModelSnapshot, Outcome
-from actors.messages.routing import Target
-from actors.policy.budgets import SOON_S, Budgets, Short
+from actors.messages.routing import RequestRecord, Target
+from actors.policy.budgets import DAY_S, SOON_S, Budgets, Short, resets_at
 
 _PER_MILLION = -6
+
+
+def count_unreserved(budgets: Budgets, record: RequestRecord, now: float) -> None:
+    """Count a request that began before anything was limited, and ends now."""
+    today = resets_at(now) - DAY_S
+    for attempt in record.attempts:
+        if attempt.cost_usd is not None and attempt.started_at >= today:
+            budgets.charge(record.user, attempt.cost_usd, now)
 
 
 class Purse:

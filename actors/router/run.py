@@ -28,6 +28,7 @@ from actors.router.calls import Calls, tell_failure
 from actors.router.desk import Desk, Plan
 from actors.router.messages import StartRoute
 from actors.router.places import Places
+from actors.router.purse import count_unreserved
 from actors.router.race import Spawn
 from actors.router.records import Ending, Journal
 from actors.runtime import Backend, Future
@@ -311,6 +312,9 @@ class RequestRun:
 
     def _write(self, record: RequestRecord) -> None:
         tools, sightings = self._desk.tools, self._desk.sightings
+        purse = self._plan.purse if self._plan else None
+        if purse is None and self._desk.daily.active:
+            count_unreserved(self._desk.daily, record, tools.utc())
         seen = sightings.take()
         if seen:
             record = replace(record, sightings=seen)

@@ -81,7 +81,7 @@ _SPENT_SQL = (
     f"SELECT r.user, SUM(COALESCE(a.cost, a.held, 0) / {_HALF}),"  # noqa: S608 - constants
     f" SUM(COALESCE(a.cost, a.held, 0) % {_HALF})"
     " FROM requests r JOIN attempts a ON a.request = r.id"
-    " WHERE r.at >= ? AND a.started_at >= ? AND a.started_at < ?"
+    " WHERE r.at >= ? AND a.started_at >= ? AND r.at + r.latency_s < ?"
     " GROUP BY r.user"
 )
 _TOTALS_SQL = (
@@ -198,7 +198,10 @@ async def usage(
 async def spent(
     database: Database, since: float, until: float
 ) -> dict[str | None, Decimal]:
-    """What calls that began in that time count for in daily budgets, by user."""
+    """What calls that began since then count for in daily budgets, by user.
+
+    Of requests that had ended by ``until``: those that end later count themselves.
+    """
     # A request may wait and retry for as long as its deadline before a call of it.
     asked = (since - DAY_S, since, until)
     rows = await database.read(_SPENT_SQL, asked)

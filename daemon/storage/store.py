@@ -143,7 +143,7 @@ class Store:
         return await queries.usage(self._database, since, by, own)
 
     async def spent(self, since: float, until: float) -> dict[str | None, Decimal]:
-        """What calls that began in that time count for in daily budgets, by user."""
+        """What calls since then, of requests that ended by ``until``, count, by user."""
         return await queries.spent(self._database, since, until)
 
     async def totals(self) -> dict[str, ProviderTotals]:

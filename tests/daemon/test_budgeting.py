@@ -49,12 +49,17 @@ async def budgeting(tmp_path: Path) -> AsyncIterator[Budgeting]:
     unknown = msgspec.structs.replace(
         attempt("a3", at=NOON - 1, cost=None), held_usd=Decimal("0.25")
     )
+    under_way = msgspec.structs.replace(
+        record(6, at=NOON - 2, attempts=(attempt("a5", at=NOON - 2, cost="11"),)),
+        latency_s=2.5,  # counted when it ended
+    )
     await stored.fold(
         record(1, at=DAY - 5, attempts=(attempt("a0", at=DAY - 5, cost="7"),)),
         record(2, at=DAY - 5, attempts=(attempt("a1", at=DAY, cost="0.5"),)),
         record(3, at=NOON - 2, user=None, attempts=(attempt("a2", at=NOON - 2),)),
         record(4, at=NOON - 2, attempts=(unknown,)),
         record(5, at=NOON, attempts=(attempt("a4", at=NOON, cost="9"),)),
+        under_way,
     )
     yield Budgeting(Late(), store, lambda: NOON)
     await store.close()

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from actors.errors import BudgetExceeded
-from daemon.simulator import SimulatedProvider, simulate
+from daemon.simulator import Latency, SimulatedProvider, simulate
 from ipc.calls import details
 from ipc.client import Client
 from tests.support.daemon_process import (
@@ -24,6 +24,7 @@ from tests.support.daemon_process import (
     prepared_daemon,
     process_environment,
 )
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -204,6 +205,31 @@ async def test_a_larger_one_holds_with_a_reload(
         assert await spent(client) == await billed(client)
         assert first.cost_usd is not None
         assert await spent(client) > first.cost_usd
+
+
+async def test_calls_under_way_when_it_is_switched_on_count(
+    tmp_path: Path, providers: dict[str, SimulatedProvider]
+) -> None:
+    for each in providers.values():
+        await each.change(latency=Latency(median_s=0.4))
+    async with (
+        daemon_process(tmp_path, configuration(providers)) as daemon,
+        Client([daemon.socket]) as client,
+    ):
+
+        async def ask() -> None:
+            await client.route("Hi.", max_tokens=20)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(ask)
+            await until(lambda: sum(p.stats.in_flight for p in providers.values()) == 5)
+            daemon.config.write_text(configuration(providers, told("1")))
+            await client.call("reload")
+            group.start_soon(ask)
+
+        bills = sum((p.stats.billed_usd for p in providers.values()), Decimal(0))
+        assert await spent(client) == await billed(client) == bills > 0
 
 
 def command(daemon: DaemonProcess, *words: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from actors.messages.chat import ChatRequest, Message
 from actors.messages.routing import ErrorInfo, RouteResult
-from actors.policy.budgets import BudgetLimits
+from actors.policy.budgets import BudgetLimits, resets_at
 from actors.policy.pricing import Price
 from actors.policy.tokens import upper_bound_prompt_tokens
 from actors.router import ProviderDefaults, RouterSettings
@@ -194,3 +194,31 @@ async def test_a_prompt_is_reserved_for_as_its_provider_counts_it(kind: str) -> 
 
         assert error.kind == "budget_exceeded"
         assert transports["a"].requests == []
+
+
+async def test_a_call_under_way_when_a_limit_is_first_set_counts_when_it_ends() -> None:
+    async with small_house({"a": FakeTransport(completion("a", after_s=5.0))}) as house:
+        outcomes: list[RouteResult | ErrorInfo] = []
+        house.router.route(request(chat=asks(100))).begin(outcomes.append)
+        await anyio.sleep(1.0)
+        limit(house, "1")
+        assert figures(house) == (0, 0)
+        await anyio.sleep(10.0)
+
+        (result,) = outcomes
+        assert isinstance(result, RouteResult)
+        assert result.cost_usd
+        assert figures(house) == (result.cost_usd, 0)
+
+
+async def test_one_that_began_the_day_before_a_limit_was_set_does_not_count() -> None:
+    async with small_house({"a": FakeTransport(completion("a", after_s=5.0))}) as house:
+        await anyio.sleep(resets_at(now()) - now() - 1.0)
+        outcomes: list[RouteResult | ErrorInfo] = []
+        house.router.route(request(chat=asks(100))).begin(outcomes.append)
+        await anyio.sleep(3.0)
+        limit(house, "1")
+        await anyio.sleep(10.0)
+
+        assert len(outcomes) == 1
+        assert figures(house) == (0, 0)
