@@ -38,6 +38,9 @@ _TABLE_NAMES = {
 _DATE_SUFFIX = re.compile(r"-20\d\d(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])$")
 _PER_MILLION = -6
 
+MAX_COST_USD = Decimal(1000)
+"""Of one call; beyond it a figure is taken for a mistake, so the cost is unknown."""
+
 
 class PriceTier(Struct, frozen=True, kw_only=True):
     """Prices for every token of a request with a prompt over the mark.
@@ -209,10 +212,11 @@ def settle_cost(
 ) -> tuple[Decimal | None, CostSource]:
     """What a call cost in US dollars and who says so; ``(None, "unknown")`` if nobody.
 
-    A reported zero beside tokens is not "free" and is passed over.
+    A reported zero beside tokens is not "free" and is passed over, and so is more than
+    one call can cost.
     """
     reported = usage.reported_cost_usd
-    if reported is not None and (reported > 0 or not _any_tokens(usage)):
+    if reported is not None and _credible(reported, usage):
         return reported, "provider"
     price: Price | None = None
     source: CostSource = "unknown"
@@ -221,7 +225,15 @@ def settle_cost(
     if price is None:
         price, source = book.lookup(provider, kind, requested_model)
     cost = cost_of(usage, price)
-    return (None, "unknown") if cost is None else (cost, source)
+    if cost is None or cost > MAX_COST_USD:
+        return None, "unknown"
+    return cost, source
+
+
+def _credible(reported: Decimal, usage: Usage) -> bool:
+    if reported > MAX_COST_USD:
+        return False
+    return reported > 0 or not _any_tokens(usage)
 
 
 def _any_tokens(usage: Usage) -> bool:

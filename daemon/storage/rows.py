@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from actors.messages.routing import AttemptRecord, RequestRecord
+from actors.policy.pricing import MAX_COST_USD
 
 Value = str | bytes | int | float | None
 
 PICO = Decimal(10) ** 12
-MAX_COST_USD = Decimal(1000)  # one call's; beyond it a figure is taken for a mistake
 _MAX_COUNT = 1 << 40
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
 from actors.messages.chat import Usage
 from actors.policy.pricing import (
@@ -324,6 +325,17 @@ def test_a_reported_zero_beside_tokens_is_not_free() -> None:
 
     assert settle(reported, "gpt-4o", "gpt-4o") == (Decimal(1), "table")
     assert settle(reported, "unheard-of", "unheard-of") == (None, "unknown")
+
+
+def test_more_than_one_call_can_cost_is_no_cost() -> None:
+    """The ledger takes it for a mistake as well, so no budget may count it."""
+    counts = Usage(prompt_tokens=10**6, completion_tokens=0)
+    absurd = replace(counts, reported_cost_usd=Decimal("1000.01"))
+    endless = Usage(prompt_tokens=10**14, completion_tokens=0)
+
+    assert settle(absurd, "gpt-4o", "gpt-4o") == (Decimal(1), "table")
+    assert settle(absurd, "unheard-of", "unheard-of") == (None, "unknown")
+    assert settle(endless, "gpt-4o", "gpt-4o") == (None, "unknown")
 
 
 def test_a_reported_zero_without_tokens_is_believed() -> None:
