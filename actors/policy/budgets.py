@@ -177,12 +177,23 @@ class Budgets:
                 return self._short(account, amount, now)
         return None
 
+    def refused(
+        self, user: str | None, amount: Decimal | None, now: float
+    ) -> Short | None:
+        """As ``short``, for a request that ends with it: an operator is told."""
+        short = self.short(user, amount, now)
+        if short is None or amount is None:
+            return short
+        for account in self.accounts(user):
+            if account.scope == short.scope and amount <= account.limit:
+                account.refused |= account.spent + amount > account.limit
+        return short
+
     def _short(self, account: Account, amount: Decimal | None, now: float) -> Short:
         frees: float | None = None
         if amount is not None and amount <= account.limit:
             later = account.spent + amount > account.limit
             frees = resets_at(now) - now if later else SOON_S
-            account.refused |= later
         return Short(
             scope=account.scope,
             name=account.name,

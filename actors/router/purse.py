@@ -82,7 +82,8 @@ class Purse:
 
     def refusal(self, target: Target) -> BudgetExceeded:
         """Why it is not, and when it would be."""
-        short = self._short(target)
+        cost = self._cost(target)
+        short = self._budgets.refused(self._user, cost, self._utc())
         if short is None:  # room was made in this moment
             return DailyBudgetSpent("the daily budget was taken", retry_after_s=SOON_S)
         frees_s = short.frees_in_s

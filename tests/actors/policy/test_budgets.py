@@ -98,6 +98,9 @@ def test_what_is_spent_frees_with_the_next_day() -> None:
     assert short is not None
     assert (short.scope, short.name) == ("user", "ada")
     assert short.frees_in_s == DAY_S / 2
+    assert list(book.findings(NOON)) == []  # a cheaper call may fit
+    assert book.refused("ada", Decimal("0.4"), NOON) is None
+    assert book.refused("ada", Decimal("0.5"), NOON) == short
     assert [each.code for each in book.findings(NOON)] == ["budget_spent"]
     assert book.reserve("2", "ada", Decimal("0.5"), resets_at(NOON)) is None
     assert list(book.findings(resets_at(NOON))) == []

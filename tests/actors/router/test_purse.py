@@ -73,7 +73,7 @@ async def test_who_has_spent_it_is_told_when_it_frees() -> None:
 
 async def test_a_dear_one_is_passed_over_for_one_that_fits() -> None:
     prices = {
-        "dear": Price(input=USD(100), output=USD(1000)),
+        "dear": Price(input=USD(1), output=USD(7)),
         "cheap": Price(input=USD(1), output=USD(1)),
     }
     transports = {name: FakeTransport(completion(name)) for name in prices}
@@ -81,9 +81,11 @@ async def test_a_dear_one_is_passed_over_for_one_that_fits() -> None:
     async with small_house(transports, settings=settings, prices=prices) as house:
         limit(house, "0.01")
 
+        house.desk.daily.charge(None, USD("0.005"), now())
         result = await house.answer(chat=asks(1000))
 
         assert result.provider == "cheap"
+        assert list(house.desk.daily.findings(now())) == []
 
 
 async def test_a_budget_counts_failed_calls_and_stops_the_next() -> None:
@@ -202,7 +204,7 @@ async def test_a_call_under_way_when_a_limit_is_first_set_counts_when_it_ends() 
         house.router.route(request(chat=asks(100))).begin(outcomes.append)
         await anyio.sleep(1.0)
         limit(house, "1")
-        assert figures(house) == (0, 0)
+        assert figures(house) == (USD(0), USD(0))
         await anyio.sleep(10.0)
 
         (result,) = outcomes
@@ -221,4 +223,4 @@ async def test_one_that_began_the_day_before_a_limit_was_set_does_not_count() ->
         await anyio.sleep(10.0)
 
         assert len(outcomes) == 1
-        assert figures(house) == (0, 0)
+        assert figures(house) == (USD(0), USD(0))
