@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from actors.messages.chat import Message, TextPart, ToolCall
-from actors.messages.consensus import Ballot, ConsensusInfo
+from actors.messages.consensus import Ballot, ConsensusInfo, IndependentVotes
 from actors.messages.routing import (
     AttemptRecord,
     ErrorInfo,
@@ -150,6 +150,7 @@ def _answer(request: RouteRequest, thread: str, result: RouteResult) -> ThreadEn
 
 
 def _how_decided(info: ConsensusInfo, words_of: str) -> dict[str, Detail]:
+    votes = info.independent_votes or IndependentVotes()
     return {
         "words_of": words_of,
         "method": info.method,
@@ -157,7 +158,8 @@ def _how_decided(info: ConsensusInfo, words_of: str) -> dict[str, Detail]:
         "rule": info.rule,
         "agreement": info.agreement,
         "confidence": info.confidence,
-        "effective_votes": info.effective_votes,
+        "independent_votes_at_least": votes.at_least,
+        "independent_votes_at_most": votes.at_most,
         "winner": info.winner,
         "judge": info.judge,
         "stopped_early": info.stopped_early,

@@ -179,7 +179,6 @@ class RoundEnd:
                 rule=verdict.message,
                 agreement=0.0,
                 confidence=None,
-                effective_votes=None,
                 winner=None,
                 groups=(),
                 ballots=ballots,
@@ -191,9 +190,6 @@ class RoundEnd:
             rule=verdict.rule,
             agreement=verdict.agreement,
             confidence=verdict.confidence,
-            effective_votes=self.desk.learned(
-                simulated=self._simulated()
-            ).effective_votes(sum(each.state == "answered" for each in ballots)),
             calls=len(self._attempts()),
             winner=verdict.winner,
             groups=verdict.count.groups,
@@ -201,6 +197,9 @@ class RoundEnd:
             stopped_early=verdict.early,
             judge=verdict.judge,
             plan=verdict.plan,
+            independent_votes=self.desk.learned(simulated=self._simulated()).worth(
+                sum(each.state == "answered" for each in ballots)
+            ),
         )
 
     # ---- sums over everybody who was asked, judge and chair included

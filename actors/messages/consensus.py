@@ -77,16 +77,27 @@ class CascadePlan(Struct, frozen=True, gc=False, kw_only=True):
     why: str
 
 
+class IndependentVotes(Struct, frozen=True, gc=False, kw_only=True):
+    """How many independent votes the ballots of a round are worth: models err together.
+
+    Labels do not always say who was right, so there is a least and a most. Both are
+    ``None`` while nothing is known, and ``unknown`` says why.
+    """
+
+    at_least: float | None = None
+    at_most: float | None = None
+    unknown: str | None = None
+
+
 class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     """How a round of consensus was decided.
 
     ``agreement`` is the winning group's share of the ballots. ``confidence`` is the
     probability that the answer is right, ``None`` where there is no honest figure.
-    ``effective_votes``: how many independent votes the ballots are worth, ``None``
-    while the correlation of the members' errors is not known. ``kind`` is what the
-    answers were compared as, ``rule`` what decided. ``stopped_early``: not everybody
+    ``kind`` is what the answers were compared as, ``rule`` what decided. ``stopped_early``: not everybody
     had to be heard. ``calls`` counts the upstream calls of everybody who was asked, judge
     and chair included. ``plan`` is a cascade's.
+    ``independent_votes`` is ``None`` where nothing was decided.
     """
 
     method: ConsensusMethod
@@ -94,7 +105,6 @@ class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     rule: str
     agreement: float
     confidence: float | None
-    effective_votes: float | None
     winner: int | None
     groups: tuple[tuple[str, ...], ...]
     ballots: tuple[Ballot, ...]
@@ -102,3 +112,4 @@ class ConsensusInfo(Struct, frozen=True, gc=False, kw_only=True):
     stopped_early: bool = False
     judge: str | None = None
     plan: CascadePlan | None = None
+    independent_votes: IndependentVotes | None = None

@@ -130,4 +130,5 @@ def independent_votes(
     rounds: Sequence[Answered], members: Sequence[str]
 ) -> float | None:
     seen = [{m: each.said.get(m) == each.right for m in members} for each in rounds]
-    return effective_votes(len(members), error_correlation(seen))
+    found = error_correlation(seen)  # least and most are one: all is known
+    return None if found is None else effective_votes(len(members), found.most)

@@ -175,7 +175,6 @@ INFO = ConsensusInfo(
     rule="majority",
     agreement=1.0,
     confidence=None,
-    effective_votes=None,
     winner=0,
     groups=(("claude", "grok"),),
     ballots=(),

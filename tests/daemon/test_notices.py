@@ -34,7 +34,6 @@ INFO = ConsensusInfo(
     rule="majority",
     agreement=1.0,
     confidence=None,
-    effective_votes=None,
     winner=0,
     groups=(("openai", "claude"),),
     ballots=(

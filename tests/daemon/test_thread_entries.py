@@ -12,7 +12,12 @@ from actors.messages.chat import (
     TextPart,
     ToolCall,
 )
-from actors.messages.consensus import Ballot, ConsensusAsk, ConsensusInfo
+from actors.messages.consensus import (
+    Ballot,
+    ConsensusAsk,
+    ConsensusInfo,
+    IndependentVotes,
+)
 from actors.messages.routing import AttemptSummary, ErrorInfo
 from daemon.thread_entries import decision, ending, question
 from tests.daemon.test_threads import answer
@@ -104,7 +109,7 @@ def test_a_verdict_comes_after_its_ballots_and_says_how_it_was_decided() -> None
         rule="two of three",
         agreement=0.5,
         confidence=0.7,
-        effective_votes=1.5,
+        independent_votes=IndependentVotes(at_least=1.5, at_most=1.8),
         winner=0,
         groups=(("one/m",),),
         ballots=ballots,
@@ -169,7 +174,6 @@ def test_ballots_of_an_answer_that_is_given_again_are_not_cast_again() -> None:
         rule="r",
         agreement=1.0,
         confidence=None,
-        effective_votes=None,
         winner=0,
         groups=(("one",),),
         ballots=(Ballot(member="one", state="answered", group=0),),

@@ -168,7 +168,6 @@ def test_a_decision_is_noted_where_it_has_a_thread_and_is_no_round() -> None:
         rule="r",
         agreement=1.0,
         confidence=None,
-        effective_votes=None,
         winner=0,
         groups=(),
         ballots=(),

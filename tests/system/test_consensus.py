@@ -157,7 +157,6 @@ class Votes:
             rule="",
             agreement=0.0,
             confidence=None,
-            effective_votes=None,
             winner=winner,
             groups=groups,
             ballots=ballots,

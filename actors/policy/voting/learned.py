@@ -8,11 +8,18 @@ one that it was not; which other answer was, nobody has said. The newest are kep
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from actors.messages.consensus import ConsensusInfo
+from actors.messages.consensus import ConsensusInfo, IndependentVotes
 from actors.policy.voting.choosing import plan_for
 from actors.policy.voting.climbing import Work
 from actors.policy.voting.fitting import MIN_LABELS, Fitting
-from actors.policy.voting.independence import correlating, effective_votes
+from actors.policy.voting.independence import (
+    RIGHT,
+    WRONG,
+    Correlation,
+    Truths,
+    correlating,
+    effective_votes,
+)
 from actors.policy.voting.likelihood import Round
 from actors.policy.voting.pages import Pages
 from actors.policy.voting.planning import Answered, Plan
@@ -27,7 +34,7 @@ GOOD = 0.5
 REFIT_SHARE = 50
 
 MIN_RATED = 20
-"""With fewer rounds of a known right answer the correlation says nothing."""
+"""With fewer labelled rounds the correlation says nothing."""
 
 MAX_PLANS = 4
 """Cascades that are planned for: those whose members and task type have most labels."""
@@ -48,7 +55,8 @@ class Learned:
         self.weights: JointWeights | None = None
         self.stale = len(self._pages) > 0
         self._new = 0
-        self._correlation: float | None = None
+        self._counted = False
+        self._correlation: Correlation | None = None
         self._plans: dict[_Asked, Plan] = {}
 
     def changes(self) -> Mapping[int, bytes]:
@@ -82,9 +90,10 @@ class Learned:
         rounds = self._pages.rounds()
         self.stale = False
         self._new = 0
-        rated = [_rated(each) for each in rounds if not each.wrong]
-        if len(rated) >= MIN_RATED:
-            self._correlation = yield from correlating(rated)
+        if len(rounds) >= MIN_RATED:
+            truths = [_truths(each) for each in rounds]
+            self._correlation = yield from correlating(truths)
+            self._counted = True
         if len(rounds) < MIN_LABELS:
             self.weights = None
             return
@@ -123,17 +132,34 @@ class Learned:
         )
         return self._plans.get(asked), labels
 
-    def effective_votes(self, ballots: int) -> float | None:
-        """How many independent votes so many ballots are worth, if that is known."""
-        return effective_votes(ballots, self._correlation)
+    def worth(self, ballots: int) -> IndependentVotes:
+        """How many independent votes so many ballots are worth, as far as it is known."""
+        found = self._correlation
+        if found is not None:
+            return IndependentVotes(
+                at_least=effective_votes(ballots, found.most),
+                at_most=effective_votes(ballots, found.least),
+            )
+        labels = len(self._pages)
+        if labels < MIN_RATED:
+            why = f"{labels} labelled rounds, {MIN_RATED} are needed"
+        elif self._counted:
+            why = "no two members are both known to have been right and wrong"
+        else:
+            why = "the labelled rounds are still being counted"
+        return IndependentVotes(unknown=why)
 
 
-def _rated(each: Round) -> Mapping[str, bool]:
-    return {
-        name: place == each.right
-        for place, group in enumerate(each.groups)
-        for name in group
-    }
+def _truths(each: Round) -> Truths:
+    """Who was right, as far as the label says so."""
+    truths: dict[str, int] = {}
+    for place, group in enumerate(each.groups):
+        if place in each.wrong or not each.wrong:
+            truth = RIGHT if place == each.right else WRONG
+        else:
+            truth = -1 - place
+        truths |= dict.fromkeys(group, truth)
+    return truths
 
 
 def _everybody(info: ConsensusInfo) -> tuple[str, ...]:

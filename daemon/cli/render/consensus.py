@@ -2,7 +2,7 @@
 
 from msgspec import UNSET
 
-from actors.messages.consensus import Ballot, ConsensusInfo
+from actors.messages.consensus import Ballot, ConsensusInfo, IndependentVotes
 from daemon.cli.render.table import Cell, Paint, Row, one_line, table
 from daemon.cli.render.units import UNKNOWN, decimals, money, seconds
 from ipc.results import RouteReply
@@ -26,8 +26,9 @@ def verdict(info: ConsensusInfo, paint: Paint) -> str:
         f"agreement {decimals(info.agreement if answered else None, 2)}",
         f"confidence {decimals(info.confidence, 2)}",
     ]
-    if info.effective_votes is not None:
-        parts.append(f"worth {info.effective_votes:.1f} independent votes")
+    worth = _worth(info.independent_votes)
+    if worth:
+        parts.append(f"worth {worth} independent votes")
     if info.stopped_early:
         parts.append("stopped early")
     compared = "" if info.kind == "none" else f" (compared as {info.kind})"
@@ -40,6 +41,13 @@ def verdict(info: ConsensusInfo, paint: Paint) -> str:
     headers = ["member", "ballot", "read by", *numbers, "note"]
     rows: list[Row] = [_row(info, each) for each in info.ballots]
     return "\n".join(lines) + "\n\n" + table(headers, rows, paint, right=numbers)
+
+
+def _worth(votes: IndependentVotes | None) -> str:
+    if votes is None or votes.at_least is None or votes.at_most is None:
+        return ""
+    least, most = f"{votes.at_least:.1f}", f"{votes.at_most:.1f}"
+    return least if least == most else f"{least} to {most}"
 
 
 def _row(info: ConsensusInfo, ballot: Ballot) -> Row:

@@ -15,7 +15,6 @@ INFO = ConsensusInfo(
     rule="prior accuracies",
     agreement=0.5,
     confidence=0.7,
-    effective_votes=None,
     winner=0,
     groups=(("a/x",), ("b/y",)),
     ballots=(

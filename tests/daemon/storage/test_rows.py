@@ -71,7 +71,6 @@ def test_a_round_counts_the_calls_of_its_members() -> None:
         rule="x",
         agreement=1.0,
         confidence=None,
-        effective_votes=None,
         winner=0,
         groups=(("a", "b"),),
         ballots=(),

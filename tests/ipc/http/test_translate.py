@@ -381,7 +381,6 @@ def test_how_a_round_was_decided_stands_beside_the_answer() -> None:
         rule="3 of 3",
         agreement=1.0,
         confidence=None,
-        effective_votes=None,
         winner=0,
         groups=(("a/x",),),
         ballots=(),

@@ -4,7 +4,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from actors.messages.consensus import Ballot, ConsensusInfo
+from actors.messages.consensus import Ballot, ConsensusInfo, IndependentVotes
 from actors.policy.voting import learned as module
 from actors.policy.voting.fitting import MIN_LABELS, Fitting
 from actors.policy.voting.learned import MIN_RATED, REFIT_SHARE, Learned
@@ -19,7 +19,6 @@ def info(*groups: tuple[str, ...], winner: int | None = 0) -> ConsensusInfo:
         rule="x",
         agreement=0.5,
         confidence=None,
-        effective_votes=None,
         winner=winner,
         groups=groups,
         ballots=(),
@@ -139,19 +138,67 @@ def test_what_was_never_kept_is_nothing() -> None:
     assert not Learned([None]).stale
 
 
-def test_independent_votes_are_counted_from_rounds_of_a_known_right_answer() -> None:
+def worth(*told: tuple[ConsensusInfo, float]) -> IndependentVotes:
+    """Of two ballots, after these labels."""
+    learned = Learned()
+    for number, (found, score) in enumerate(told):
+        learned.learn(f"d{number}", found, None, score)
+    refit(learned)
+    return learned.worth(2)
+
+
+TOGETHER = info(("a", "b"))
+APART = info(("a",), ("b",))
+
+
+def test_votes_of_members_that_err_together_are_worth_one() -> None:
+    labels = [(TOGETHER, score) for score in (1.0, 0.0)] * (MIN_RATED // 2)
+
+    assert worth(*labels) == IndependentVotes(at_least=1.0, at_most=1.0)
+
+
+def test_rounds_whose_answer_was_wrong_count_among_them() -> None:
+    """Where the two differ one errs; where they agree both are wrong as often as not."""
+    differ = [(APART, 1.0), (info(("a",), ("b",), winner=1), 1.0)] * 5
+    found = worth(*differ, *[(TOGETHER, 1.0), (TOGETHER, 0.0)] * 10)
+
+    assert found.at_least == found.at_most == pytest.approx(2 / (1 + 1 / 3), abs=0.01)
+
+
+def test_what_a_wrong_answer_leaves_open_has_a_least_and_a_most() -> None:
+    """``b`` may have been right or wrong in each of the rounds ``a`` lost."""
+    known = [(TOGETHER, 1.0)] * 15 + [(TOGETHER, 0.0)] * 5
+    found = worth(*known, *[(APART, 0.0)] * 3)
+
+    assert found.at_least == pytest.approx(1.0)
+    assert found.at_most is not None
+    assert 1.1 < found.at_most < 1.3
+    assert found.unknown is None
+
+
+def test_a_third_who_dissents_alone_is_taken_for_wrong_only_where_that_is_known() -> (
+    None
+):
+    open_ = info(("a",), ("b",), ("c",))
+    learned = Learned()
+    learned.learn("d", open_, None, 0.0)
+    learned.learn("e", open_, None, 1.0)
+
+    assert [module._truths(each) for each in learned._pages.rounds()] == [
+        {"a": 0, "b": -2, "c": -3},
+        {"a": 1, "b": 0, "c": 0},
+    ]
+
+
+def test_why_nothing_is_known_of_independence_is_said() -> None:
+    few = worth(*[(TOGETHER, 0.0)] * (MIN_RATED - 1))
+    never = worth(*[(TOGETHER, 1.0)] * MIN_RATED)
     learned = Learned()
     for number in range(MIN_RATED):
-        together = (("a", "b"),) if number % 2 else (("c",), ("a", "b"))
-        learned.learn(f"d{number}", info(*together), None, 1.0)
+        learned.learn(f"d{number}", TOGETHER, None, 1.0)
 
-    assert learned.effective_votes(2) is None
-    refit(learned)
-    assert learned.effective_votes(2) == pytest.approx(1.0, abs=0.01)
-
-
-def test_with_few_rounds_nothing_is_said_of_independence() -> None:
-    learned = taught(MIN_RATED // 2)
-    refit(learned)
-
-    assert learned.effective_votes(2) is None
+    assert few.unknown == f"{MIN_RATED - 1} labelled rounds, {MIN_RATED} are needed"
+    assert never.unknown == "no two members are both known to have been right and wrong"
+    assert learned.worth(2).unknown == "the labelled rounds are still being counted"
+    for each in (few, never):
+        assert (each.at_least, each.at_most) == (None, None)

@@ -40,7 +40,6 @@ def a_round(
         rule="x",
         agreement=1.0,
         confidence=None,
-        effective_votes=None,
         winner=answers.index(winner) if winner else None,
         groups=groups,
         ballots=ballots,

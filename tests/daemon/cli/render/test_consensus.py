@@ -2,9 +2,15 @@
 
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
-from actors.messages.consensus import Ballot, CascadePlan, ConsensusInfo
+from actors.messages.consensus import (
+    Ballot,
+    CascadePlan,
+    ConsensusInfo,
+    IndependentVotes,
+)
 from daemon.cli.render.consensus import round_account, verdict
 from daemon.cli.render.table import no_colours
 from tests.support.cli import REPLY
@@ -15,7 +21,7 @@ INFO = ConsensusInfo(
     rule="judged by c in 2 orders",
     agreement=1 / 3,
     confidence=None,
-    effective_votes=2.25,
+    independent_votes=IndependentVotes(at_least=1.75, at_most=2.25),
     winner=1,
     groups=(("a/x",), ("b/y",)),
     ballots=(
@@ -43,7 +49,7 @@ def test_every_ballot_has_a_row_that_says_what_became_of_it() -> None:
     rows = {line.split()[0]: line for line in lines[4:]}
 
     assert "3 of 4 answered, agreement 0.33, confidence -" in lines[0]
-    assert "worth 2.2 independent votes, stopped early" in lines[0]
+    assert "worth 1.8 to 2.2 independent votes, stopped early" in lines[0]
     assert lines[1] == "judged by c in 2 orders (compared as text)"
     assert rows["a/x"].split()[1:4] == ["A", "whole", "0.80"]
     assert "the idea" in rows["a/x"]
@@ -51,6 +57,20 @@ def test_every_ballot_has_a_row_that_says_what_became_of_it() -> None:
     assert "abstained" in rows["c/z"]
     assert "late" in rows["d/w"]
     assert "not waited for" in rows["d/w"]
+
+
+@pytest.mark.parametrize(
+    ("votes", "said"),
+    [
+        (IndependentVotes(at_least=1.52, at_most=1.49), "worth 1.5 independent votes"),
+        (IndependentVotes(unknown="3 labelled rounds"), "confidence -, stopped"),
+        (None, "confidence -, stopped"),
+    ],
+)
+def test_the_worth_of_votes_is_said_as_far_as_it_is_known(
+    votes: IndependentVotes | None, said: str
+) -> None:
+    assert said in verdict(replace(INFO, independent_votes=votes), no_colours)
 
 
 def test_where_nobody_answered_nothing_is_said_of_agreement() -> None:
