@@ -75,9 +75,10 @@ class TaskQueueHandle:
 
     async def submit(self, tasks: Sequence[NewTask]) -> tuple[Submitted, ...]:
         """Keep them, all or none; then they survive ``kill -9``."""
-        kept = await self._store.submit(tasks)
-        self._ref.tell(Ring())
-        return kept
+        try:
+            return await self._store.submit(tasks)
+        finally:
+            self._ref.tell(Ring())  # where it failed: so that the queue finds out why
 
     async def get(self, task_id: str) -> Task | None:
         return await self._store.get(task_id)

@@ -23,6 +23,11 @@ T = TypeVar("T")
 _TOGETHER = 64
 """How many pieces of work share a commit at most: the first waits for the last."""
 
+_BROKEN = frozenset(
+    (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
+)
+"""What no further call on the same connection gets over."""
+
 
 class Thread:
     """A thread with a connection of its own, made when first needed.
@@ -36,6 +41,7 @@ class Thread:
         self._path = path
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._executor: ThreadPoolExecutor | None = None
 
     def start(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
@@ -58,16 +64,37 @@ class Thread:
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            return work(self._connection)
+            return work(self._opened())
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+                self._close()  # perhaps somebody puts a good one there
             raise unavailable(self._path, error) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        """The connection to the file of that name now.
+
+        What goes to one that was deleted, or put aside, is gone with it.
+        """
+        if self._connection is not None and self._file != _file_at(self._path):
+            self._close()
+        if self._connection is None:
+            self._connection = self._connect()
+            self._file = _file_at(self._path)
+        return self._connection
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file it is, of all there have been under that name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def unavailable(path: Path, error: Exception) -> QueueUnavailable:

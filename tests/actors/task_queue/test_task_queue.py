@@ -14,6 +14,7 @@ from actors.errors import (
     InvalidRequest,
     NoProvider,
     ProviderServerError,
+    QueueUnavailable,
 )
 from actors.messages.routing import EndSink, RouteRequest, error_info
 from actors.messages.tasks import (
@@ -368,6 +369,16 @@ async def test_a_store_that_is_away_is_waited_for() -> None:
         await anyio.sleep(20.0)
         assert it.desk.findings() == ()
         assert worker.began == ["a"]
+
+
+async def test_a_store_that_keeps_nothing_is_told_of_at_once() -> None:
+    async with place(Laborer()) as it:
+        await anyio.sleep(1.0)
+        it.store.away = True
+        with pytest.raises(QueueUnavailable):
+            await it.handle.submit([task("a")])
+        await anyio.sleep(0.1)
+        assert it.desk.findings()[0].code == "queue_unavailable"
 
 
 async def test_a_kind_that_nobody_performs_waits() -> None:

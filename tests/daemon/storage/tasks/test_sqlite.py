@@ -1,9 +1,10 @@
 """What is the SQLite store's own: its file, its threads and its commits."""
 
 import asyncio
+import shutil
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -150,3 +151,75 @@ async def test_a_file_that_is_no_database_is_said_to_be_unavailable(
     with pytest.raises(QueueUnavailable, match=r"tasks\.db"):
         await store.submit((new(1),))
     await store.close()
+
+
+def delete(folder: Path) -> None:
+    for each in folder.iterdir():
+        each.unlink()
+
+
+def put_aside(folder: Path) -> None:
+    for each in list(folder.iterdir()):
+        each.rename(folder / f"aside-{each.name}")
+
+
+def damage(folder: Path) -> None:
+    for each in folder.iterdir():
+        with each.open("r+b") as file:
+            file.write(b"x" * each.stat().st_size)
+
+
+@pytest.mark.parametrize("gone", [delete, put_aside])
+async def test_nothing_is_kept_in_a_file_that_is_not_there_any_more(
+    store: SqliteTasks, tmp_path: Path, gone: Callable[[Path], None]
+) -> None:
+    await store.submit((new(1),))
+    assert await store.get("t1") is not None
+    gone(tmp_path)
+    await store.submit((new(2),))
+    assert await store.get("t1") is None
+    await store.close()
+
+    again = SqliteTasks(tmp_path)
+    assert ids((await again.find(TaskQuery())).tasks) == ["t2"]
+    await again.close()
+
+
+async def test_nothing_is_kept_in_a_folder_that_is_not_there_any_more(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    store = SqliteTasks(folder)
+    await store.submit((new(1),))
+    shutil.rmtree(folder)
+    with pytest.raises(QueueUnavailable):
+        await store.submit((new(2),))
+    folder.mkdir()
+    await store.submit((new(3),))
+
+    assert ids((await store.find(TaskQuery())).tasks) == ["t3"]
+    await store.close()
+
+
+async def test_a_file_that_was_damaged_may_be_taken_away(
+    store: SqliteTasks, tmp_path: Path
+) -> None:
+    await store.submit((new(1),))
+    damage(tmp_path)
+    with pytest.raises(QueueUnavailable):
+        await store.submit((new(2),))
+    delete(tmp_path)
+    await store.submit((new(3),))
+
+    assert ids((await store.find(TaskQuery())).tasks) == ["t3"]
+
+
+async def test_a_task_that_is_none_is_as_a_store_that_is_away(
+    store: SqliteTasks, tmp_path: Path
+) -> None:
+    await store.submit((new(1),))
+    with closing(sqlite3.connect(store.path)) as other, other:
+        other.execute("UPDATE tasks SET status = x'ff'")
+    with pytest.raises(QueueUnavailable, match="is none"):
+        await store.get("t1")
