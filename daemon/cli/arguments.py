@@ -3,13 +3,16 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
-from typing import Final, NoReturn
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NoReturn, TypeVar, overload
 
 from typing_extensions import override
 
 from daemon.cli import values
 from daemon.exits import EXIT_USAGE
+from ipc import fields
+
+N = TypeVar("N")
 
 
 class CommandsFormatter(argparse.RawDescriptionHelpFormatter):
@@ -29,13 +32,46 @@ class Parser(argparse.ArgumentParser):
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise UsageError(f"{self.prog}: {message}")
 
+    @overload
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: None = None
+    ) -> tuple[argparse.Namespace, list[str]]: ...
+
+    @overload
+    def parse_known_args(
+        self, args: Iterable[str] | None, namespace: N
+    ) -> tuple[N, list[str]]: ...
+
+    @overload
+    def parse_known_args(self, *, namespace: N) -> tuple[N, list[str]]: ...
+
+    @override
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: object = None
+    ) -> tuple[object, list[str]]:
+        """Each command says itself what it does not know, and what may have been meant."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            hint = _hint(left, self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(left)}{hint}")
+        return found, left
+
+
+def _hint(left: Sequence[str], flags: Collection[str]) -> str:
+    for word in left:
+        if word.startswith("-"):
+            return fields.nearest(word.partition("=")[0], flags)
+    return "; words that belong together want quotes around them"
+
 
 _CHOICE: Final = re.compile(r"invalid choice: (.*) \(choose from (.*)\)$", re.DOTALL)
 
 
 def _as_ours(found: "re.Match[str]") -> str:
     """A wrong choice in argparse's words, in those of every other mistake."""
-    return f"got {found[1]}, wanted one of {found[2].replace(chr(39), '')}"
+    choices = found[2].replace("'", "")
+    hint = fields.nearest(found[1].strip("'"), choices.split(", "))
+    return f"got {found[1]}, wanted one of {choices}{hint}"
 
 
 class UsageError(SystemExit):

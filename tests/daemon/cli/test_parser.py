@@ -60,6 +60,20 @@ def test_the_help_lists_every_command_and_the_exit_codes(
         (["weights", "--cost", "much"], "got 'much', wanted a number of at least 0"),
         (["usage", "--by", "day"], "got 'day', wanted one of provider, model"),
         (["config", "fix"], "got 'fix', wanted one of check, show"),
+        (["histroy"], "completion; did you mean history? (see gitbridge --help)"),
+        (["tasks", "lst"], "wait; did you mean list? (see gitbridge tasks --help)"),
+        (
+            ["ask", "--strem", "x"],
+            "gitbridge ask: unrecognized arguments: --strem; did you mean --stream?"
+            " (see gitbridge ask --help)",
+        ),
+        (["ask", "x", "--max-token=5"], "did you mean --max-tokens?"),
+        (["--vresion"], "gitbridge: unrecognized arguments: --vresion; did you mean"),
+        (["tasks", "list", "--xyz"], "--xyz (see gitbridge tasks list --help)"),
+        (
+            ["ask", "two", "words"],
+            "unrecognized arguments: words; words that belong together want quotes",
+        ),
     ],
 )
 def test_a_usage_error_is_one_line_and_64(
