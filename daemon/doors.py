@@ -275,9 +275,10 @@ async def open_doors(
     desk = TaskDesk(
         house.tasks.queue,
         house.tasks.config,
-        house.tasks.checks.unusable,
-        house.new_id,
-        utc,
+        unusable=house.tasks.checks.unusable,
+        find=house.desk.find,
+        new_id=house.new_id,
+        utc=utc,
     )
     eventing = Eventing(config, house.tasks, house.new_id, secrets, house.threads)
     service.serve_peers({**desk.answers(), "events.publish": eventing.publish})

@@ -51,6 +51,7 @@ class TaskDesk:
         queue: Gives the queue; starts it where it is not there yet.
         config: Gives the queue's configuration.
         unusable: Says why a JSON Schema cannot be used, if it cannot.
+        find: Whom a request means; raises where there is nobody of that name.
         new_id: Makes ids.
         utc: Epoch seconds.
     """
@@ -59,13 +60,16 @@ class TaskDesk:
         self,
         queue: Callable[[], Queue],
         config: Callable[[], QueueConfig],
+        *,
         unusable: Callable[[object], Awaitable[str | None]],
+        find: Callable[[RouteRequest], object],
         new_id: Callable[[], str],
         utc: Callable[[], float],
     ) -> None:
         self._queue = queue
         self._config = config
         self._unusable = unusable
+        self._find = find
         self._new_id = new_id
         self._utc = utc
 
@@ -133,6 +137,8 @@ class TaskDesk:
     ) -> NewTask:
         now, config = self._utc(), self._config()
         request = _request(asked, peer)
+        if request.consensus is None:
+            self._find(request)  # a name that is wrong now would only fail later
         rule = config.types.get(request.task_type or "", TaskTypeConfig())
         work = RequestWork(
             request=request,

@@ -130,7 +130,7 @@ class Desk:
     def decide(self, request: RouteRequest, now: float, deadline: float) -> Plan:
         """Rank the candidates and plan the attempts; errors come back in the plan."""
         try:
-            found = self._find(request)
+            found = self.find(request)
         except GitBridgeError as error:
             return Plan(self._undecided(request, error), None, error=error)
         resolution = found.resolution
@@ -167,7 +167,7 @@ class Desk:
         timeouts = resolution.alias.timeouts if resolution.alias else None
         return Plan(decision, plan, max_tokens, mode, timeouts, purse=purse)
 
-    def _find(self, request: RouteRequest) -> Found:
+    def find(self, request: RouteRequest) -> Found:
         """Whom it means; ``Lookup.find`` and the checks say what is raised."""
         snapshots = [p.snapshot() for p in self.tools.providers.values()]
         question = (request.model, request.provider, request.task_type)

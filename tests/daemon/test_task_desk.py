@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from actors.errors import InvalidRequest
+from actors.messages.routing import RouteRequest
 from actors.messages.tasks import (
     Ending,
     Lease,
@@ -65,15 +66,21 @@ async def unusable(schema: object) -> str | None:
     return "at $: no" if schema == {"$ref": "x"} else None
 
 
+def find(request: RouteRequest) -> None:
+    if request.provider == "opneai":
+        raise InvalidRequest("there is no provider 'opneai'", field="provider")
+
+
 class Desk:
     def __init__(self) -> None:
         self.queue = Queue()
         desk = TaskDesk(
             lambda: self.queue,  # type: ignore[arg-type, return-value]  # lists only
             lambda: CONFIG,
-            unusable,
-            id_maker(lambda: NOW),
-            lambda: NOW,
+            unusable=unusable,
+            find=find,
+            new_id=id_maker(lambda: NOW),
+            utc=lambda: NOW,
         )
         self.answers = desk.answers()
 
@@ -290,3 +297,18 @@ async def test_one_task_or_one_batch_is_named(
 ) -> None:
     with pytest.raises(InvalidRequest, match=said):
         await Desk().call(method, ANN, **params)
+
+
+async def test_a_name_that_nobody_has_is_refused_and_nothing_is_kept() -> None:
+    desk = Desk()
+    with pytest.raises(InvalidRequest, match="no provider 'opneai'"):
+        await desk.submit(provider="opneai")
+    with pytest.raises(InvalidRequest, match=r"tasks\[1\]: there is no provider"):
+        await desk.batch(tasks=[{"prompt": "a"}, {"prompt": "b", "provider": "opneai"}])
+    assert desk.queue.store.tasks == {}
+
+
+async def test_the_members_of_a_consensus_are_found_when_it_begins() -> None:
+    desk = Desk()
+    kept = await desk.submit(consensus={"members": ["opneai", "grok"]})
+    assert desk.work(kept).request.consensus is not None

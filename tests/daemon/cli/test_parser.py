@@ -64,8 +64,10 @@ def test_the_help_lists_every_command_and_the_exit_codes(
         (["tasks", "lst"], "wait; did you mean list? (see gitbridge tasks --help)"),
         (
             ["ask", "--strem", "x"],
-            "gitbridge ask: unrecognized arguments: --strem; did you mean --stream?"
-            " (see gitbridge ask --help)",
+            (
+                "gitbridge ask: unrecognized arguments: --strem; did you mean --stream?"
+                " (see gitbridge ask --help)"
+            ),
         ),
         (["ask", "x", "--max-token=5"], "did you mean --max-tokens?"),
         (["--vresion"], "gitbridge: unrecognized arguments: --vresion; did you mean"),
