@@ -87,7 +87,9 @@ def fingerprint(request: RouteRequest, scope: str, *, shared: bool) -> bytes:
 
 
 def _undelivered(chat: ChatRequest) -> ChatRequest:
-    """Without what OpenAI's dialect passes on and no model ever sees."""
+    """Without how vectors are written, and what is passed on that no model sees."""
+    if chat.embed is not None and chat.embed.base64:
+        chat = replace(chat, embed=replace(chat.embed, base64=False))
     if "metadata" not in chat.extra:
         return chat
     extra = {name: value for name, value in chat.extra.items() if name != "metadata"}

@@ -216,6 +216,14 @@ def test_what_no_model_sees_does_not_count() -> None:
     assert printed(bare) != printed(replace(bare, chat=chat(extra={"x": 2})))
 
 
+def test_how_vectors_are_written_does_not_count() -> None:
+    ask = EmbedAsk(inputs=("hello",))
+    numbers = replace(ASKED, chat=chat(messages=(), embed=ask))
+    packed = replace(ASKED, chat=chat(messages=(), embed=replace(ask, base64=True)))
+
+    assert printed(numbers) == printed(packed)
+
+
 def test_a_body_is_the_same_for_whoever_asks_it() -> None:
     bobs = replace(ASKED, user="bob", deadline_s=3.0)
 
