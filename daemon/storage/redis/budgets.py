@@ -134,12 +134,16 @@ class SharedBudgets:
         # Our clock may have been put back since the last start: go on from our newest.
         self._word = max(self._word, newest)
         budgets.together()
-        if budgets.day == day:
-            for account, (settled, reserved, mine) in zip(accounts, told, strict=True):
-                forgotten = max(0, mine - nanos_used(account.settled))
-                account.elsewhere = Elsewhere(
-                    in_dollars(settled + forgotten), in_dollars(reserved)
-                )
+        budgets.turn_over(self._utc())
+        if budgets.day != day:  # what was granted was of yesterday's: ask again
+            self._claims = claims + self._claims
+            self._news.set()
+            return
+        for account, (settled, reserved, mine) in zip(accounts, told, strict=True):
+            forgotten = max(0, mine - nanos_used(account.settled))
+            account.elsewhere = Elsewhere(
+                in_dollars(settled + forgotten), in_dollars(reserved)
+            )
         self._decide(claims, verdicts)
 
     def _decide(self, claims: Sequence[_Claim], verdicts: Sequence[bool]) -> None:

@@ -306,6 +306,30 @@ async def test_a_day_begins_anew_for_all(server: RedisServer) -> None:
         assert await one.claim("0.2") is None
 
 
+async def test_what_is_granted_over_midnight_is_asked_for_again(
+    server: RedisServer,
+) -> None:
+    async with members(server, house()) as (one, two):
+        midnight = NOON + DAY_S / 2
+        one.now, two.now = midnight - 0.1, midnight + 1.0
+        await one.shared.exchange()
+        assert await two.claim("0.9") is not None
+        server.freeze()
+        keys: list[str | None] = []
+
+        async def claim() -> None:
+            keys.append(await one.claim("0.5"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(claim)
+            await anyio.sleep(0.05)
+            one.now = midnight + 1.0
+            server.thaw()
+
+        assert keys == [None]
+        assert one.own == 0
+
+
 async def test_nothing_is_asked_where_nothing_is_limited(server: RedisServer) -> None:
     async with members(server, BudgetLimits(), 1) as (one,):
         await one.link.call("PING")
