@@ -216,6 +216,21 @@ async def test_a_judge_decides_between_free_texts_in_both_orders() -> None:
     assert len(result.attempts) == 4
 
 
+async def test_abstentions_count_in_the_agreement_with_a_judge_too() -> None:
+    transports = texts("Answer: A", "Answer: B, A poem", "Who knows")
+    transports["judge"] = FairJudge(completion(""))
+    members = ("one", "two", "three")
+    async with consensus_house(transports) as house:
+        _, info = await house.verdict(
+            "judge", members, judge="judge", prompt="Which?\nA. Essay\nB. Other"
+        )
+
+    assert info.rule == "judged by judge/gpt-4o in 2 orders"
+    assert [each.group for each in info.ballots] == [0, 1, None]
+    assert info.winner == 1
+    assert info.agreement == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize("judge", ["two", "two/gpt-4o"])
 async def test_a_judge_among_the_members_is_known_however_it_is_named(
     judge: str,
