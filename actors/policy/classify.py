@@ -84,6 +84,9 @@ Files:
 {text}
 -----"""
 
+MAX_TEXT: Final = 60_000
+"""Characters of paths that a prompt may hold; as of any other text."""
+
 PLACEHOLDERS: Final = frozenset(
     (
         *("event", "id", "repository", "number", "title", "text", "paths", "labels"),
@@ -162,7 +165,7 @@ def values_of(event: Event, task_type: str) -> dict[str, str]:
         "number": "" if event.number is None else str(event.number),
         "title": event.title,
         "text": event.text,
-        "paths": "\n".join(event.paths),
+        "paths": "\n".join(event.paths)[:MAX_TEXT],
         "labels": ", ".join(event.labels),
         "sender": event.sender or "",
         "url": event.url or "",

@@ -21,6 +21,9 @@ MAX_TEXT: Final = 60_000
 """Characters of a text that are kept; about what one comment may have on GitHub."""
 
 MAX_PATHS: Final = 3_000
+MAX_LINE: Final = 1_000
+"""Characters of a title."""
+
 MARKER: Final = "<!-- gitbridge:task="
 """How our own comments begin their invisible mark; they are no news to us."""
 
@@ -184,7 +187,7 @@ def _release(event: Event, payload: _Payload) -> Event:
     release = _needed(payload.release, "release", "release")
     return replace(
         event,
-        title=release.name or release.tag_name,
+        title=_line(release.name or release.tag_name),
         text=_cut(release.body or ""),
         url=release.html_url,
         ref=release.tag_name,
@@ -195,7 +198,7 @@ def _entry(event: Event, entry: _Entry) -> Event:
     return replace(
         event,
         number=entry.number,
-        title=entry.title,
+        title=_line(entry.title),
         text=_cut(entry.body or ""),
         labels=tuple(label.name for label in entry.labels if label.name),
         url=entry.html_url,
@@ -203,7 +206,12 @@ def _entry(event: Event, entry: _Entry) -> Event:
 
 
 def _first_line(text: str) -> str:
-    return text.partition("\n")[0].strip()
+    return _line(text.partition("\n")[0])
+
+
+def _line(text: str) -> str:
+    """A title: whoever may push, or make a release, writes it as long as they like."""
+    return text.strip()[:MAX_LINE]
 
 
 def _cut(text: str) -> str:

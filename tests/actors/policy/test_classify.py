@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from actors.messages.actions import EventRule, PostComment
 from actors.messages.events import Event
 from actors.policy.classify import (
+    MAX_TEXT,
     PLACEHOLDERS,
     SURE,
     fill,
@@ -190,3 +191,11 @@ def test_values_are_put_in_once() -> None:
 def test_what_a_template_may_name() -> None:
     assert strange_placeholders("{title} {answer} {x} {x}") == ["answer", "x"]
     assert strange_placeholders("{answer}", {"answer"}) == []
+
+
+def test_many_paths_are_cut() -> None:
+    event = replace(
+        EVENT, paths=tuple(f"{number}-{'x' * 4000}" for number in range(99))
+    )
+
+    assert len(values_of(event, "bug")["paths"]) == MAX_TEXT

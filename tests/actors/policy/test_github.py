@@ -6,7 +6,14 @@ from hypothesis import given, strategies as st
 
 from actors.errors import InvalidRequest
 from actors.messages.events import Event
-from actors.policy.github import MARKER, MAX_TEXT, is_genuine, read_event, signature
+from actors.policy.github import (
+    MARKER,
+    MAX_LINE,
+    MAX_TEXT,
+    is_genuine,
+    read_event,
+    signature,
+)
 from tests.support.github_payloads import payload
 
 
@@ -161,3 +168,17 @@ def test_long_texts_are_cut() -> None:
 
     assert len(event.text) == MAX_TEXT
     assert event.text.endswith("x…")
+
+
+@pytest.mark.parametrize("kind", ["push", "issues", "release"])
+def test_long_titles_are_cut(kind: str) -> None:
+    """A commit's first line and a release's name are as long as their writers like."""
+    document = msgspec.json.decode(payload(kind))
+    if kind == "push":
+        document["commits"][-1]["message"] = "x" * 100_000
+    else:
+        name = {"issues": ("issue", "title"), "release": ("release", "name")}[kind]
+        document[name[0]][name[1]] = "x" * 100_000
+    event = read(kind, msgspec.json.encode(document))
+
+    assert event.title == "x" * MAX_LINE
