@@ -38,7 +38,6 @@ from daemon.glance import at_a_glance, in_epoch_seconds
 from daemon.health_check import HealthDesk
 from daemon.notices import Listening, Notices
 from daemon.ownership import budgets_for, own_of
-from daemon.whatif import what_if
 from ipc import methods, results, whatif
 from ipc.explanation import ExplainParams, Explanation
 from ipc.listing import ModelRow, ModelsResult
@@ -254,6 +253,8 @@ class HouseService:
         return results.UsageResult(asked.by, since, rows, budgets)
 
     async def _whatif(self, params: object, peer: Peer) -> WhatIf:
+        from daemon.whatif import what_if  # noqa: PLC0415 - brings statistics along: who never asks need not carry it
+
         asked = cast("whatif.WhatIfParams", params)
         since = parse_since(asked.since, self._utc())
         return await what_if(self._ledger, asked, since, peer)

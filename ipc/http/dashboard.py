@@ -8,7 +8,7 @@ import base64
 import functools
 import hashlib
 import re
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from ipc.http.errors import Reply
@@ -20,7 +20,7 @@ _SCRIPT: Final = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 @functools.cache
 def page() -> Reply:
     """The page with its headers; read when it is first asked for."""
-    body = files("ipc.http").joinpath("page", "dashboard.html").read_bytes()
+    body = (Path(__file__).parent / "page" / "dashboard.html").read_bytes()
     policy = (
         "default-src 'none'",
         f"script-src {_only(_SCRIPT, body)}",

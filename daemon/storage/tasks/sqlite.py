@@ -26,7 +26,7 @@ from daemon.storage.migrations import scripts
 from daemon.storage.tasks import changing, reading, tidying
 from daemon.storage.tasks.commits import Commits, Thread
 
-_MIGRATIONS = "daemon.storage.tasks.migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 _CACHE = "PRAGMA cache_size = -2048"
 
 
@@ -155,7 +155,7 @@ class SqliteTasks:
         )
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        migrations = scripts(_MIGRATIONS)
+        migrations = scripts(MIGRATIONS)
         ((version,),) = connection.execute("PRAGMA user_version")
         if version > len(migrations):
             raise QueueUnavailable(

@@ -60,7 +60,7 @@ def test_numbers_that_cannot_be_true_are_unknown_and_break_no_insert() -> None:
     whole = request_row(record(1, at=float("nan")), b"")
 
     assert row[7] == 0.0
-    assert row[9:12] == (None, None, 5)
+    assert row[9:12] == [None, None, 5]
     assert whole[2] == 0.0
 
 

@@ -73,7 +73,7 @@ class Meeting(tuple[str, ...]):
 async def test_the_first_read_and_the_first_write_make_one_database(
     store: SqliteTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Meeting(scripts("daemon.storage.tasks.migrations"))
+    made = Meeting(scripts(sqlite.MIGRATIONS))
     monkeypatch.setattr(sqlite, "scripts", lambda _: made)
     (kept,), found = await asyncio.gather(store.submit((new(1),)), store.get("nobody"))
 
