@@ -108,7 +108,10 @@ def posterior_of(
             return posterior, _fitted(weights, posterior)
     rule = "prior accuracies"
     if method == "calibrated":
-        rule = f"prior accuracies: fewer than {MIN_LABELS} labels for these members"
+        # There may be labels enough: after a start they are fitted first.
+        rule = (
+            f"prior accuracies: no weights for these yet, from {MIN_LABELS} labels on"
+        )
     return prior_posterior(groups, evidence.accuracy), rule
 
 

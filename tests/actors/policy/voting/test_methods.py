@@ -67,7 +67,7 @@ def test_calibrated_goes_by_fitted_weights() -> None:
 def test_calibrated_falls_back_to_priors_and_says_so(evidence: Evidence) -> None:
     _, rule = posterior_of("calibrated", SPLIT, evidence)
 
-    assert rule.startswith("prior accuracies: fewer than 50 labels")
+    assert rule.startswith("prior accuracies: no weights for these yet")
 
 
 def test_best_of_takes_the_best_prior_whoever_agrees() -> None:
