@@ -8,6 +8,8 @@ from actors.errors import InvalidRequest
 
 _AGE: Final = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
 _AGE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_EPOCH: Final = re.compile(r"^\d{9,11}(?:\.\d+)?$")
+"""Seconds from 1973 on: fewer digits are a date without dashes, or lack a unit."""
 _EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 _LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
@@ -32,6 +34,8 @@ def parse_since(value: float | str | None, now: float) -> float | None:
 
 
 def _typed(value: str, now: float) -> float:
+    if _EPOCH.match(value.strip()):
+        return float(value)
     age = _AGE.match(value.strip())
     if age is not None:
         return now - float(age[1]) * _AGE_SECONDS[age[2]]

@@ -59,7 +59,9 @@ def _add_submit(actions: "Commands[Parser]") -> None:
     parser.add_argument("--priority", choices=PRIORITIES, help="default normal")
     words = "not before so many seconds from now"
     parser.add_argument("--delay", metavar="S", type=values.number, help=words)
-    parser.add_argument("--run-at", metavar="T", help="not before this time (ISO 8601)")
+    parser.add_argument(
+        "--run-at", metavar="T", help="not before this time (ISO 8601, UTC)"
+    )
     parser.add_argument("--deadline", metavar="T", help="not after this time")
     add_thread(parser)
     words = "the same key twice is one task"

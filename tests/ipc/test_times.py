@@ -14,6 +14,9 @@ NOW = 1_800_000_000.0
         (None, None),
         (12.5, 12.5),
         ("90s", NOW - 90),
+        ("1800000000", NOW),
+        (" 1799999999.5", NOW - 0.5),
+        ("20270115", NOW - 8 * 3600),
         ("2w", NOW - 14 * 86400),
         ("2027-01-15", NOW - 8 * 3600),
         ("2027-01-15T08:00:00+00:00", NOW),
@@ -25,9 +28,10 @@ def test_since_is_read_in_all_its_forms(
     assert parse_since(text, NOW) == wanted
 
 
-def test_a_since_that_is_no_time_says_what_was_wanted() -> None:
+@pytest.mark.parametrize("text", ["yesterday", "24", "1800000000000", "1e9", "-1", ""])
+def test_a_since_that_is_no_time_says_what_was_wanted(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_since("yesterday", NOW)
+        parse_since(text, NOW)
 
     assert caught.value.field == "since"
     assert "7d" in (caught.value.wanted or "")
