@@ -256,11 +256,19 @@ class _Names:
             return Resolution(targets=(Target(within, wanted),), named=True)
         targets = self._served(wanted)
         if not targets:
-            raise UnknownModel(
-                f"no provider serves the model {wanted!r}: gitbridge models, or"
-                " GET /v1/models, lists the names there are"
-            )
+            raise UnknownModel(self._unknown(wanted))
         return Resolution(targets=targets, named=True)
+
+    def _unknown(self, wanted: str) -> str:
+        if self.provider(wanted) is not None:
+            return (
+                f"{wanted} is a provider and no model: ask for the provider {wanted},"
+                f" or for {wanted}/<model>"
+            )
+        return (
+            f"no provider serves the model {wanted!r}: gitbridge models, or"
+            " GET /v1/models, lists the names there are"
+        )
 
     def _alias(self, wanted: str, alias: Alias, within: str | None) -> Resolution:
         targets = dict.fromkeys(

@@ -181,6 +181,11 @@ def test_an_unknown_model_is_named(model: str) -> None:
         look_up(model)
 
 
+def test_a_provider_in_place_of_a_model_is_told_from_one() -> None:
+    with pytest.raises(UnknownModel, match=r"claude is a provider.*claude/<model>"):
+        look_up("claude")
+
+
 # A forced provider
 
 
