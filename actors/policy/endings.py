@@ -8,6 +8,7 @@ from actors.errors import (
     Cancelled,
     ContentFiltered,
     ContextTooLong,
+    DeadlineExceeded,
     FailureClass,
     GitBridgeError,
     InternalError,
@@ -59,6 +60,8 @@ class Miss(Struct, frozen=True):
 
 def error_of(failure: Failure, provider: str | None) -> GitBridgeError:
     """The exception that says what ``failure`` says."""
+    if failure.failure == "timeout" and failure.owner == "caller":
+        return DeadlineExceeded(failure.message, provider=provider)
     kind = _PROVIDER_ERRORS.get(failure.failure)
     if kind is None:
         other = _OTHER_ERRORS[failure.failure]

@@ -56,6 +56,14 @@ def test_every_failure_has_its_exception(kind: FailureClass) -> None:
         assert error.failure == kind
 
 
+def test_a_deadline_of_the_callers_is_no_fault_of_the_providers() -> None:
+    ours = Failure(failure="timeout", message="too late", owner="caller", neutral=True)
+    theirs = Failure(failure="timeout", message="too slow", owner="provider")
+
+    assert error_of(ours, "a").kind == "deadline_exceeded"
+    assert error_of(theirs, "a").kind == "provider_error"
+
+
 def test_rate_limits_only_end_rate_limited_with_the_soonest_way_out() -> None:
     error = total_failure(
         [miss(A, "rate_limit"), miss(B, "rate_limit", called=False)], 4.5, forced=False
