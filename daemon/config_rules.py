@@ -114,7 +114,8 @@ def broken_rules(config: Config, origins: Mapping[str, str]) -> list[Problem]:
 
 def _queue(config: Config) -> Iterator[Problem]:
     if config.queue.backend == "redis" and config.queue.url is None:
-        yield Problem("queue.url", None, "wanted where the Redis of queue.backend is")
+        wanted = "wanted redis://HOST:PORT, as queue.backend is redis"
+        yield Problem("queue.url", None, wanted)
     if config.queue.url is not None:
         try:
             address = parse_redis_url(config.queue.url)
