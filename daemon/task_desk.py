@@ -183,6 +183,7 @@ class TaskDesk:
         told = asked.check or tasks.CheckParams()
         schema = told.schema
         if schema is not None:
+            fields.plain(schema, "check.schema")
             wrong = await self._unusable(schema)
             if wrong is not None:
                 wanted = f"a usable JSON Schema: {wrong}"

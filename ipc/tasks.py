@@ -13,6 +13,9 @@ from ipc.route import AskParams
 
 MAX_BATCH: Final = 1000
 MAX_WAIT_S: Final = 3600.0
+MAX_REQUIRED: Final = 200
+"""Keys that an answer must have; who left some out is told which."""
+
 
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Key = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -28,7 +31,7 @@ class CheckParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     finish: Literal["whole", "any"] = "whole"
     schema: dict[str, object] | None = None
-    required: tuple[str, ...] = ()
+    required: Annotated[tuple[Id, ...], Meta(max_length=MAX_REQUIRED)] = ()
     repair: bool = True
 
 

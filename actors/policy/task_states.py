@@ -227,7 +227,7 @@ def same(task: Task, spec: NewTask) -> Submitted:
     raise InvalidRequest(
         "the idempotency key was used for something else before: by task"
         f" {there.task_id}",
-        field="key",
+        field="idempotency_key",
         got=spec.key,
         wanted="a new key, or exactly what was asked with this one",
     )

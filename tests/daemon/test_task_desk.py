@@ -167,6 +167,10 @@ async def test_the_same_key_is_the_same_task() -> None:
         ({"run_at": "1h"}, "run_at"),
         ({"deadline": NOW - 1}, "deadline"),
         ({"check": {"schema": {"$ref": "x"}}}, "check.schema"),
+        ({"check": {"schema": {"const": float("nan")}}}, "check.schema"),
+        ({"check": {"schema": {"const": b"x"}}}, "check.schema"),
+        ({"check": {"schema": {"const": msgspec.msgpack.Ext(5, b"")}}}, "check.schema"),
+        ({"check": {"required": ["x"] * 201}}, "check.required"),
         ({"consensus": {"method": "dice"}}, "method"),
         ({"consensus": 1}, "consensus"),
         ({"idempotency_key": 5}, "idempotency_key"),
@@ -200,7 +204,7 @@ async def test_the_same_key_is_the_same_batch() -> None:
     for other in (two[:1], [*two, {"prompt": "three"}], two[::-1]):
         with pytest.raises(InvalidRequest) as refused:
             await desk.batch(tasks=other, idempotency_key="k")
-        assert refused.value.field == "key"
+        assert refused.value.field == "idempotency_key"
     assert len(desk.queue.store.tasks) == 4
 
 

@@ -48,7 +48,7 @@ async def test_a_key_used_for_something_else_keeps_nothing_of_its_batch(
     with pytest.raises(InvalidRequest) as refused:
         await store.submit((new(2), replace(new(3), key="k", digest=b"b")))
 
-    assert (refused.value.field, refused.value.got) == ("key", "k")
+    assert (refused.value.field, refused.value.got) == ("idempotency_key", "k")
     assert await store.get("t2") is None
 
 
