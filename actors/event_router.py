@@ -28,7 +28,7 @@ from actors.messages.work import RequestOutcome, RequestWork
 from actors.policy.classify import Guess, fill, plan_for, values_of
 
 ANYBODY = "events"
-"""Whose share of the queue events without a repository take."""
+"""Whose share of the queue events without caller and repository take."""
 
 MAX_TITLE = 200
 
@@ -65,7 +65,10 @@ class EventRouter:
         return plan_for(event, self.settings.rules, self.settings.guess)
 
     def task(self, event: Event, plan: Plan, user: str | None) -> NewTask:
-        """The task that an event is kept as: one for each id of a source."""
+        """The task that an event is kept as: one for each id of a source.
+
+        ``user`` is who told of it, if a caller did; ids are that caller's own.
+        """
         now, task_id = self._utc(), self._new_id()
         return NewTask(
             task_id=task_id,
@@ -73,7 +76,9 @@ class EventRouter:
             kind="event",
             type=event.name,
             payload=msgspec.msgpack.encode(EventWork(event)),
-            tenant=event.repository or ANYBODY,
+            # Not what a caller says it is about: they could take a share for each name,
+            # and the ids of each other's events.
+            tenant=user or event.repository or ANYBODY,
             created_at=now,
             run_at=now,
             priority=plan.priority,

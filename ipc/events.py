@@ -15,7 +15,7 @@ Line = Annotated[str, Meta(max_length=1000)]
 
 
 class PublishParams(Struct, frozen=True, forbid_unknown_fields=True):
-    """An event. ``id`` names it: a second one of the same id is a duplicate.
+    """An event. ``id`` names it: a second one of the caller's is a duplicate.
 
     ``name`` is its kind with what was done, such as ``issues.opened``; the other fields
     are what rules and prompts go by.

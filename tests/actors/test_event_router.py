@@ -6,6 +6,7 @@ from itertools import count
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.errors import InternalError, NotPermitted
 from actors.event_router import EventRouter, EventSettings, Followed
@@ -80,7 +81,7 @@ def test_an_event_is_one_task() -> None:
         "pull_request.opened",
         "high",
     )
-    assert (task.key, task.tenant) == ("github:d-1", "octo-org/hello")
+    assert (task.key, task.tenant) == ("github:d-1", "ada")
     assert (task.user, task.title) == ("ada", "Close the file on every path")
 
 
@@ -88,7 +89,7 @@ async def test_it_becomes_a_request() -> None:
     task, spec, work = await asked("pull_request")
 
     assert (spec.kind, spec.type, spec.priority) == ("request", "code_review", "high")
-    assert (spec.parent_id, spec.tenant) == (task.task_id, "octo-org/hello")
+    assert (spec.parent_id, spec.tenant) == (task.task_id, "ada")
     request = work.request
     assert request.chat.messages[0].content == (
         "Look at Close the file on every path: The handle leaked when parsing failed."
@@ -206,6 +207,25 @@ async def test_nothing_follows_where_nothing_is_to() -> None:
     performed = await followed.perform(kept(spec), lambda _: None)
 
     assert performed.follow_ups == ()
+
+
+@pytest.mark.parametrize(
+    ("user", "repository", "tenant"),
+    [
+        ("ada", "octo-org/hello", "ada"),
+        (None, "octo-org/hello", "octo-org/hello"),
+        (None, None, "events"),
+    ],
+)
+def test_whose_share_an_event_takes(
+    user: str | None, repository: str | None, tenant: str
+) -> None:
+    """A caller's own, whatever they say that it is about; its id is theirs, too."""
+    events = router()
+    what = replace(event("pull_request"), repository=repository)
+    plan = events.plan(what)
+    assert plan is not None
+    assert events.task(what, plan, user).tenant == tenant
 
 
 async def test_a_submitted_task_has_no_actions_of_its_own() -> None:
