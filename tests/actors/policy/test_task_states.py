@@ -207,7 +207,7 @@ def test_the_same_thing_again_is_the_task_that_is_there() -> None:
 @pytest.mark.parametrize(
     ("new", "field"),
     [
-        ({"key": "k", "digest": b"other"}, "key"),
+        ({"key": "k", "digest": b"other"}, "idempotency_key"),
         ({"key": None, "digest": b"other"}, "task_id"),
         ({"key": "other", "digest": b"other"}, "task_id"),
         ({"key": "k", "digest": b"d", "tenant": "bob"}, "task_id"),
