@@ -94,8 +94,9 @@ PLACEHOLDERS: Final = frozenset(
     )
 )
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
-_GLOB: Final = re.compile(r"\*\*/|\*\*|\*|\?")
-_GLOBS: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+_ACROSS: Final = re.compile(r"((?<![^/])\*\*/|\*\*)")
+_EARLIEST: Final = {"**/": "(?:.*?/)??", "**": ".*?"}
+_ANY: Final = {"**/": "(?:.*/)?", "**": ".*"}
 
 Guess = Callable[[str], tuple[str, float]]
 """Text -> task type and its probability in [0, 1]."""
@@ -208,9 +209,29 @@ def _touches(rule: EventRule, paths: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=512)
 def _pattern(glob: str) -> re.Pattern[str]:
-    parts: list[str] = []
-    end = 0
-    for found in _GLOB.finditer(glob):
-        parts += (re.escape(glob[end : found.start()]), _GLOBS[found[0]])
-        end = found.end()
-    return re.compile("".join((*parts, re.escape(glob[end:]))), re.DOTALL)
+    """The pattern of a glob, which takes no long time whatever the text.
+
+    What stands between two ``**`` is best found as early as can be: the second one then
+    has most to choose from. So no other place is tried for it again (``(?>``); only what
+    must reach the end of the text is.
+    """
+    first, *rest = _ACROSS.split(glob)
+    wilds, texts = ["", *rest[::2]], [first, *rest[1::2]]
+    parts = [
+        f"(?>{_EARLIEST.get(wild, '')}{_within(text)})"
+        for wild, text in zip(wilds[:-1], texts[:-1], strict=True)
+    ]
+    last = _ANY.get(wilds[-1], "") + _within(texts[-1], to_end=True)
+    return re.compile("".join((*parts, last)), re.DOTALL)
+
+
+def _within(glob: str, *, to_end: bool = False) -> str:
+    """What stands before, between or after ``**``: each ``*`` as short as can be."""
+    first, *rest = (
+        "".join("[^/]" if each == "?" else re.escape(each) for each in part)
+        for part in glob.split("*")
+    )
+    parts = [f"(?>[^/]*?{part})" for part in rest]
+    if rest and to_end:
+        parts[-1] = f"[^/]*{rest[-1]}"
+    return "".join((first, *parts))

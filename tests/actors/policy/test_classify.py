@@ -1,7 +1,9 @@
 """Which rule an event falls under, and what it makes of it."""
 
+import re
+
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
 
 from actors.messages.actions import EventRule, PostComment
@@ -199,3 +201,32 @@ def test_many_paths_are_cut() -> None:
     )
 
     assert len(values_of(event, "bug")["paths"]) == MAX_TEXT
+
+
+def tried_everywhere(glob: str) -> re.Pattern[str]:
+    """What a glob says, without regard to how long it takes."""
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    wild = re.compile(r"((?<![^/])\*\*/|\*\*|\*|\?)")
+    parts = (words.get(part, re.escape(part)) for part in wild.split(glob))
+    return re.compile("".join(parts), re.DOTALL)
+
+
+@settings(max_examples=1000)
+@given(
+    st.lists(st.sampled_from(("**/", "**", "*", "?", "a", "b", "/")), max_size=8),
+    st.text("ab/", max_size=12),
+)
+def test_globs_match_what_they_say(glob: list[str], path: str) -> None:
+    pattern = "".join(glob)
+    rule = EventRule(paths=(pattern,))
+    wanted = tried_everywhere(pattern).fullmatch(path) is not None
+    assert fits(rule, replace(EVENT, paths=(path,))) is wanted
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("path", ["a/b/" * 2000, "a/" * 4000, "/" * 8000, "a" * 8000])
+def test_no_path_takes_a_rule_long(path: str) -> None:
+    """It would keep everybody waiting: a path is written by whoever may push."""
+    globs = ("**/a/**/b/**/*.py", "**a**b**c", "a*a*a*a*c/**", "**/*a*b*c")
+    event = replace(EVENT, paths=tuple(f"{path}{end}" for end in range(20)))
+    assert not fits(EventRule(paths=globs), event)
