@@ -21,8 +21,10 @@ from actors.messages.provider import BreakerTransition, ProbeResult
 from actors.policy.budgets import DAY_S, BudgetLimits, Budgets
 from daemon.config import Config
 from daemon.ids import utc
+from daemon.ownership import budgets_for
 from daemon.storage.store import Store
 from daemon.telemetry import Gauge
+from ipc.methods import Peer
 
 RETRY_S = 5.0
 
@@ -129,11 +131,11 @@ class Budgeting:
         if self._trouble is not None:
             yield Finding(code="budgets_unsure", values={"error": self._trouble})
 
-    def figures(self) -> tuple[Gauge]:
-        """For whoever scrapes."""
+    def figures(self, peer: Peer) -> tuple[Gauge]:
+        """For whoever scrapes; of other users' budgets only administrators hear."""
         amounts: dict[tuple[str, ...], float] = {
             (row.scope, row.name or "", kind): float(amount)
-            for row in self.rows()
+            for row in budgets_for(peer, self.rows())
             for kind, amount in (
                 ("limit", row.limit_usd),
                 ("spent", row.spent_usd),

@@ -338,7 +338,7 @@ def _http_door(
     return HttpDoor(
         service,
         ready=lambda: service.is_ready,
-        metrics=lambda: house.telemetry.render(
+        metrics=lambda peer: house.telemetry.render(
             service.snapshots(),
             house.depths(),
             house.router.waiting(),
@@ -346,7 +346,7 @@ def _http_door(
             (
                 *house.vitals.figures(),
                 *house.tasks.figures(),
-                *house.budgeting.figures(),
+                *house.budgeting.figures(peer),
                 *house.caching.figures(),
                 *house.sharing.figures(),
             ),

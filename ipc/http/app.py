@@ -51,7 +51,7 @@ class HttpDoor:
     Args:
         service: What stands behind the door.
         ready: Whether the daemon is ready for requests.
-        metrics: The Prometheus text.
+        metrics: The Prometheus text, as far as it is for this peer.
         models: Aliases and ``<provider>/<model>`` names; ``auto`` is added here.
         access: Who may come in over TCP.
         version: The daemon's.
@@ -67,7 +67,7 @@ class HttpDoor:
         service: Service,
         *,
         ready: Callable[[], bool],
-        metrics: Callable[[], str],
+        metrics: Callable[[Peer], str],
         models: Callable[[], Sequence[ModelEntry]],
         access: auth.HttpAccess,
         version: str,

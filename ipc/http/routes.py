@@ -59,7 +59,7 @@ class Backing(NamedTuple):
 
     service: Service
     ready: Callable[[], bool]
-    metrics: Callable[[], str]
+    metrics: Callable[[Peer], str]
     models: Callable[[], Sequence[schema.ModelEntry]]
     version: str
     utc: Callable[[], float]
@@ -306,8 +306,7 @@ class Routes:
             self.broadcasts.discard(broadcast)
 
     async def _metrics(self, call: Call) -> web.StreamResponse:
-        del call
-        text = self._backing.metrics().encode()
+        text = self._backing.metrics(call.peer).encode()
         return respond(Reply(200, {"content-type": PROMETHEUS}, text))
 
 

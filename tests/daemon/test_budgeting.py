@@ -16,10 +16,12 @@ from daemon.budgeting import RETRY_S, Budgeting, budget_limits
 from daemon.config import Config
 from daemon.storage.spool import Spool
 from daemon.storage.store import Store
+from ipc.methods import Peer
 from tests.support.ledger_memory import MemoryLedger
 from tests.support.records import attempt, record
 from tests.support.stored import Stored
 
+ADMIN = Peer(door="json", tier="admin")
 DAY = 20_000 * float(DAY_S)
 NOON = DAY + DAY_S / 2
 
@@ -105,7 +107,7 @@ async def test_without_a_limit_nothing_is_asked_or_told(tmp_path: Path) -> None:
     assert ledger.failures == 1
     assert budgeting.rows() == ()
     assert list(budgeting.findings()) == []
-    assert budgeting.figures()[0].values == {}
+    assert budgeting.figures(ADMIN)[0].values == {}
 
 
 async def test_a_ledger_that_comes_late_is_asked_again(
@@ -174,8 +176,26 @@ async def test_health_checks_that_cost_money_count(budgeting: Budgeting) -> None
 
     (row,) = budgeting.rows()
     assert row.spent_usd == 2
-    assert budgeting.figures()[0].values == {
+    assert budgeting.figures(ADMIN)[0].values == {
         ("daemon", "", "limit"): 10.0,
         ("daemon", "", "spent"): 2.0,
         ("daemon", "", "reserved"): 0.0,
     }
+
+
+async def test_the_figures_of_others_are_for_administrators(
+    budgeting: Budgeting,
+) -> None:
+    budgeting.configure(config(usd_per_day=100, per_user_usd_per_day=10))
+    assert await budgeting.recall()
+    users = [row.name or "" for row in budgeting.rows() if row.scope == "user"]
+    user, nameless = sorted(users, reverse=True)
+    assert (bool(user), nameless) == (True, "")
+
+    def named(peer: Peer) -> set[tuple[str, ...]]:
+        return {labels[:2] for labels in budgeting.figures(peer)[0].values}
+
+    everybodys, own = {("daemon", "")}, {("user", user)}
+    assert named(Peer(door="http", user=user)) == everybodys | own
+    assert named(Peer(door="http", user="nobody else")) == everybodys
+    assert named(ADMIN) == everybodys | own | {("user", nameless)}

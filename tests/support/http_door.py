@@ -152,7 +152,7 @@ async def open_door(
     door = HttpDoor(
         service,
         ready=lambda: opened.ready,
-        metrics=lambda: "gitbridge_requests_total 1\n",
+        metrics=lambda _: "gitbridge_requests_total 1\n",
         models=lambda: opened.models,
         access=access,
         version="1.2.3",

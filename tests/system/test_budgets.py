@@ -179,6 +179,15 @@ async def test_a_token_has_its_own_over_http(
         assert re.search(
             r'gitbridge_budget_usd\{scope="token",name="rich",kind="limit"\} 5', metrics
         )
+        assert (
+            'name="poor"' not in metrics
+        )  # what another may spend is not rich's to see
+        connector = aiohttp.UnixConnector(str(daemon.socket))
+        async with (
+            aiohttp.ClientSession(connector=connector) as administrator,
+            administrator.get("http://localhost/metrics") as scraped,
+        ):
+            assert 'name="poor"' in await scraped.text()
         shown = command(daemon, "status")
         assert re.search(r"token rich +\$5", shown), shown
         assert "daily budget" in command(daemon, "usage")
