@@ -19,6 +19,7 @@ import pytest
 
 START_S = 10.0
 POLL_S = 0.01
+BUS_OFFSET = 10000  # where a cluster's node listens for the others
 
 
 def redis_program() -> Path | None:
@@ -47,11 +48,24 @@ def has_tls(program: Path) -> bool:
 
 
 def free_port() -> int:
-    """A port below those given to clients, with room for a cluster's bus."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port = int(held.getsockname()[1])
-    return 10000 + port % 20000
+    """A port below those given to clients that is free, as is that of a cluster's bus."""
+    for _ in range(100):
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", 0))
+            port = 10000 + int(held.getsockname()[1]) % 12000
+        if _is_free(port) and _is_free(port + BUS_OFFSET):
+            return port
+    raise AssertionError("no free port found in a hundred tries")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class RedisServer:
