@@ -180,6 +180,7 @@ def _error(request: RouteRequest, thread: str, info: ErrorInfo) -> ThreadEntry:
         request_id=request.request_id,
         task_id=_task_id(request),
         cost_usd=_cost(info),
+        simulated=info.simulated,
         data={
             "error": info.kind,
             "message": info.message[:_MESSAGE_CHARS],

@@ -21,7 +21,7 @@ from actors.messages.consensus import (
     ConsensusInfo,
     ConsensusMethod,
 )
-from actors.messages.provider import CostSource
+from actors.messages.provider import CostSource, all_simulated
 from actors.messages.routing import (
     AttemptSummary,
     Decision,
@@ -100,6 +100,7 @@ class RoundEnd:
                 decision_id=self.decision_id,
                 attempts=self._attempts(),
                 ballots=self.ballots,
+                simulated=self._simulated(),
             )
         won = verdict.result
         cost, source = self._cost()
@@ -211,7 +212,10 @@ class RoundEnd:
         return [each for each in self._replies() if isinstance(each, RouteResult)]
 
     def _simulated(self) -> bool:
-        return any(each.simulated for each in self._results())
+        replies = [each for each in self._replies() if each is not None]
+        if replies:
+            return any(each.simulated for each in replies)
+        return all_simulated(self.desk.tools.providers.values())
 
     def _attempts(self) -> tuple[AttemptSummary, ...]:
         return tuple(

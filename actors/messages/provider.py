@@ -1,6 +1,6 @@
 """What is said to and by a provider actor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -320,3 +320,9 @@ class ProviderRef(Protocol):
 
     def snapshot(self) -> ProviderSnapshot:
         """The newest snapshot, at once."""
+
+
+def all_simulated(providers: Iterable[ProviderRef]) -> bool:
+    """Whether there are only pretended ones: what called nobody is pretended, too."""
+    each = [provider.snapshot().simulated for provider in providers]
+    return bool(each) and all(each)

@@ -189,6 +189,7 @@ class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
     """An error as data: what the doors turn into their protocol's shape.
 
     ``cost_source`` is that of the least certain attempt; without any nothing was spent.
+    ``simulated``: a pretend provider was called, or nobody was where all are pretended.
     """
 
     kind: ErrorKind
@@ -206,6 +207,7 @@ class ErrorInfo(Struct, frozen=True, gc=False, kw_only=True):
     rate_limits: RateLimits | None = None
     mistakes: tuple[Mistake, ...] = ()
     ballots: tuple[Ballot, ...] = ()
+    simulated: bool = False
 
 
 class RouteResult(Struct, frozen=True, gc=False, kw_only=True):

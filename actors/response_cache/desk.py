@@ -227,7 +227,7 @@ def _record(
         prompt_chars=prompt_chars(request.chat),
         finish_reason=result.finish_reason if result else None,
         error_message=error.message[:MESSAGE_LIMIT] if error else None,
-        simulated=result.simulated if result else False,
+        simulated=outcome.simulated,
         metadata=request.metadata,
         parent_id=request.parent_id,
         thread=request.thread,

@@ -128,6 +128,7 @@ class Ending:
     at: float
     latency_s: float
     error: GitBridgeError | None = None
+    simulated: bool = False
     cost: tuple[Decimal | None, Decimal, CostSource] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -162,7 +163,7 @@ class Ending:
             prompt_chars=prompt_chars(request.chat),
             finish_reason=completion.finish_reason if completion else None,
             error_message=self.error.message[:MESSAGE_LIMIT] if self.error else None,
-            simulated=self.journal.simulated,
+            simulated=self.simulated,
             metadata=request.metadata,
             parent_id=request.parent_id,
             thread=request.thread,
@@ -198,7 +199,7 @@ class Ending:
             time_to_first_token_s=self._time_to_first_token(answered),
             confidence=self.decision.confidence,
             response_id=completion.response_id,
-            simulated=self.journal.simulated,
+            simulated=self.simulated,
             dropped=answered.dropped,
             rate_limits=answered.rate_limits,
             vectors=completion.vectors,
@@ -220,6 +221,7 @@ class Ending:
             attempts=self.journal.summaries(),
             cost_source=self.cost[2],
             rate_limits=self.journal.rate_limits,
+            simulated=self.simulated,
         )
 
     def _overhead_s(self) -> float:

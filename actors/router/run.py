@@ -15,7 +15,7 @@ from actors.errors import (
     Interrupted,
     NoProvider,
 )
-from actors.messages.provider import Outcome
+from actors.messages.provider import Outcome, all_simulated
 from actors.messages.routing import (
     Decision,
     ErrorInfo,
@@ -302,7 +302,13 @@ class RequestRun:
             at=self._at,
             latency_s=self._backend.now() - self._started,
             error=error,
+            simulated=self._simulated(),
         )
+
+    def _simulated(self) -> bool:
+        if self._journal.attempts:
+            return self._journal.simulated
+        return all_simulated(self._desk.tools.providers.values())
 
     def _interrupted(self) -> None:
         self._calls.abandon()

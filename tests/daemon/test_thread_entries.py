@@ -144,6 +144,16 @@ ERROR = ErrorInfo(
 )
 
 
+def test_ballots_of_a_pretended_round_that_failed_are_pretended_too() -> None:
+    ballots = (Ballot(member="one/m", state="failed"),)
+    asked = request(consensus=ConsensusAsk(members=("one/m", "two")))
+    pretended = ending(asked, "t", replace(ERROR, ballots=ballots, simulated=True))
+    real = ending(asked, "t", replace(ERROR, ballots=ballots))
+
+    assert [each.simulated for each in pretended] == [True, True]
+    assert [each.simulated for each in real] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("costs", "total"),
     [((), Decimal(0)), (("0.5", "0.25"), Decimal("0.75")), (("0.5", None), None)],

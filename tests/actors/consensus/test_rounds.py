@@ -490,3 +490,16 @@ async def _error_of(house: ConsensusHouse) -> str:
     outcome = await ended(house.handle.route(request(consensus=ConsensusAsk())))
     assert not isinstance(outcome, RouteResult)
     return outcome.kind
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+async def test_a_round_that_failed_is_as_pretended_as_its_members(
+    *, simulated: bool
+) -> None:
+    transports = three(refusal(500), refusal(500))
+    async with consensus_house(transports, simulated=simulated) as house:
+        failed = await house.error(ConsensusAsk(members=("one", "two")))
+
+        told = {record.simulated for record in house.rounds()}
+    assert len(failed.ballots) == 2
+    assert (failed.simulated, told) == (simulated, {simulated})

@@ -41,6 +41,7 @@ from tests.support.small_house import (
     MemoryKeeper,
     SmallHouse,
     ended,
+    provider,
     request,
     small_house,
 )
@@ -306,6 +307,30 @@ async def test_an_unknown_model_is_named_and_nobody_is_asked() -> None:
         assert "gpt-17" in error.message
         assert transports["cheap"].calls == []
         assert house.spool.records[0].outcome == "unknown_model"
+
+
+@pytest.mark.parametrize(
+    ("pretended", "of_nobody", "of_a_call"),
+    [
+        (("cheap", "dear"), True, True),
+        (("cheap",), False, True),
+        (("dear",), False, False),
+        ((), False, False),
+    ],
+)
+async def test_an_error_is_pretended_as_who_was_asked_or_as_all_who_could_be(
+    pretended: tuple[str, ...], *, of_nobody: bool, of_a_call: bool
+) -> None:
+    providers = {
+        name: provider(name, simulated=name in pretended) for name in ("cheap", "dear")
+    }
+    transports = two(refusal(500), completion())
+    async with small_house(transports, providers=providers) as house:
+        refused = await house.error(model="gpt-17")
+        failed = await house.error(provider="cheap")
+
+        told = [record.simulated for record in house.spool.records]
+    assert [refused.simulated, failed.simulated] == told == [of_nobody, of_a_call]
 
 
 async def test_a_forced_provider_is_retried_but_never_left() -> None:
