@@ -7,7 +7,7 @@ from typing import IO
 
 import msgspec
 
-from daemon.cli.render.table import Paint, colours, no_colours, printable
+from daemon.cli.render.table import Paint, no_colours, printable
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -30,6 +30,7 @@ class Output:
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
         self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+        self._columns = environ.get("COLUMNS", "")
         self.as_json = as_json
 
     @property
@@ -44,12 +45,26 @@ class Output:
 
     @property
     def paint(self) -> Paint:
-        """Colours for stdout, if it is a terminal that wants them."""
-        return colours if self.on_terminal and not self._plain else no_colours
+        """What stdout shows: if it is a terminal, colours it wants, and its width."""
+        return self._paint(self._out)
 
     @property
     def error_paint(self) -> Paint:
-        return colours if self.errors_on_terminal and not self._plain else no_colours
+        return self._paint(self._err)
+
+    def _paint(self, stream: IO[str]) -> Paint:
+        if not stream.isatty():
+            return no_colours
+        return Paint(coloured=not self._plain, width=self._width_of(stream))
+
+    def _width_of(self, terminal: IO[str]) -> int | None:
+        """``COLUMNS``, or what the terminal says; None if it says nothing."""
+        if self._columns.isdecimal() and int(self._columns):
+            return int(self._columns)
+        try:
+            return os.get_terminal_size(terminal.fileno()).columns or None
+        except OSError:
+            return None
 
     def result(self, text: str) -> None:
         """A rendered result, with a line break at its end."""

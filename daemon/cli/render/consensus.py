@@ -7,6 +7,10 @@ from daemon.cli.render.table import Cell, Paint, Row, one_line, table
 from daemon.cli.render.units import UNKNOWN, decimals, money, seconds
 from ipc.results import RouteReply
 
+_LONG = ("note",)
+_NAMES = ("member",)
+_SPARE = ("read by", "prior", "score", "latency", "note")
+
 
 def round_account(reply: RouteReply, paint: Paint) -> str:
     """Under an answer: the verdict, every ballot, and what all of it cost."""
@@ -40,7 +44,13 @@ def verdict(info: ConsensusInfo, paint: Paint) -> str:
     numbers = ("prior", "score", "latency", "cost")
     headers = ["member", "ballot", "read by", *numbers, "note"]
     rows: list[Row] = [_row(info, each) for each in info.ballots]
-    return "\n".join(lines) + "\n\n" + table(headers, rows, paint, right=numbers)
+    return (
+        "\n".join(lines)
+        + "\n\n"
+        + table(
+            headers, rows, paint, right=numbers, long=_LONG, names=_NAMES, spare=_SPARE
+        )
+    )
 
 
 def _worth(votes: IndependentVotes | None) -> str:

@@ -6,6 +6,10 @@ from daemon.cli.render.table import Cell, Paint, Row, one_line, table
 from daemon.cli.render.units import UNKNOWN, count, money
 from ipc.listing import ModelRow, ModelsResult
 
+_LONG = ("abilities",)
+_NAMES = ("provider/model",)
+_SPARE = ("prices by", "max out", "cached/1M", "retires", "abilities", "window")
+
 
 def models(result: ModelsResult, paint: Paint) -> str:
     """``gitbridge models``: the names, then a table of every model."""
@@ -31,7 +35,15 @@ def _table(rows: Sequence[ModelRow], paint: Paint) -> str:
         return "no models"
     numbers = ("in/1M", "cached/1M", "out/1M", "window", "max out")
     headers = ["provider/model", *numbers, "prices by", "abilities", "retires"]
-    return table(headers, [_cells(row) for row in rows], paint, right=numbers)
+    return table(
+        headers,
+        [_cells(row) for row in rows],
+        paint,
+        right=numbers,
+        long=_LONG,
+        names=_NAMES,
+        spare=_SPARE,
+    )
 
 
 def _cells(row: ModelRow) -> Row:

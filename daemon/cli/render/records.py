@@ -30,6 +30,9 @@ from ipc.explanation import Explanation
 from ipc.feedback import FeedbackResult
 from ipc.results import HistoryResult, RouteReply, UsageResult
 
+_HISTORY_LONG = ("strategy",)
+_HISTORY_SPARE = ("calls", "confidence", "strategy", "tokens", "at", "latency", "cost")
+
 
 def history(result: HistoryResult, paint: Paint) -> str:
     """``gitbridge history``: newest first."""
@@ -38,7 +41,15 @@ def history(result: HistoryResult, paint: Paint) -> str:
     numbers = ("calls", "tokens", "cost", "latency", "confidence")
     headers = ["at", "decision", "provider/model", "strategy", "outcome", *numbers]
     rows: list[Row] = [_history_row(entry) for entry in result.entries]
-    return table(headers, rows, paint, right=numbers)
+    return table(
+        headers,
+        rows,
+        paint,
+        right=numbers,
+        long=_HISTORY_LONG,
+        names=("provider/model",),
+        spare=_HISTORY_SPARE,
+    )
 
 
 def _history_row(entry: HistoryEntry) -> Row:

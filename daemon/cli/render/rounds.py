@@ -5,6 +5,8 @@ from daemon.cli.render.table import Paint, Row, one_line, table
 from daemon.cli.render.units import UNKNOWN, count, money, share
 
 _NUMBERS = ("right", "of", "share", "of all, at least", "at most", "cost a round")
+_NAMES = ("who was right when they differed",)
+_SPARE = ("cost a round", "at most", "of all, at least")
 
 
 def rounds(report: RoundsReport, paint: Paint) -> str:
@@ -43,7 +45,11 @@ def _part(row: RoundsRow, paint: Paint) -> str:
         for member in row.members
     ]
     headers = ("who was right when they differed", *_NUMBERS)
-    return "\n".join(lines) + "\n\n" + table(headers, rows, paint, right=_NUMBERS)
+    return (
+        "\n".join(lines)
+        + "\n\n"
+        + table(headers, rows, paint, right=_NUMBERS, names=_NAMES, spare=_SPARE)
+    )
 
 
 def _bought(row: RoundsRow) -> str:

@@ -29,6 +29,16 @@ from ipc.results import (
 _SEVERITIES: dict[str, Tone] = {"info": "dim", "warning": "warn", "error": "bad"}
 _BREAKERS: dict[str, Tone] = {"closed": "good", "half_open": "warn", "open": "bad"}
 
+_NAMES = ("model", "provider/model", "provider", "task type")
+_SPARE = (
+    *("in flight", "window", "p50", "kind", "failures", "success", "p95"),
+    *("requests", "latency", "cost", "model"),
+)
+_METRICS_SPARE = (
+    *("last request", "unpriced", "cost/1k", "prompt", "completion", "success"),
+    *("latency", "failures"),
+)
+
 
 def status(result: StatusResult, paint: Paint) -> str:
     """``gitbridge status``."""
@@ -78,7 +88,7 @@ def _status_table(providers: Sequence[ProviderStatus], paint: Paint) -> str:
         for each in providers
     ]
     headers = ["provider", "model", "health", "breaker", *numbers]
-    return table(headers, rows, paint, right=numbers)
+    return table(headers, rows, paint, right=numbers, names=_NAMES, spare=_SPARE)
 
 
 def _of_limit(in_flight: int, limit: int | None) -> str:
@@ -138,7 +148,9 @@ def providers(result: ProvidersResult, paint: Paint) -> str:
         return "no providers"
     numbers = ("success", "p50", "p95", "in/1M", "out/1M", "window", "in flight")
     headers = ["provider/model", "kind", "health", "breaker", *numbers]
-    return table(headers, rows, paint, right=numbers) + quality(result.quality, paint)
+    return table(
+        headers, rows, paint, right=numbers, names=_NAMES, spare=_SPARE
+    ) + quality(result.quality, paint)
 
 
 def _model_row(provider: ProviderSnapshot, model: ModelSnapshot) -> Row:
@@ -174,7 +186,9 @@ def quality(rows: Sequence[QualityRow], paint: Paint) -> str:
         for each in rows
     ]
     headers = ["task type", "provider/model", "quality", "labels"]
-    return "\n\n" + table(headers, cells, paint, right=("quality", "labels"))
+    return "\n\n" + table(
+        headers, cells, paint, right=("quality", "labels"), names=_NAMES
+    )
 
 
 def metrics(result: MetricsResult, paint: Paint) -> str:
@@ -189,7 +203,14 @@ def metrics(result: MetricsResult, paint: Paint) -> str:
         *(count(result.unpriced_calls), ""),
     ]
     headers = ["provider", *numbers, "last request"]
-    shown = table(headers, [*rows, total], paint, right=numbers)
+    shown = table(
+        headers,
+        [*rows, total],
+        paint,
+        right=numbers,
+        names=_NAMES,
+        spare=_METRICS_SPARE,
+    )
     return shown + quality(result.quality, paint)
 
 

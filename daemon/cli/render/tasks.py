@@ -15,6 +15,9 @@ _TONES: dict[str, Tone] = {
     "waiting": "warn",
 }
 
+_LONG = ("what",)
+_SPARE = ("priority", "attempts", "type", "created", "what")
+
 
 def listing(page: TaskListResult, paint: Paint) -> str:
     """A line for each."""
@@ -22,7 +25,7 @@ def listing(page: TaskListResult, paint: Paint) -> str:
         return "no tasks"
     head = ("task", "state", "type", "priority", "attempts", "created", "what")
     rows: list[Row] = [_row(task) for task in page.tasks]
-    text = table(head, rows, paint, right=("attempts",))
+    text = table(head, rows, paint, right=("attempts",), long=_LONG, spare=_SPARE)
     if page.cursor is not None:
         text += f"\n{paint(f'more: --cursor {page.cursor}', 'dim')}"
     return text

@@ -7,6 +7,8 @@ from ipc.threads import ThreadEntryRow, ThreadsGetResult, ThreadsListResult
 
 _TONES: dict[str, Tone] = {"done": "good", "failed": "bad", "open": "warn"}
 _WHO = 3
+_LONG = ("about", "who")
+_SPARE = ("entries", "who", "cost", "began", "about")
 
 
 def listing(page: ThreadsListResult, paint: Paint) -> str:
@@ -27,7 +29,7 @@ def listing(page: ThreadsListResult, paint: Paint) -> str:
         ]
         for each in page.threads
     ]
-    text = table(head, rows, paint, right=numbers)
+    text = table(head, rows, paint, right=numbers, long=_LONG, spare=_SPARE)
     if page.cursor is not None:
         text += f"\n{paint(f'more: --cursor {page.cursor}', 'dim')}"
     return text

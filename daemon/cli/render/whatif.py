@@ -28,7 +28,7 @@ def whatif(result: WhatIf, paint: Paint) -> str:
     if result.moves:
         rows: list[Row] = [[m.before, m.after, str(m.requests)] for m in result.moves]
         head = ("went to", "would have gone to", "requests")
-        parts.append(table(head, rows, paint, right=("requests",)))
+        parts.append(table(head, rows, paint, right=("requests",), names=head[:2]))
     if result.total_cost_difference_usd is not None:
         total = result.total_cost_difference_usd
         word = "saved" if total < 0 else "paid more"
@@ -46,7 +46,13 @@ def _figures(result: WhatIf, paint: Paint) -> str:
         _row("answered at first try", result.first_try, share),
     ]
     numbers = ("recorded", "estimated", "difference", "95 % interval", "requests")
-    return table(("mean a request", *numbers), rows, paint, right=numbers)
+    return table(
+        ("mean a request", *numbers),
+        rows,
+        paint,
+        right=numbers,
+        spare=("requests", "estimated", "recorded"),
+    )
 
 
 def _row(name: str, each: Estimate, shown: Callable[[float], str]) -> Row:
