@@ -1,7 +1,7 @@
 """The methods about tasks: what callers ask, as the queue takes it, and back."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar, cast
 
 import msgspec
@@ -10,8 +10,16 @@ from msgspec.structs import replace
 
 from actors.errors import InvalidRequest
 from actors.messages.routing import RouteRequest
-from actors.messages.tasks import NewTask, Submitted, Task, TaskPage, TaskQuery
+from actors.messages.tasks import (
+    NewTask,
+    Submitted,
+    Task,
+    TaskPage,
+    TaskQuery,
+    TaskState,
+)
 from actors.messages.work import Check, RequestWork
+from actors.policy.task_states import IN_QUEUE, IN_WORK, RETRIED
 from daemon.config import QueueConfig, TaskTypeConfig
 from daemon.task_views import view
 from ipc import fields, tasks
@@ -245,17 +253,20 @@ class TaskDesk:
     # ---- changing
 
     async def _cancel(self, params: object, peer: Peer) -> tasks.TasksResult:
-        return await self._change(params, peer, self._queue().cancel)
+        change = self._queue().cancel
+        return await self._change(params, peer, change, IN_QUEUE | IN_WORK)
 
     async def _retry(self, params: object, peer: Peer) -> tasks.TasksResult:
-        return await self._change(params, peer, self._queue().retry)
+        return await self._change(params, peer, self._queue().retry, RETRIED)
 
     async def _change(
         self,
         params: object,
         peer: Peer,
         change: Callable[[str], Awaitable[Task | None]],
+        changeable: Collection[TaskState],
     ) -> tasks.TasksResult:
+        """Repeating it is no mistake, so those in no such state are told, not refused."""
         asked = cast("tasks.TaskManyParams", params)
         if asked.batch_id is not None:
             found = await self._batch(asked.batch_id, peer)
@@ -263,7 +274,8 @@ class TaskDesk:
             found = [await self._own(asked.task_id or "", peer)]
         changed = [await change(task.task_id) for task in found]
         return tasks.TasksResult(
-            tuple(view(task, whole=False) for task in changed if task is not None)
+            tuple(view(task, whole=False) for task in changed if task is not None),
+            tuple(task.task_id for task in found if task.state not in changeable),
         )
 
     # ---- whose

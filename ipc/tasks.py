@@ -181,9 +181,14 @@ class TaskListResult(Struct, frozen=True):
 
 
 class TasksResult(Struct, frozen=True):
-    """The tasks, as they are now."""
+    """The tasks, as they are now.
+
+    ``unchanged`` are the ids of those that stayed as they were: ``cancel`` changes none
+    that has ended, ``retry`` only those that have ended without an answer.
+    """
 
     tasks: tuple[TaskView, ...]
+    unchanged: tuple[str, ...] = ()
 
 
 class TaskWaitResult(Struct, frozen=True):

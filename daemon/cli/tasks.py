@@ -60,8 +60,12 @@ def tasks(
             return _wait({**_which(args), "timeout_s": args.timeout}, client, out)
         case _:
             result = client.call(f"tasks.{args.action}", _which(args))
-            page = TaskListResult(typed(result, TasksResult).tasks)
+            changed = typed(result, TasksResult)
+            page = TaskListResult(changed.tasks)
             _put(out, result, render.listing(page, out.paint))
+            for told in render.unchanged(changed, args.action):
+                if not out.as_json:
+                    out.note(told)
     return EXIT_OK
 
 

@@ -13,6 +13,7 @@ from actors.messages.tasks import (
     Task,
     TaskPage,
     TaskQuery,
+    TaskState,
 )
 from actors.messages.work import RequestOutcome, RequestWork
 from daemon.config import QueueConfig, TaskTypeConfig
@@ -235,6 +236,34 @@ async def test_a_batch_is_kept_wholly_or_not_at_all() -> None:
     retried = await desk.call("retry", task_id=kept.task_id)
     assert isinstance(retried, TasksResult)
     assert retried.tasks[0].state == "queued"
+
+
+@pytest.mark.parametrize(
+    ("state", "unchanged"),
+    [
+        ("queued", {"retry"}),
+        ("waiting", {"retry"}),
+        ("leased", {"retry"}),
+        ("running", {"retry"}),
+        ("done", {"retry", "cancel"}),
+        ("failed", {"cancel"}),
+        ("cancelled", {"cancel"}),
+        ("dead", {"cancel"}),
+    ],
+)
+async def test_what_is_not_changed_is_told(
+    state: TaskState, unchanged: set[str]
+) -> None:
+    for action in ("retry", "cancel"):
+        desk = Desk()
+        kept = await desk.submit()
+        tasks = desk.queue.store.tasks
+        before = msgspec.structs.replace(tasks[kept.task_id], state=state)
+        tasks[kept.task_id] = before
+        result = await desk.call(action, task_id=kept.task_id)
+        assert isinstance(result, TasksResult)
+        stayed = tasks[kept.task_id] == before
+        assert stayed == bool(result.unchanged) == (action in unchanged)
 
 
 async def test_users_see_their_own_and_administrators_all() -> None:

@@ -5,7 +5,7 @@ import msgspec
 from daemon.cli.render.table import Cell, Paint, Row, Tone, printable, table
 from daemon.cli.render.units import UNKNOWN, moment
 from ipc.results import RouteReply
-from ipc.tasks import TaskListResult, TaskView
+from ipc.tasks import TaskListResult, TasksResult, TaskView
 
 _TONES: dict[str, Tone] = {
     "done": "good",
@@ -29,6 +29,23 @@ def listing(page: TaskListResult, paint: Paint) -> str:
     if page.cursor is not None:
         text += f"\n{paint(f'more: --cursor {page.cursor}', 'dim')}"
     return text
+
+
+def unchanged(changed: TasksResult, action: str) -> list[str]:
+    """A sentence for each that ``cancel`` or ``retry`` left as it was."""
+    states = {task.task_id: task.state for task in changed.tasks}
+    takes = _TAKES[action]
+    return [
+        f"task {name} is {states[name]}: nothing was changed, {action} takes {takes}"
+        for name in changed.unchanged
+        if name in states
+    ]
+
+
+_TAKES = {
+    "cancel": "only what has not ended",
+    "retry": "only what is failed, cancelled or dead",
+}
 
 
 def _row(task: TaskView) -> Row:

@@ -136,6 +136,26 @@ def test_a_task_or_a_batch_is_changed(action: str) -> None:
     assert params(typed) == {"batch_id": "B"}
 
 
+@pytest.mark.parametrize(
+    ("action", "takes"),
+    [
+        ("cancel", "only what has not ended"),
+        ("retry", "only what is failed, cancelled or dead"),
+    ],
+)
+def test_what_stays_as_it_is_is_said_beside_the_result(action: str, takes: str) -> None:
+    typed = machine(**{action: TasksResult((DONE,), ("T1", "gone"))})
+    assert typed.type("tasks", action, "T1") == 0
+    said = f"task T1 is done: nothing was changed, {action} takes {takes}\n"
+    assert typed.screen.err == said
+
+    typed = machine(**{action: TasksResult((DONE,), ("T1",))})
+    assert typed.type("tasks", action, "T1", "--json") == 0
+    assert isinstance(typed.screen.document, dict)
+    assert typed.screen.document["unchanged"] == ["T1"]
+    assert typed.screen.err == ""
+
+
 def test_json_is_the_result_as_it_came() -> None:
     typed = machine(get=DONE)
     assert typed.type("tasks", "show", "T1", "--json") == 0
