@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 GAP = 2
 LEAST = 20
 """A shortened column keeps so many characters: less tells nobody anything."""
+LEAST_NAME = 30
+"""A name keeps so many as long as there are other columns to leave out."""
 
 
 def fit(
@@ -12,37 +14,42 @@ def fit(
     room: int | None,
     *,
     long: Sequence[str] = (),
+    names: Sequence[str] = (),
     spare: Sequence[str] = (),
 ) -> dict[str, int]:
     """The columns that stay, in their order, and the width of each in characters.
 
-    Those in ``long`` give what is missing first, down to ``LEAST`` or their header;
-    if that is not enough, those in ``spare`` are left out, one after another. What
+    Those in ``long`` give what is missing first, down to ``LEAST`` or their header,
+    then those in ``names`` down to ``LEAST_NAME``; if that is not enough, those in
+    ``spare`` are left out, one after another, and at last names get ``LEAST``. What
     must stay may be wider than the room.
 
     Args:
         columns: The width each column would have.
         room: Characters on a line; None if nothing limits them.
-        long: Columns that may be shortened, the first ones first.
+        long: Columns of free text that may be shortened, the first ones first.
+        names: Columns of names that may be shortened, the first ones first.
         spare: Columns that may be left out, the first ones first.
     """
     widths = dict(columns)
     if room is None:
         return widths
-    least = {name: _least(name, widths[name]) for name in long if name in widths}
+    wanted = {name: _least(name, columns, LEAST) for name in long if name in columns}
+    wanted |= {n: _least(n, columns, LEAST_NAME) for n in names if n in columns}
     for name in spare:
-        if _total(widths | least) <= room:
+        if _total(widths | wanted) <= room:
             break
         widths.pop(name, None)
-        least.pop(name, None)
-    for name, floor in least.items():
+        wanted.pop(name, None)
+    for name in wanted:
         missing = max(0, _total(widths) - room)
+        floor = _least(name, columns, LEAST)
         widths[name] = max(floor, widths[name] - missing)
     return widths
 
 
-def _least(name: str, width: int) -> int:
-    return min(width, max(len(name), LEAST))
+def _least(name: str, columns: Mapping[str, int], characters: int) -> int:
+    return min(columns[name], max(len(name), characters))
 
 
 def _total(widths: Mapping[str, int]) -> int:

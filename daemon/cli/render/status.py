@@ -31,8 +31,8 @@ _BREAKERS: dict[str, Tone] = {"closed": "good", "half_open": "warn", "open": "ba
 
 _NAMES = ("model", "provider/model", "provider", "task type")
 _SPARE = (
-    *("in flight", "window", "p50", "kind", "failures", "success", "p95"),
-    *("requests", "latency", "cost", "model"),
+    *("in flight", "window", "p50", "failures", "success", "p95"),
+    *("requests", "latency", "cost", "model", "out/1M", "in/1M"),
 )
 _METRICS_SPARE = (
     *("last request", "unpriced", "cost/1k", "prompt", "completion", "success"),

@@ -73,7 +73,7 @@ def table(
         header: max([len(header), *(len(row[index].text) for row in cells)])
         for index, header in enumerate(headers)
     }
-    widths = fit(columns, paint.width, long=[*long, *names], spare=spare)
+    widths = fit(columns, paint.width, long=long, names=names, spare=spare)
     heads = [Cell(header, "dim") for header in headers]
     lines = [
         _line(_narrow(row, headers, widths, names), right, widths, paint)

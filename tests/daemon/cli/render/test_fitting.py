@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from daemon.cli.render import tasks, threads
 from daemon.cli.render.consensus import verdict
-from daemon.cli.render.fitting import GAP, LEAST, fit, shorten, shorten_name
+from daemon.cli.render.fitting import GAP, LEAST, LEAST_NAME, fit, shorten, shorten_name
 from daemon.cli.render.models import models
 from daemon.cli.render.records import history
 from daemon.cli.render.status import metrics, providers, status
@@ -96,6 +96,17 @@ def test_long_columns_give_before_any_is_left_out() -> None:
         "note": LEAST,
         "at": 10,
     }
+
+
+def test_columns_are_left_out_before_names_cannot_be_told_apart() -> None:
+    columns = {"name": 60, "at": 10, "id": 10}
+
+    kept = fit(columns, 50, names=["name", "missing"], spare=["at"])
+    assert kept == {"name": 38, "id": 10}
+    kept = fit(columns, 54, names=["name"], spare=["at"])
+    assert kept == {"name": LEAST_NAME, "at": 10, "id": 10}
+    assert fit(columns, 35, names=["name"], spare=["at"]) == {"name": 23, "id": 10}
+    assert fit(columns, 5, names=["name"]) == {"name": LEAST, "at": 10, "id": 10}
 
 
 def test_columns_go_in_the_order_named_and_the_rest_takes_their_room() -> None:
@@ -210,3 +221,8 @@ def test_every_table_fits_the_usual_terminal(name: str) -> None:
     added = [line for line in usual if line not in wide]
     assert all(len(line) <= 80 for line in added), added
     assert max(len(line) for line in usual if "  " in line.strip()) <= 80
+
+
+@pytest.mark.parametrize("name", ["providers", "status", "metrics"])
+def test_a_narrow_table_still_says_who_is_simulated(name: str) -> None:
+    assert "(simulated)" in LISTINGS[name](Paint(width=80))
