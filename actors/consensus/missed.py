@@ -47,11 +47,23 @@ def no_quorum(asked: Sequence[Asked], quorum: int) -> GitBridgeError:
     if any(each.reply is None for each in asked) or kinds == {"deadline_exceeded"}:
         return DeadlineExceeded(f"the deadline passed: {text}")
     if kinds == {"budget_exceeded"}:
-        return BudgetExceeded(f"{text}: {failed[0].message}")
+        return BudgetExceeded(f"{text}: {_reasons(asked)}")
     if answered or len(failed) < len(asked) or len(kinds) != 1:
         return ProviderError(text)
     shared = _SHARED.get(failed[0].kind, ProviderError)
     waits = [each.retry_after_s for each in failed if each.retry_after_s is not None]
     return shared(
         f"{text}: {failed[0].message}", retry_after_s=min(waits, default=None)
+    )
+
+
+def _reasons(asked: Sequence[Asked]) -> str:
+    """Of each member why it was refused; the same words only once."""
+    members: dict[str, list[str]] = {}
+    for each in asked:
+        if isinstance(each.reply, ErrorInfo):
+            members.setdefault(each.reply.message, []).append(each.member)
+    return "; ".join(
+        why if who[0] in why else f"{', '.join(who)}: {why}"
+        for why, who in members.items()
     )

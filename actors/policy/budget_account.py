@@ -65,9 +65,14 @@ class Account:
     def used(self) -> Decimal:
         return self.spent + self.under_way
 
-    def admits(self, amount: Decimal) -> bool:
+    @property
+    def room(self) -> Decimal:
+        """The most a call may cost that is admitted now; below zero: none is."""
         most = self.limit if self.ceiling is None else min(self.limit, self.ceiling)
-        return self.used + amount <= most
+        return most - self.used
+
+    def admits(self, amount: Decimal) -> bool:
+        return amount <= self.room
 
     def keep_to_part(self, parts: int) -> None:
         """Use no more than an equal part of what is left, until ``ceiling`` is lifted."""

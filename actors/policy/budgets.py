@@ -57,7 +57,8 @@ class Short(Struct, frozen=True, kw_only=True):
     scope: Scope
     name: str | None
     limit: Decimal
-    used: Decimal
+    spent: Decimal
+    reserved: Decimal
     needed: Decimal | None
     frees_in_s: float | None
     ceiling: Decimal | None = None
@@ -70,13 +71,23 @@ class Short(Struct, frozen=True, kw_only=True):
         text = f"the daily budget of {whose} is {dollars(self.limit)}"
         if self.needed is None:
             return f"{text}, and the price of this call is unknown"
-        text += f", {dollars(self.used)} of it are spent or reserved"
+        text += f": {self._use()}"
         if self.ceiling is not None:
             text += (
                 f" (this daemon goes no further than {dollars(self.ceiling)} while it"
                 " cannot ask the others)"
             )
-        return f"{text}, and this call may cost {dollars(self.needed)}"
+        return f"{text}; this call may cost {dollars(self.needed)}"
+
+    def _use(self) -> str:
+        told = []
+        if self.spent:
+            told.append(f"{dollars(self.spent)} spent")
+        if self.reserved:
+            told.append(f"{dollars(self.reserved)} reserved by calls under way")
+        left = max(_NOTHING, self.limit - self.spent - self.reserved)
+        told.append(f"{dollars(left)} left" if told else "nothing of it is used")
+        return ", ".join(told)
 
 
 class _Held(Struct, frozen=True):
@@ -177,6 +188,11 @@ class Budgets:
                 return self._short(account, amount, now)
         return None
 
+    def room(self, user: str | None) -> Decimal | None:
+        """The most a call of this user may cost now; ``None``: nothing limits it."""
+        rooms = [account.room for account in self.accounts(user)]
+        return min(rooms, default=None)
+
     def refused(
         self, user: str | None, amount: Decimal | None, now: float
     ) -> Short | None:
@@ -198,7 +214,8 @@ class Budgets:
             scope=account.scope,
             name=account.name,
             limit=account.limit,
-            used=account.used,
+            spent=account.spent,
+            reserved=account.under_way,
             needed=amount,
             frees_in_s=frees,
             ceiling=account.ceiling,

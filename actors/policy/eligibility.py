@@ -9,12 +9,15 @@ first.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 
 from actors.messages.provider import ModelSnapshot
 from actors.messages.routing import Exclusion
-from actors.policy.amounts import dollars, lasting
+from actors.policy.amounts import dollars, fitting, lasting
 from actors.policy.measures import GATE_HIGH, Measured, expected_cost
 from actors.policy.rank_input import RankInput
+
+_PER_MILLION = -6
 
 # Worst last. Waiting a moment is better than a provider in doubt; a refused key is
 # tried only to tell the caller so.
@@ -133,8 +136,18 @@ def _too_dear(item: Measured, ask: RankInput) -> Exclusion | None:
     if cost > ask.budget_usd:
         budget = dollars(ask.budget_usd)
         detail = f"expected to cost {dollars(cost)}, the budget is {budget}"
+        detail += _shorter(item, cost, ask.budget_usd, output_tokens)
         return Exclusion(item.target, "budget", detail)
     return None
+
+
+def _shorter(
+    item: Measured, cost: Decimal, budget: Decimal, output_tokens: float
+) -> str:
+    """The longest answer that the budget has room for, where a shorter one would do."""
+    each = (item.snapshot.output_price or Decimal(0)).scaleb(_PER_MILLION)
+    prompt = cost - each * round(output_tokens)
+    return fitting(budget, prompt, each, output_tokens)
 
 
 def _breaker_detail(snapshot: ModelSnapshot, now: float) -> str:

@@ -7,9 +7,13 @@ from actors.errors import BudgetExceeded, DailyBudgetSpent
 from actors.messages.budgets import BudgetShare
 from actors.messages.provider import ModelSnapshot, Outcome
 from actors.messages.routing import RequestRecord, Target
+from actors.policy.amounts import fitting
 from actors.policy.budgets import DAY_S, SOON_S, Budgets, Short, resets_at
 
 _PER_MILLION = -6
+
+_ROUGH = Decimal("4e-9")
+"""What rounding to nano-dollars, where a budget is shared, may come to."""
 
 
 def count_unreserved(budgets: Budgets, record: RequestRecord, now: float) -> None:
@@ -87,11 +91,10 @@ class Purse:
         if short is None:  # room was made in this moment
             return DailyBudgetSpent("the daily budget was taken", retry_after_s=SOON_S)
         frees_s = short.frees_in_s
+        text = short.sentence() + self._way_out(target)
         if frees_s is None:
-            return BudgetExceeded(short.sentence(), provider=target.provider)
-        return DailyBudgetSpent(
-            short.sentence(), retry_after_s=frees_s, provider=target.provider
-        )
+            return BudgetExceeded(text, provider=target.provider)
+        return DailyBudgetSpent(text, retry_after_s=frees_s, provider=target.provider)
 
     async def claim(self, target: Target) -> None:
         """Ask those who share the budgets, if anybody does, for a call there.
@@ -174,10 +177,28 @@ class Purse:
         return self._costs[target]
 
     def _worked_out(self, target: Target) -> Decimal | None:
+        prices = self._prices(target)
+        if prices is None:
+            return None
+        prompt, each = prices
+        return prompt + self._output(target) * each
+
+    def _prices(self, target: Target) -> tuple[Decimal, Decimal] | None:
+        """What the prompt may cost, and each token of the answer."""
         seen = self._known.get(target)
         if seen is None or seen.input_price is None or seen.output_price is None:
             return None
-        most = self._most_tokens(target.provider)
-        output = self._expected if most is None else most
         prompt = Decimal(self._most_prompt(target.provider)) * seen.input_price
-        return (prompt + Decimal(output) * seen.output_price).scaleb(_PER_MILLION)
+        return prompt.scaleb(_PER_MILLION), seen.output_price.scaleb(_PER_MILLION)
+
+    def _output(self, target: Target) -> int:
+        most = self._most_tokens(target.provider)
+        return self._expected if most is None else most
+
+    def _way_out(self, target: Target) -> str:
+        """The longest answer there is room for, where a shorter one would do."""
+        prices, room = self._prices(target), self._budgets.room(self._user)
+        if prices is None or room is None:
+            return ""
+        rough = Decimal(0) if self._share is None else _ROUGH
+        return fitting(room - rough, *prices, self._output(target))

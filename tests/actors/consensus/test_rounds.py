@@ -11,6 +11,7 @@ from actors.consensus import ConsensusSettings
 from actors.errors import RESTART_S
 from actors.messages.consensus import ConsensusAsk
 from actors.messages.routing import ErrorInfo, RouteResult
+from actors.policy.budgets import BudgetLimits
 from actors.policy.voting.judging import SELF_DISCOUNT
 from actors.wire.base import HttpRequest
 from tests.support.consensus_house import ConsensusHouse, consensus_house
@@ -503,3 +504,21 @@ async def test_a_round_that_failed_is_as_pretended_as_its_members(
         told = {record.simulated for record in house.rounds()}
     assert len(failed.ballots) == 2
     assert (failed.simulated, told) == (simulated, {simulated})
+
+
+async def test_a_round_without_money_says_of_each_member_why() -> None:
+    members = ("one", "two", "three")
+    async with consensus_house(texts("1", "1", "1")) as house:
+        own = await house.error(
+            ConsensusAsk(members=members), budget_usd=Decimal("1e-5")
+        )
+        house.house.desk.daily.configure(BudgetLimits(daemon=Decimal(0)))
+        daily = await house.error(ConsensusAsk(members=members[:2]))
+
+    assert own.kind == daily.kind == "budget_exceeded"
+    for name in members:
+        assert f"{name}/gpt-4o: expected to cost $" in own.message
+    assert own.message.count("the budget is $0.00000333") == 3
+    assert "333333" not in own.message
+    for name in members[:2]:
+        assert f"{name}/gpt-4o: the daily budget of the daemon is $0" in daily.message

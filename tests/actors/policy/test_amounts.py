@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.policy.amounts import dollars, lasting
+from actors.policy.amounts import dollars, fitting, lasting
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,9 @@ from actors.policy.amounts import dollars, lasting
         ("0.0", "$0"),
         ("1E-7", "$0.0000001"),
         ("0.00001200", "$0.000012"),
-        ("0.00000003333333333333333333", "$0.0000000333333"),
+        ("0.00000003333333333333333333", "$0.0000000333"),
+        ("0.00123456", "$0.00123456"),
+        ("0.0123456789", "$0.0123457"),
         ("100", "$100"),
         ("1234567", "$1234570"),
     ],
@@ -35,3 +37,25 @@ def test_money_has_no_zeros_behind_and_no_exponent(amount: str, said: str) -> No
 )
 def test_time_never_has_an_exponent(span_s: float, said: str) -> None:
     assert lasting(span_s) == said
+
+
+@pytest.mark.parametrize(
+    ("room", "prompt", "each", "tokens", "most"),
+    [
+        ("1", "0.4", "0.1", 7, 6),
+        ("1", "0.4", "0.11", 7, 5),
+        ("1", "0.4", "0.1", 6, None),  # it fits as it is
+        ("1", "0.95", "0.1", 7, None),
+        ("1", "2", "0.1", 7, None),
+        ("-1", "0", "0.1", 7, None),
+        ("1", "2", "0", 7, None),
+    ],
+)
+def test_an_answer_that_fits_is_shorter_and_not_empty(
+    room: str, prompt: str, each: str, tokens: int, most: int | None
+) -> None:
+    said = fitting(Decimal(room), Decimal(prompt), Decimal(each), tokens)
+
+    assert said == (
+        f" (it would fit with max_tokens of at most {most})" if most else ""
+    )

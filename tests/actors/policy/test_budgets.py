@@ -81,8 +81,8 @@ def test_what_calls_under_way_may_cost_is_not_given_twice() -> None:
     assert short is not None
     assert short.frees_in_s == SOON_S
     assert short.sentence() == (
-        "the daily budget of the daemon is $1, $0.6 of it are spent or reserved, and"
-        " this call may cost $0.5"
+        "the daily budget of the daemon is $1: $0.6 reserved by calls under way,"
+        " $0.4 left; this call may cost $0.5"
     )
     book.settle("1", Decimal("0.1"))
     assert taken(book, "2", "0.5", user="bob") is None
@@ -111,6 +111,26 @@ def test_what_no_day_has_room_for_never_frees() -> None:
 
     assert short is not None
     assert short.frees_in_s is None
+    assert short.sentence() == (
+        "the daily budget of the daemon is $1: nothing of it is used; this call may"
+        " cost $2"
+    )
+
+
+def test_what_is_spent_and_reserved_and_left_is_told_apart() -> None:
+    book = budgets("1")
+    taken(book, "1", "0.2")
+    book.charge("ada", Decimal("0.5"), NOON)
+    assert book.room("ada") == Decimal("0.3")
+    assert budgets().room("ada") is None
+
+    short = taken(book, "2", "0.4")
+
+    assert short is not None
+    assert short.sentence() == (
+        "the daily budget of the daemon is $1: $0.5 spent, $0.2 reserved by calls"
+        " under way, $0.3 left; this call may cost $0.4"
+    )
 
 
 def test_an_unknown_price_is_not_admitted() -> None:

@@ -1,5 +1,6 @@
 """Who can be chosen at all, and why not."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -97,6 +98,26 @@ def test_a_budget_excludes_the_dear_and_those_of_unknown_price() -> None:
 
     assert names(result) == ["exact"]
     assert hard(result) == [("dear", "budget"), ("good", "budget")]
+
+
+def test_an_answer_that_the_budget_has_room_for_is_named() -> None:
+    def told(output_tokens: int) -> str:
+        ask = replace(
+            ASK,
+            budget_usd=Decimal("0.0012"),
+            expected_output_tokens=output_tokens,
+            output_tokens={},
+        )
+        (out,) = sort(priced("dear", "1"), ask=ask).hard or (None,)
+        return "" if out is None else out.detail
+
+    found = re.search(
+        r" \(it would fit with max_tokens of at most (\d+)\)$", told(9999)
+    )
+    assert found is not None
+    most = int(found[1])
+    assert told(most) == ""
+    assert told(most + 1).endswith(found[0])
 
 
 def test_tiny_sums_are_written_out() -> None:

@@ -76,7 +76,7 @@ async def test_what_others_have_spent_is_a_reason_to_refuse() -> None:
         error = await house.error(chat=asks())
 
         assert error.kind == "budget_exceeded"
-        assert "$0.99999 of it are spent" in error.message
+        assert "$0.99999 spent, $0.00001 left" in error.message
         assert transport.requests == []
         assert figures(house) == (USD(0), USD(0))
 

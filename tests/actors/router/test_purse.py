@@ -1,5 +1,6 @@
 """Requests and the daily budgets: what is reserved, refused, settled and written down."""
 
+import re
 from decimal import Decimal
 
 import anyio
@@ -69,6 +70,26 @@ async def test_who_has_spent_it_is_told_when_it_frees() -> None:
         assert error.attempts == ()
         (record,) = house.spool.records
         assert record.outcome == "budget_exceeded"
+
+
+async def test_an_answer_that_would_fit_is_named() -> None:
+    async with small_house({"a": FakeTransport(completion("a"))}) as house:
+        limit(house, "0.01")
+
+        error = await house.error(chat=asks(4000))
+
+        found = re.search(
+            r"\(it would fit with max_tokens of at most (\d+)\)", error.message
+        )
+        assert found is not None
+        most = int(found[1])
+        assert 0 < most < 4000
+        longer = await house.error(chat=asks(most + 1))
+        assert longer.message.endswith(found[0])
+        await house.answer(chat=asks(most))
+
+        house.desk.daily.charge(None, USD("0.01"), now())
+        assert "max_tokens" not in (await house.error(chat=asks(10))).message
 
 
 async def test_a_dear_one_is_passed_over_for_one_that_fits() -> None:
