@@ -17,10 +17,15 @@ def not_spoken(data: bytes, wanted: Iterable[Spoken]) -> bytes:
     """A line for whoever begins with these bytes, where only those are spoken."""
     error = FrameError(
         message="this protocol is not spoken here",
-        got=f"a connection that begins with {data[:8]!r}",
+        got=f'a connection that begins with "{_escaped(data[:8])}"',
         wanted=" or ".join(_DESCRIBED[name] for name in wanted),
     )
     return JsonLines().encode(unreadable(error))
+
+
+def _escaped(data: bytes) -> str:
+    """ASCII as such, all else as escapes."""
+    return data.decode("latin-1").encode("unicode_escape").decode()
 
 
 _DESCRIBED: Final = {

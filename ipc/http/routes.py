@@ -20,12 +20,13 @@ from ipc.http.exchange import (
 )
 from ipc.http.flight import Flight
 from ipc.http.live import Broadcast, topics
-from ipc.http.rpc import answer
+from ipc.http.rpc import TOLD_BY_EVENTS, answer
 from ipc.http.streaming import stream_answer
 from ipc.methods import METHODS, Method, Peer, Service, unknown_method
 from ipc.params import read_params
 from ipc.route import STRATEGIES
 from ipc.stopping import draining
+from ipc.subscribing import SubscribeParams
 
 NOT_YET: Final = frozenset(
     (
@@ -253,9 +254,7 @@ class Routes:
 
     async def _api(self, call: Call) -> web.StreamResponse:
         name = call.request.path.removeprefix("/api/")
-        method = METHODS.get(name)
-        if method is None:
-            raise HttpError(unknown_method(name), 404)
+        method = _method(name)
         if not method.reading:
             where, allowed = ("here", "POST") if name in POSTED else ("to /rpc", "")
             changes = InvalidRequest(f"{name} is not for reading: POST it {where}")
@@ -267,9 +266,7 @@ class Routes:
     async def _post_api(self, call: Call) -> web.StreamResponse:
         """Methods that take a document and are worth an address of their own."""
         name = call.request.path.removeprefix("/api/")
-        method = METHODS.get(name)
-        if method is None:
-            raise HttpError(unknown_method(name), 404)
+        method = _method(name)
         if name not in POSTED:
             where, allowed = ("GET it, or ", "GET") if method.reading else ("", "")
             text = f"{name} takes no POST here: {where}POST it to /rpc"
@@ -315,3 +312,17 @@ def check_permission(peer: Peer, method: Method) -> None:
     if not peer.may(method):
         user = peer.user or "this caller"
         raise NotPermitted(f"{method.name} is for administrators, not for {user}")
+
+
+def _method(name: str) -> Method:
+    """What is called so.
+
+    Raises:
+        HttpError: 404 nothing is, or it is told elsewhere.
+    """
+    method = METHODS.get(name)
+    if method is None:
+        raise HttpError(unknown_method(name), 404)
+    if method.params is SubscribeParams:
+        raise HttpError(InvalidRequest(TOLD_BY_EVENTS, field="method"), 404)
+    return method

@@ -5,6 +5,7 @@ A reply that carries an error has the status of its kind, too; a notification ge
 
 import math
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import msgspec
 from msgspec import Struct, structs
@@ -22,6 +23,10 @@ from ipc.subscribing import SubscribeParams
 
 Fly = Callable[[RouteRequest], Awaitable[RouteResult | ErrorInfo]]
 """Routes a request and waits for its end. Raises what ``Service.route`` raises."""
+
+TOLD_BY_EVENTS: Final = (
+    "subscribe is for the socket: over HTTP, GET /events tells the same"
+)
 
 
 class _Outcome(Struct):
@@ -79,8 +84,6 @@ async def _outcome(
 ) -> object:
     if isinstance(event, StartCall):
         if isinstance(event.params, SubscribeParams):
-            raise InvalidRequest(
-                "subscribe is for the socket: over HTTP, GET /events tells the same"
-            )
+            raise InvalidRequest(TOLD_BY_EVENTS)
         return await service.call(event.method, event.params, peer)
     return await fly(structs.replace(event.request, stream=False, door="http"))

@@ -60,4 +60,11 @@ def test_what_is_not_spoken_is_quoted_and_what_is_named() -> None:
 
     assert "this protocol is not spoken here" in said
     assert "HTTP or JSON lines, beginning with {" in said
+    assert r"begins with \"\\x16\\x03\\x01 a TL\"" in said
     assert "msgpack" not in said
+
+
+def test_text_that_is_not_spoken_is_shown_as_text() -> None:
+    said = msgspec.json.decode(not_spoken(b"hello\nagain", ("json",)))
+
+    assert said["error"]["data"]["got"].endswith(r' begins with "hello\nag"')

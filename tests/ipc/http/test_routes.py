@@ -263,6 +263,16 @@ async def test_a_reading_that_cannot_be_is_refused(
     assert opened.service.calls == []
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_who_would_subscribe_is_sent_to_the_events(
+    opened: OpenDoor, method: str
+) -> None:
+    response = await opened.ask(method, "/api/subscribe", json={})
+    assert response.status == 404
+    assert "GET /events" in str(response.error["message"])
+    assert opened.service.calls == []
+
+
 async def test_feedback_has_an_address_of_its_own(opened: OpenDoor) -> None:
     opened.service.answers["feedback"] = {"decision_id": "d"}
     body = {"decision_id": "d", "score": 0.5}
