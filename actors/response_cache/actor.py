@@ -33,7 +33,10 @@ class ResponseCacheActor(Actor[CacheMessage]):
 
     async def _run(self, run: CachedRun, message: StartAnswer, reply: Reply) -> None:
         try:
-            reply.send(await run.run())
+            outcome = await run.run()
+            if message.request.idempotency_key is not None:
+                await run.settle()  # a kill right after the answer must not lose it
+            reply.send(outcome)
             await run.settle()
         finally:
             del self._runs[message.request.request_id]

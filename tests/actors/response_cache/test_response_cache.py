@@ -467,6 +467,16 @@ async def test_a_repeat_gets_the_answer_that_was_given() -> None:
     assert house.calls() == 1
 
 
+async def test_an_answer_to_a_key_is_kept_before_it_is_given() -> None:
+    async with cache_house(one(completion("blue")), OFF) as house:
+        house.repeats.wait_s = 0.5
+        first = await house.ask(idempotency_key="k")
+        under_way = dict(house.desk.keyed)
+
+    assert first.content == "blue"
+    assert under_way == {}  # it is found at work until it is kept
+
+
 async def test_a_repeat_joins_the_first_while_it_runs() -> None:
     async with cache_house(one(completion("blue", after_s=5.0)), OFF) as house:
         house.repeats.wait_s = 0.1
