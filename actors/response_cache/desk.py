@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import anyio
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
@@ -119,9 +120,12 @@ class Desk:
 
     async def settle(self, call: SharedCall) -> None:
         """Keep what came of it; only then is it found no more."""
-        if call.settled or call.going:
+        if call.going:
             return
-        call.settled = True
+        if call.settled is not None:
+            await call.settled.wait()
+            return
+        call.settled = anyio.Event()
         try:
             if isinstance(call.outcome, RouteResult):
                 await self._keep(call, call.outcome)
@@ -129,6 +133,7 @@ class Desk:
                 await self._forget(call)
         finally:
             self.drop(call)
+            call.settled.set()
 
     async def _forget(self, call: SharedCall) -> None:
         for key in tuple(call.keys):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from actors.errors import GitBridgeError
 from actors.messages.chat import Delta
@@ -17,6 +18,9 @@ from actors.messages.routing import (
 )
 from actors.policy.reuse import body_print
 from actors.response_cache.waiter import Waiter
+
+if TYPE_CHECKING:
+    import anyio
 
 
 class SharedCall:
@@ -33,7 +37,7 @@ class SharedCall:
         keys: The idempotency keys under which its answer is kept.
         outcome: How it ended, once it has.
         begun: It is, or was, in the router's hands.
-        settled: What came of it is kept, or forgotten.
+        settled: Set when what came of it is kept, or forgotten; made when that begins.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class SharedCall:
         self.keys: set[bytes] = set()
         self.outcome: RouteResult | ErrorInfo | None = None
         self.begun = False
-        self.settled = False
+        self.settled: anyio.Event | None = None
         self._on_failed = on_failed
         self._waiters: list[Waiter] = []
         self._started: Started | None = None

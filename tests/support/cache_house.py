@@ -24,8 +24,19 @@ from actors.response_cache import (
 )
 from actors.router import RouterSettings
 from actors.runtime import ChildSpec, SupervisorSpec
-from tests.support.fake_transport import FakeTransport
+from tests.support.fake_transport import Answer, FakeTransport, stream
 from tests.support.small_house import EPOCH, SmallHouse, new_id, request, small_house
+
+OFF = CacheSettings(enabled=False)
+
+
+def one(*answers: Answer) -> dict[str, FakeTransport]:
+    return {"one": FakeTransport(*answers)}
+
+
+def pieces(*texts: str, pause_s: float = 1.0) -> Answer:
+    """A stream with a pause before each piece."""
+    return stream(*texts, gap_s=pause_s)
 
 
 class MemoryAnswers:

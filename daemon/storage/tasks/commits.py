@@ -47,7 +47,7 @@ class Thread:
     def start(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Do it in the thread, after what was started before.
 
-        It raises ``QueueUnavailable`` for what the database says.
+        It raises ``QueueUnavailable`` for what the database, or its folder, says.
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, "tasks")
@@ -65,7 +65,7 @@ class Thread:
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return work(self._opened())
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
                 self._close()  # perhaps somebody puts a good one there
             raise unavailable(self._path, error) from error

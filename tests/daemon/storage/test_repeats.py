@@ -142,6 +142,19 @@ async def test_while_the_file_is_of_no_use_answers_are_kept_in_memory(
     assert [each["event"] for each in logs] == ["repeats_unavailable"]
 
 
+async def test_without_its_folder_answers_are_kept_in_memory(
+    tmp_path: Path, clock: Clock
+) -> None:
+    store = SqliteRepeats(tmp_path / "gone", clock)
+    with capture_logs() as logs:
+        await store.put(b"k", b"answer", 60.0)
+        found = await store.get(b"k")
+    await store.close()
+
+    assert found == b"answer"
+    assert [each["event"] for each in logs] == ["repeats_unavailable"]
+
+
 async def test_who_holds_the_file_holds_up_nobody_for_long(
     opened: Open, tmp_path: Path
 ) -> None:
