@@ -123,6 +123,18 @@ def add_client(parser: argparse.ArgumentParser) -> None:
     add_places(parser)
 
 
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """Which part of a long list."""
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=values.positive_int,
+        default=20,
+        help="so many of them (default 20, at most 1000)",
+    )
+    parser.add_argument("--cursor", metavar="C", help="from the page before")
+
+
 def add_strategy(
     parser: argparse.ArgumentParser, flag: str, nargs: str | None = None
 ) -> None:

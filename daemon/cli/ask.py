@@ -46,7 +46,7 @@ def ask(
         return EXIT_OK
     reply = typed(result, RouteReply)
     if not printed.anything:
-        _print_answer(reply, out)
+        print_answer(reply, out)
     if reply.finish_reason == "length":
         out.note("the answer was cut off at the limit of tokens (--max-tokens)")
     if out.errors_on_terminal:
@@ -106,7 +106,8 @@ class Printed:
             self._last = "\n"
 
 
-def _print_answer(reply: RouteReply, out: Output) -> None:
+def print_answer(reply: RouteReply, out: Output) -> None:
+    """What came as a whole: its text or refusal, and the calls of tools, a line each."""
     text = reply.content if reply.content is not None else reply.refusal
     lines = [text] if text else []
     lines += [f"{c.function.name}({c.function.arguments})" for c in reply.tool_calls]

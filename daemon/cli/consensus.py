@@ -4,7 +4,7 @@ import argparse
 from typing import IO
 
 from actors.messages.rounds import RoundsReport
-from daemon.cli.ask import Printed, read_prompt
+from daemon.cli.ask import Printed, print_answer, read_prompt
 from daemon.cli.connection import Client, typed
 from daemon.cli.output import Output
 from daemon.cli.render.consensus import round_account
@@ -50,7 +50,7 @@ def consensus(
         out.document(result)
         return EXIT_OK
     reply = typed(result, RouteReply)
-    _print_answer(reply, out)
+    print_answer(reply, out)
     out.note(round_account(reply, out.error_paint))
     return EXIT_OK
 
@@ -88,13 +88,6 @@ def _streamed(client: Client, params: dict[str, object], out: Output) -> int:
         return EXIT_OK
     reply = typed(result, RouteReply)
     if not printed.anything:
-        _print_answer(reply, out)
+        print_answer(reply, out)
     out.note(round_account(reply, out.error_paint))
     return EXIT_OK
-
-
-def _print_answer(reply: RouteReply, out: Output) -> None:
-    text = reply.content if reply.content is not None else reply.refusal or ""
-    lines = [text] if text else []
-    lines += [f"{c.function.name}({c.function.arguments})" for c in reply.tool_calls]
-    out.answer("\n".join(lines).rstrip("\n") + "\n")

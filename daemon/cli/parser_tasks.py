@@ -8,6 +8,7 @@ from daemon.cli.arguments import (
     Parser,
     add,
     add_client,
+    add_page,
     add_strategy,
     add_thread,
 )
@@ -96,14 +97,7 @@ def _add_list(actions: "Commands[Parser]") -> None:
     parser.add_argument("--priority", choices=PRIORITIES, help="only of this one")
     parser.add_argument("--batch", metavar="BATCH", help="only of this batch")
     parser.add_argument("--since", metavar="T", help="as for usage")
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=values.positive_int,
-        default=20,
-        help="so many of them (default 20, at most 1000)",
-    )
-    parser.add_argument("--cursor", metavar="C", help="from the page before")
+    add_page(parser)
     add_client(parser)
 
 

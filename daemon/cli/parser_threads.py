@@ -1,8 +1,7 @@
 """What may be typed about threads, as part of ``parser``."""
 
 from actors.messages.threads import ENTRY_KINDS, THREAD_STATES
-from daemon.cli import values
-from daemon.cli.arguments import Commands, Parser, add, add_client
+from daemon.cli.arguments import Commands, Parser, add, add_client, add_page
 from ipc.threads import EXPORT_FORMATS, PICTURES
 
 
@@ -40,14 +39,7 @@ def _add_list(actions: "Commands[Parser]") -> None:
     parser.add_argument("--task-type", metavar="T", help="only of this type")
     parser.add_argument("--since", metavar="T", help="as for usage: spoken in since")
     parser.add_argument("--user", metavar="U", help="whose; for administrators")
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=values.positive_int,
-        default=20,
-        help="so many of them (default 20, at most 1000)",
-    )
-    parser.add_argument("--cursor", metavar="C", help="from the page before")
+    add_page(parser)
     add_client(parser)
 
 

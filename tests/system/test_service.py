@@ -108,8 +108,10 @@ async def test_without_the_credentials_folder_it_does_not_start(
 
 
 async def test_a_program_in_a_home_folder_is_not_seen(service: Service) -> None:
-    service.box.write("/root/gitbridge", "#!/bin/sh\nsleep 60\n", 0o755)
-    service.drop_in("Restart=no", "ExecStart=", "ExecStart=/root/gitbridge serve")
+    service.box.write("/home/gitbridge/program", "#!/bin/sh\nsleep 60\n", 0o755)
+    service.drop_in(
+        "Restart=no", "ExecStart=", "ExecStart=/home/gitbridge/program serve"
+    )
     await service.do("start", UNIT, check=False)
     told = service.box.run(PROGRAM, "service", "status", check=False)
 
